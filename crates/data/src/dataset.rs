@@ -1,0 +1,54 @@
+//! Where samples are: the `Dataset` trait and the sample it gives.
+
+use crate::Error;
+use bytes::Bytes;
+use visrep_decode::RgbImage;
+
+/// One image with its label and a key that people can find it by.
+#[derive(Clone, Debug)]
+pub struct Sample {
+    /// The image, decoded or not.
+    pub image: SampleImage,
+    /// Class index, when the dataset has labels.
+    pub label: Option<u32>,
+    /// What names the sample in messages and outputs: a path relative to the root, or `file.parquet:row`.
+    pub key: String,
+}
+
+/// An image as its source stores it.
+#[derive(Clone, Debug)]
+pub enum SampleImage {
+    /// The bytes of an image file. Cloning shares them.
+    Encoded(Bytes),
+    /// Pixels.
+    Decoded(RgbImage),
+}
+
+/// A set of images that can be read in any order, from many threads at once.
+pub trait Dataset: Send + Sync {
+    /// The number of samples.
+    fn len(&self) -> usize;
+
+    /// Reads sample `index`. `Err` is for a retrieval that truly failed; the error names the file or row.
+    ///
+    /// # Panics
+    /// May panic when `index >= len()`, as slices do.
+    fn get(&self, index: usize) -> Result<Sample, Error>;
+
+    /// The label of sample `index` without reading its image.
+    fn label(&self, index: usize) -> Option<u32>;
+
+    /// Class names in label order; empty when the dataset has no labels.
+    fn classes(&self) -> &[String];
+
+    /// Whether there are no samples.
+    fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// The positions at which a reader that goes through the whole set should draw indices together,
+    /// as ranges that cover `0..len()` (row groups of a Parquet file). One range when it does not matter.
+    fn groups(&self) -> Vec<std::ops::Range<usize>> {
+        vec![0..self.len()]
+    }
+}

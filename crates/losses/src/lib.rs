@@ -1,0 +1,1 @@
+//! Objectives for representation learning: pure functions over tensors.

@@ -1,0 +1,1 @@
+//! SimCLR, supervised and other objectives with their heads and views.

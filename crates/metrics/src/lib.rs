@@ -1,0 +1,1 @@
+//! Scores from plain numbers: accuracy, mCE, ECE, 2AFC, bootstrap intervals.

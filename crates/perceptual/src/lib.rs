@@ -1,0 +1,1 @@
+//! Perceptual distances from any backbone's taps, and 2AFC scoring.

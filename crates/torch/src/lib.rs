@@ -1,0 +1,1 @@
+//! The LibTorch calls that tch lacks.

@@ -1,0 +1,1 @@
+//! Optimisers, schedules, EMA, exact-resume checkpoints and the training loop.

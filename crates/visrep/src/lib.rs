@@ -1,0 +1,1 @@
+//! Learn visual representations and measure how good they are: facade and command line.
