@@ -1,5 +1,7 @@
 //! Parity with torchmetrics, SciPy and scikit-learn (`fixtures/golden/metrics/make.py`).
 
+#![allow(clippy::unwrap_used)]
+
 use serde_json::Value;
 use visrep_metrics::{
     ScoreMatrix, accuracy, brier, calibration, confidences, nll, predictions, top_k_correct, wilson,
