@@ -1,0 +1,48 @@
+//! `cargo xtask bench`: set up, build, and run `visrep bench`.
+
+use std::ffi::OsString;
+use std::path::Path;
+use std::process::{Command, ExitCode};
+
+use crate::error::{Error, Result};
+use crate::process::{cargo, run as run_command, with_library_path};
+use crate::setup;
+
+const EXAMPLES: &str = "\
+Examples:
+  cargo xtask bench                        train and evaluate small backbones on the built-in images
+  cargo xtask bench --model vit_base_patch16_224 --weights w.safetensors --data DIR
+                                           evaluate weights of your own on images of your own
+  cargo xtask bench -- --help              every option of `visrep bench`, once it is built";
+
+/// Sets up, builds, and runs `visrep bench`: from a fresh clone to the report.
+#[derive(clap::Args)]
+#[command(after_help = EXAMPLES)]
+pub(crate) struct Args {
+    /// What `visrep bench` gets
+    #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
+    args: Vec<OsString>,
+}
+
+/// Runs the command; the exit code is that of `visrep bench`.
+pub(crate) fn run(root: &Path, args: &Args) -> Result<ExitCode> {
+    let libtorch = setup::ensure(root)?;
+    run_command(with_library_path(cargo().args(["build", "--package", "visrep"]), &libtorch.lib)?)?;
+    let mut visrep = cargo();
+    visrep.args(["run", "--quiet", "--package", "visrep", "--bin", "visrep", "--", "bench"]).args(&args.args);
+    with_library_path(&mut visrep, &libtorch.lib)?;
+    become_program(&mut visrep)
+}
+
+/// Replaces this process, as cargo then does itself, so that signals and the exit code are the program's.
+#[cfg(unix)]
+fn become_program(command: &mut Command) -> Result<ExitCode> {
+    use std::os::unix::process::CommandExt;
+    Err(Error::io("cannot run visrep", &command.exec()))
+}
+
+#[cfg(not(unix))]
+fn become_program(command: &mut Command) -> Result<ExitCode> {
+    let status = command.status().map_err(|e| Error::io("cannot run visrep", &e))?;
+    Ok(status.code().and_then(|code| u8::try_from(code).ok()).map_or(ExitCode::FAILURE, ExitCode::from))
+}
