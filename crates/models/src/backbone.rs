@@ -45,3 +45,37 @@ pub trait Backbone: Send {
         self.forward_with_taps(x, train, Taps::None)
     }
 }
+
+/// The taps kept so far in a forward pass.
+pub(crate) struct Collected<'a> {
+    wanted: Taps<'a>,
+    kept: Vec<(&'static str, Tensor)>,
+}
+
+impl<'a> Collected<'a> {
+    /// Errs when a name is wanted that is not `known`.
+    pub(crate) fn new(wanted: Taps<'a>, known: &[&'static str]) -> Result<Self, Error> {
+        if let Taps::Named(names) = wanted
+            && let Some(tap) = names.iter().find(|name| !known.contains(name))
+        {
+            return Err(Error::UnknownTap { tap: (*tap).into(), known: known.join(", ") });
+        }
+        Ok(Self { wanted, kept: Vec::new() })
+    }
+
+    /// Keeps `x` when `name` is wanted. Shares its memory: nothing later may change `x` in place.
+    pub(crate) fn keep(&mut self, name: &'static str, x: &Tensor) {
+        let wanted = match self.wanted {
+            Taps::None => false,
+            Taps::All => true,
+            Taps::Named(names) => names.contains(&name),
+        };
+        if wanted {
+            self.kept.push((name, x.shallow_clone()));
+        }
+    }
+
+    pub(crate) fn into_taps(self) -> Vec<(&'static str, Tensor)> {
+        self.kept
+    }
+}

@@ -1,5 +1,8 @@
 //! What can go wrong with a model or its weights.
 
+use crate::weights::Mismatch;
+use std::path::PathBuf;
+
 /// An error of this crate; each names the model, tensor or file at fault and what to do.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
@@ -7,4 +10,93 @@ pub enum Error {
     /// LibTorch refused a call.
     #[error("LibTorch: {0}")]
     Torch(#[from] tch::TchError),
+
+    /// No architecture has this name.
+    #[error("no model is called `{name}`; did you mean {nearest}?")]
+    UnknownModel {
+        /// The name as given.
+        name: String,
+        /// The nearest names, ready for a sentence.
+        nearest: String,
+    },
+
+    /// The architecture exists, but has no such tag.
+    #[error("`{architecture}` has no tag `{tag}`; {known}")]
+    UnknownTag {
+        /// The architecture.
+        architecture: String,
+        /// The tag as given.
+        tag: String,
+        /// The tags that there are, nearest first, as a clause.
+        known: String,
+    },
+
+    /// A classifier cannot have this many classes.
+    #[error("num_classes is {0}; give 0 for no classifier, or a positive number")]
+    NumClasses(i64),
+
+    /// The device cannot be used.
+    #[error("device {device:?} cannot be used: {reason}")]
+    Device {
+        /// The device asked for.
+        device: tch::Device,
+        /// LibTorch's reason.
+        reason: String,
+    },
+
+    /// The images do not fit the network.
+    #[error("the input is {got:?}; {expected}")]
+    Input {
+        /// The shape given.
+        got: Vec<i64>,
+        /// What the network takes, as a clause.
+        expected: String,
+    },
+
+    /// A tap was asked for that the backbone does not have.
+    #[error("the backbone has no tap `{tap}`; its taps are {known}")]
+    UnknownTap {
+        /// The tap as given.
+        tap: String,
+        /// The backbone's taps, in network order.
+        known: String,
+    },
+
+    /// Batch statistics of a single value are undefined.
+    #[error(
+        "batch normalisation in training mode needs more than one value per channel, and the input {0:?} has \
+         one; use larger images or a batch of at least 2"
+    )]
+    SingleValueBatchNorm(Vec<i64>),
+
+    /// A weight file cannot be read.
+    #[error("cannot read weights from {}: {source}", path.display())]
+    Read {
+        /// The file.
+        path: PathBuf,
+        /// The system's reason.
+        source: std::io::Error,
+    },
+
+    /// A weight file is not safetensors, or is damaged.
+    #[error("{} is not a readable safetensors file: {reason}", path.display())]
+    Format {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it, and what to do.
+        reason: String,
+    },
+
+    /// The file's tensors are not the model's.
+    #[error(transparent)]
+    Mismatch(#[from] Box<Mismatch>),
+
+    /// A weight file cannot be written; what stood at its place before is unharmed.
+    #[error("cannot write weights to {}: {source}; a file that stood there before is unchanged", path.display())]
+    Write {
+        /// The file.
+        path: PathBuf,
+        /// The system's reason.
+        source: std::io::Error,
+    },
 }

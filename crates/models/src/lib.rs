@@ -1,8 +1,38 @@
 //! Backbones, heads, weight files, and the preprocessing that travels with the weights.
+//!
+//! Architectures carry timm's names and parameter names, so its safetensors files load as they are:
+//!
+//! ```no_run
+//! use visrep_models::{Model, ModelOptions};
+//!
+//! let mut model = Model::create("resnet50.a1_in1k", &ModelOptions::default())?;
+//! let report = model.load_weights("resnet50.safetensors")?;
+//! println!("{report}");
+//! let pixels = tch::Tensor::zeros([1, 224, 224, 3], (tch::Kind::Uint8, tch::Device::Cpu));
+//! let x = model.preprocessing().normalize(&pixels, model.device())?;
+//! let logits = tch::no_grad(|| model.forward(&x, false))?;
+//! # Ok::<(), visrep_models::Error>(())
+//! ```
+//!
+//! A family is one module: a `Config`, a table of architectures, and a [`Backbone`]; `arch` joins the tables.
 #![forbid(unsafe_code)]
 
+mod arch;
 mod backbone;
 mod error;
+mod info;
+mod init;
+mod layers;
+mod model;
+mod preprocessing;
+mod pretrained;
+mod resnet;
+mod vit;
+mod weights;
 
 pub use backbone::{Backbone, Features, Taps};
 pub use error::Error;
+pub use info::{ModelInfo, Parameter, ParameterTable, model_info, model_names};
+pub use model::{Model, ModelOptions};
+pub use preprocessing::{CIFAR_MEAN, CIFAR_STD, IMAGENET_MEAN, IMAGENET_STD, Interpolation, Preprocessing};
+pub use weights::{LoadReport, Mismatch, Misshaped};
