@@ -96,7 +96,8 @@ fn python(root: &Path) -> Finding {
     let in_use = matches!(LibTorch::from_environment(root), Ok(Some(_))) || setup::is_provided(root);
     match setup::python() {
         Err(error) if in_use => {
-            finding("Python", Mark::Note, format!("{} (not needed now: LibTorch is here)", plain(&error)))
+            let lack = plain(&error).lines().next().unwrap_or_default().to_string();
+            finding("Python", Mark::Note, format!("{lack} (not needed now: LibTorch is here)"))
         }
         found => needed("Python", found),
     }
@@ -184,7 +185,8 @@ fn processor() -> Finding {
 }
 
 fn disk(root: &Path) -> Finding {
-    match setup::free_space(root) {
+    let target = root.join("target");
+    match setup::free_space(if target.is_dir() { &target } else { root }) {
         Some(free) if free < 3_000_000_000 => finding(
             "disk",
             Mark::Note,

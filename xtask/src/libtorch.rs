@@ -65,6 +65,10 @@ impl LibTorch {
         let folder = set("LIBTORCH").filter(|folder| *folder != Self::target_folder(root));
         match folder {
             None => Ok(None),
+            Some(folder) if folder.is_relative() => {
+                Err(Error::new(format!("LIBTORCH is the relative path {}", folder.display()))
+                    .fix("make it absolute: the build looks from another folder than you"))
+            }
             Some(folder) => {
                 let include = set("LIBTORCH_INCLUDE").unwrap_or_else(|| folder.clone());
                 let lib = set("LIBTORCH_LIB").unwrap_or(folder);

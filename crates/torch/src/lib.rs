@@ -1,1 +1,26 @@
-//! The LibTorch calls that tch lacks.
+//! The LibTorch calls that `tch` lacks, and the choices a program makes before its first tensor.
+//!
+//! It is the one crate of this workspace, besides the bindings themselves, that may use `unsafe`.
+//!
+//! A program calls [`DeviceChoice::resolve`] first: it checks that the LibTorch which was loaded is the
+//! one the program was built for, loads the CUDA libraries if the machine can use them, and says on which
+//! device to work.
+//!
+//! ```
+//! let device = "cpu".parse::<visrep_torch::DeviceChoice>()?.resolve()?;
+//! visrep_torch::set_threads(None);
+//! assert_eq!(device, tch::Device::Cpu);
+//! # Ok::<(), visrep_torch::Error>(())
+//! ```
+
+mod cuda;
+mod device;
+mod error;
+mod threads;
+mod version;
+
+pub use cuda::{CudaLibraries, load_cuda_libraries};
+pub use device::DeviceChoice;
+pub use error::Error;
+pub use threads::set_threads;
+pub use version::{Version, check_version, version};

@@ -70,8 +70,9 @@ impl Installer {
         make_folder(&self.downloads())?;
         for (index, wheel) in wheels.iter().enumerate() {
             let (name, version) = wheel.package();
+            let here = if self.has(wheel) { ", already here" } else { "" };
             let megabytes = wheel.bytes as f64 / 1e6;
-            eprintln!("{}/{} {name} {version} ({megabytes:.0} MB)", index + 1, wheels.len());
+            eprintln!("{}/{} {name} {version} ({megabytes:.0} MB{here})", index + 1, wheels.len());
             if !self.has(wheel) {
                 self.download(wheel, index_url)?;
             }
@@ -101,8 +102,9 @@ impl Installer {
         make_folder(&temporary)?;
 
         let mut pip = Command::new("python3");
-        pip.args(["-m", "pip", "download", "--no-input", "--disable-pip-version-check", "--no-deps"]);
-        pip.args(["--only-binary=:all:", "--python-version", "311", "--implementation", "cp"]);
+        // Without pip's cache, which would take the wheel's size twice more.
+        pip.args(["-m", "pip", "download", "--no-cache-dir", "--no-input", "--disable-pip-version-check"]);
+        pip.args(["--no-deps", "--only-binary=:all:", "--python-version", "311", "--implementation", "cp"]);
         pip.args(["--platform", wheel.platform(), "--dest"]).arg(&folder).arg("-r").arg(&requirement);
         if let Some(url) = index_url {
             pip.args(["--index-url", url]);
@@ -116,6 +118,10 @@ impl Installer {
         }
         if messages.contains("DO NOT MATCH THE HASHES") {
             return Err(wrong_hash(wheel, "pip's message above has the one it found"));
+        }
+        if messages.contains("No space left on device") {
+            return Err(Error::new(format!("the disk of {} is full", folder.display()))
+                .fix("free some space and run setup again; wheels that are complete are kept"));
         }
         Err(Error::new(format!("pip could not download {} (its own message is above)", wheel.file)).fix(
             "check the network, or name an index that works: `cargo xtask setup --index-url URL`; wheels that are \
@@ -147,22 +153,18 @@ impl Installer {
         self.lock.try_clone().map(Stdio::from).map_err(|e| Error::io("cannot share the lock", &e))
     }
 
-    /// Unpacks to a folder beside the final one, stamps it, and renames it.
+    /// Prepares the folder beside its final place, and renames it.
     fn put_in_place(&self, component: &Component) -> Result<()> {
         let partial = self.target.join("libtorch.partial");
         let old = self.target.join("libtorch.old");
         remove_folder(&partial)?;
         remove_folder(&old)?;
-        make_folder(&partial)?;
-        for (wheel, rules) in component.parts {
-            self.unpack(wheel, &partial, rules)?;
+        if let Err(error) = self.prepare(component, &partial) {
+            // Half a gigabyte is in the way of someone whose disk is full; the error matters more than
+            // whether this works.
+            let _ = remove_folder(&partial);
+            return Err(error);
         }
-        for (place, to) in component.links {
-            link(to, &partial.join(place))?;
-        }
-        write(&partial.join("build-version"), &format!("{}\n", crate::libtorch::VERSION))?;
-        let stamp = component.recipe() + &list_libraries(&partial)?;
-        write(&partial.join(STAMP), &stamp)?;
 
         let place = self.target.join(component.folder);
         if place.exists() {
@@ -177,6 +179,20 @@ impl Installer {
         remove_folder(&old)?;
         eprintln!("{}: {}", component.name, place.display());
         Ok(())
+    }
+
+    /// Unpacks, links and stamps.
+    fn prepare(&self, component: &Component, folder: &Path) -> Result<()> {
+        make_folder(folder)?;
+        for (wheel, rules) in component.parts {
+            self.unpack(wheel, folder, rules)?;
+        }
+        for (place, to) in component.links {
+            link(to, &folder.join(place))?;
+        }
+        // torch-sys compares this with the version that it binds.
+        write(&folder.join("build-version"), &format!("{}\n", crate::libtorch::VERSION))?;
+        write(&folder.join(STAMP), &(component.recipe() + &list_libraries(folder)?))
     }
 
     fn unpack(&self, wheel: &Wheel, to: &Path, rules: &[&str]) -> Result<()> {
