@@ -24,12 +24,20 @@ pub(crate) struct Args {
     args: Vec<OsString>,
 }
 
+impl Args {
+    pub(crate) fn passed_on(&self) -> &[OsString] {
+        &self.args
+    }
+}
+
 /// Runs the command; the exit code is that of `visrep bench`.
 pub(crate) fn run(root: &Path, args: &Args) -> Result<ExitCode> {
     let libtorch = setup::ensure(root)?;
     run_command(with_library_path(cargo().args(["build", "--package", "visrep"]), &libtorch.lib)?)?;
     let mut visrep = cargo();
-    visrep.args(["run", "--quiet", "--package", "visrep", "--bin", "visrep", "--", "bench"]).args(&args.args);
+    visrep
+        .args(["run", "--quiet", "--package", "visrep", "--bin", "visrep", "--", "bench"])
+        .args(args.passed_on());
     with_library_path(&mut visrep, &libtorch.lib)?;
     become_program(&mut visrep)
 }

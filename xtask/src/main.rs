@@ -83,3 +83,29 @@ fn project_root() -> Result<PathBuf> {
         Error::new("cannot find the project folder").fix("run `cargo xtask` inside the repository")
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::CommandFactory;
+
+    #[test]
+    fn the_command_line_is_well_formed() {
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn bench_passes_everything_on() {
+        for (given, passed) in [
+            (vec!["--model", "resnet50", "--data", "DIR"], vec!["--model", "resnet50", "--data", "DIR"]),
+            (vec!["--", "--help"], vec!["--help"]),
+            (vec![], vec![]),
+        ] {
+            let line = ["cargo xtask", "bench"].into_iter().chain(given);
+            let Command::Bench(args) = Cli::try_parse_from(line).unwrap().command else {
+                panic!("not parsed as bench")
+            };
+            assert_eq!(args.passed_on(), passed);
+        }
+    }
+}

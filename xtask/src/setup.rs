@@ -13,12 +13,13 @@ use install::{Installer, is_complete};
 
 const EXAMPLES: &str = "\
 Examples:
-  cargo xtask setup                                once; afterwards plain `cargo build` and `cargo test` work
-  cargo xtask setup --cuda                         also for an NVIDIA GPU (driver 580 or later)
-  cargo xtask setup --index-url https://my/simple  from a mirror of the Python package index
-  LIBTORCH=/opt/libtorch cargo xtask setup         only checks that this LibTorch fits
+  cargo xtask setup                          once; then plain `cargo build` and `cargo test` work
+  cargo xtask setup --cuda                   also for an NVIDIA GPU (driver 580 or later)
+  cargo xtask setup --index-url URL          from a mirror of the Python package index
+  LIBTORCH=/opt/libtorch cargo xtask setup   only checks that this LibTorch fits
 
-It may be interrupted and run again at any time. pip's own settings (proxy, certificates, mirrors) apply.";
+It may be interrupted and run again at any time. pip's own settings (proxy, certificates,
+mirrors) apply.";
 
 /// Finds LibTorch, or fetches it into target/libtorch.
 ///
@@ -28,7 +29,7 @@ It may be interrupted and run again at any time. pip's own settings (proxy, cert
 #[derive(clap::Args, Default)]
 #[command(after_help = EXAMPLES)]
 pub(crate) struct Args {
-    /// Also fetch what an NVIDIA GPU needs: 2.5 GB to download, 3.3 GB in target/libtorch/cuda
+    /// Also fetch what an NVIDIA GPU needs: 2.5 GB to download, 3 GB in target/libtorch/cuda
     #[arg(long)]
     cuda: bool,
     /// The Python package index to download from, instead of the one pip is set to
