@@ -1,1 +1,54 @@
-//! Optimisers, schedules, EMA, exact-resume checkpoints and the training loop.
+//! Training: recipes, optimisers, schedules, averages, exact-resume checkpoints, and the loop.
+//!
+//! ```no_run
+//! use std::sync::Arc;
+//! use visrep_train::{Outcome, Recipe, RunOptions, stop_on_signals, train};
+//!
+//! # fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! # let data: Arc<dyn visrep_data::Dataset> = unimplemented!();
+//! let mut recipe = Recipe::named("simclr-digits")?;
+//! recipe.set("schedule.length=10 epochs")?;
+//! let options = RunOptions {
+//!     seed: 0,
+//!     device: tch::Device::Cpu,
+//!     workers: 2,
+//!     stop: stop_on_signals()?,
+//!     progress: true,
+//! };
+//! match train(&recipe, data, "RUN".as_ref(), &options)? {
+//!     Outcome::Finished => println!("RUN/model.safetensors is ready"),
+//!     Outcome::Interrupted => println!("run it again to go on"),
+//! }
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! Where to add things: a method in `visrep-methods`; an optimiser is a file in `optim` that implements
+//! [`Rule`]; a recipe is a TOML file in `recipes`. What does not fit [`train`] gets a loop of its own from
+//! these parts, not another flag.
+#![forbid(unsafe_code)]
+
+mod checkpoint;
+mod ema;
+mod error;
+mod length;
+mod metrics;
+mod optim;
+mod progress;
+mod recipe;
+mod run;
+mod schedule;
+mod signals;
+mod tensors;
+
+pub use ema::{Ema, EmaConfig};
+pub use error::Error;
+pub use length::Length;
+pub use optim::{AdamW, Decay, DecayOn, Optimizer, OptimizerConfig, Rule, Sgd, Update};
+pub use recipe::{
+    About, BadSample, BlurConfig, CheckpointConfig, CropConfig, JitterConfig, LoaderConfig, LogConfig, ModelConfig,
+    Recipe, ViewsConfig,
+};
+pub use run::{Outcome, RunOptions, StepReport, train, train_with};
+pub use schedule::Schedule;
+pub use signals::stop_on_signals;

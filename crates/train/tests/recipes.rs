@@ -1,0 +1,85 @@
+//! Recipes: all parse, print in full, and refuse what they should.
+
+use visrep_train::{Error, Length, Recipe};
+
+#[test]
+fn every_recipe_parses_and_survives_printing() {
+    assert!(Recipe::names().contains(&"simclr-digits"));
+    for name in Recipe::names() {
+        let recipe = Recipe::named(name).unwrap();
+        assert!(recipe.about.command.contains(&format!("visrep train {name} ")), "{name}");
+        let text = recipe.to_toml().unwrap();
+        assert_eq!(Recipe::parse(&text, name).unwrap(), recipe, "{name}");
+        assert!(text.contains("[checkpoint]") && text.contains("final_lr"), "defaults are printed too");
+    }
+}
+
+#[test]
+fn an_unknown_recipe_lists_the_nearest() {
+    let error = Recipe::named("simclr-digit").unwrap_err();
+    assert!(matches!(&error, Error::UnknownRecipe { nearest, .. } if nearest[0] == "simclr-digits"), "{error}");
+}
+
+#[test]
+fn set_changes_values_of_every_type() {
+    let mut recipe = Recipe::named("simclr-digits").unwrap();
+    recipe.set("schedule.length=3 epochs").unwrap();
+    recipe.set("schedule.warmup = \"2 steps\"").unwrap();
+    recipe.set("schedule.lr=1").unwrap();
+    recipe.set("views.crop.scale=[0.1, 0.9]").unwrap();
+    recipe.set("model.name=resnet18").unwrap();
+    recipe.set("ema.decay=0.99").unwrap();
+    recipe.set("method.hidden_dim=64").unwrap();
+    recipe.set("views.blur={ probability = 0.5, sigma = [0.1, 2.0] }").unwrap();
+    assert_eq!(recipe.schedule.length, Length::Epochs(3.0));
+    assert_eq!(recipe.schedule.warmup, Length::Steps(2));
+    assert_eq!(recipe.schedule.lr, 1.0);
+    assert_eq!(recipe.views.crop.scale, [0.1, 0.9]);
+    assert_eq!(recipe.model.name, "resnet18");
+    assert_eq!(recipe.ema.as_ref().unwrap().decay, 0.99);
+    assert!(recipe.to_toml().unwrap().contains("hidden_dim = 64"));
+}
+
+#[test]
+fn set_refuses_unknown_keys_and_wrong_values_and_changes_nothing() {
+    let original = Recipe::named("supervised-digits").unwrap();
+    let mut recipe = original.clone();
+    let error = recipe.set("schedule.lrr=0.1").unwrap_err();
+    assert!(matches!(&error, Error::UnknownKey { nearest, .. } if nearest[0] == "schedule.lr"), "{error}");
+    assert!(matches!(recipe.set("schedul.lr=0.1"), Err(Error::UnknownKey { .. })));
+    assert!(matches!(recipe.set("schedule.lr.x=0.1"), Err(Error::UnknownKey { .. })));
+    for wrong in [
+        "schedule.lr=fast",
+        "schedule.lr=-1",
+        "schedule.lr=nan",
+        "schedule.length=7",
+        "loader.batch_size=0",
+        "loader.batch_size=-3",
+        "loader.batch_size=1.5",
+        "optimizer.momentum=1.0",
+        "method.name=nothing",
+        "ema.decay=2",
+        "schedule.lr",
+        "=3",
+        "a..b=3",
+    ] {
+        let error = recipe.set(wrong).unwrap_err();
+        assert!(matches!(&error, Error::Value { .. }), "{wrong}: {error:?}");
+    }
+    for wrong in ["views.size=0", "views.flip=1.5", "views.crop.scale=[0.9, 0.1]"] {
+        assert!(matches!(recipe.set(wrong), Err(Error::Views(_))), "{wrong}");
+    }
+    assert_eq!(recipe, original);
+}
+
+#[test]
+fn unknown_keys_in_a_file_are_refused_with_the_file_and_line() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("mine.toml");
+    let text = Recipe::named("simclr-digits").unwrap().to_toml().unwrap();
+    std::fs::write(&path, text.replace("temperature", "temprature")).unwrap();
+    let message = Recipe::read(&path).unwrap_err().to_string();
+    assert!(message.contains("mine.toml") && message.contains("temprature"), "{message}");
+    let message = Recipe::read(folder.path().join("absent.toml")).unwrap_err().to_string();
+    assert!(message.contains("absent.toml"), "{message}");
+}
