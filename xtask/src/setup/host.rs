@@ -21,18 +21,35 @@ pub(crate) fn platform() -> Result<()> {
     ))
 }
 
+/// The oldest pip that finds the pinned wheels (tried: 18.1 does not, 20.0.2 does).
+const OLDEST_PIP: u32 = 20;
+
 /// Python 3 with pip, which downloads the wheels; returns their versions.
 pub(crate) fn python() -> Result<String> {
     let python = ask("python3", &["--version"]).ok_or_else(|| {
-        Error::new("python3 is missing; it downloads and unpacks LibTorch")
-            .fix("install it (Debian, Ubuntu: `apt install python3 python3-pip`; Fedora: `dnf install python3 python3-pip`)")
+        Error::new("python3 is missing; it downloads and unpacks LibTorch").fix(
+            "install it (Debian, Ubuntu: `apt install python3 python3-pip`; Fedora: `dnf install python3 python3-pip`)",
+        )
     })?;
     let pip = ask("python3", &["-m", "pip", "--version"]).ok_or_else(|| {
-        Error::new("python3 has no pip; it downloads LibTorch")
-            .fix("`python3 -m ensurepip --user`, or install it (Debian, Ubuntu: `apt install python3-pip`; Fedora: `dnf install python3-pip`)")
+        Error::new("python3 has no pip; it downloads LibTorch").fix(
+            "`python3 -m ensurepip --user`, or install it (Debian, Ubuntu: `apt install python3-pip`; Fedora: \
+             `dnf install python3-pip`)",
+        )
     })?;
     let pip = pip.split_whitespace().take(2).collect::<Vec<_>>().join(" ");
+    if pip_major(&pip).is_some_and(|major| major < OLDEST_PIP) {
+        return Err(Error::new(format!(
+            "{pip} is too old to find LibTorch's wheels, which takes pip {OLDEST_PIP}"
+        ))
+        .fix("`python3 -m pip install --user --upgrade pip`"));
+    }
     Ok(format!("{python}, {pip}"))
+}
+
+/// The first number in text as `pip 23.2.1`.
+fn pip_major(pip: &str) -> Option<u32> {
+    pip.strip_prefix("pip ")?.split('.').next()?.parse().ok()
 }
 
 /// A C++17 compiler with its standard library, for `torch-sys`; returns its name and version.
@@ -78,4 +95,16 @@ pub(crate) fn require_space(folder: &Path, bytes: u64) -> Result<()> {
 /// `1.5 GB`
 pub(crate) fn gigabytes(bytes: u64) -> String {
     format!("{:.1} GB", bytes as f64 / 1e9)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn pip_versions_are_read() {
+        assert_eq!(pip_major("pip 18.1"), Some(18));
+        assert_eq!(pip_major("pip 23.2.1"), Some(23));
+        assert_eq!(pip_major("pip"), None);
+    }
 }
