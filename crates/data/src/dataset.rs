@@ -35,11 +35,23 @@ pub trait Dataset: Send + Sync {
     /// May panic when `index >= len()`, as slices do.
     fn get(&self, index: usize) -> Result<Sample, Error>;
 
-    /// The label of sample `index` without reading its image.
+    /// The label of sample `index` without reading its image; `None` also where the labels cannot be read
+    /// (see [`Dataset::labels`]).
     fn label(&self, index: usize) -> Option<u32>;
 
     /// Class names in label order; empty when the dataset has no labels.
     fn classes(&self) -> &[String];
+
+    /// The key of sample `index` without reading its image, for messages about a sample that cannot be read.
+    fn key(&self, index: usize) -> String {
+        format!("sample {index}")
+    }
+
+    /// Every sample's label, in order. Unlike [`Dataset::label`], which has no way to say that the labels
+    /// themselves cannot be read, this gives the error.
+    fn labels(&self) -> Result<Vec<Option<u32>>, Error> {
+        Ok((0..self.len()).map(|index| self.label(index)).collect())
+    }
 
     /// Whether there are no samples.
     fn is_empty(&self) -> bool {
@@ -50,5 +62,11 @@ pub trait Dataset: Send + Sync {
     /// as ranges that cover `0..len()` (row groups of a Parquet file). One range when it does not matter.
     fn groups(&self) -> Vec<std::ops::Range<usize>> {
         vec![0..self.len()]
+    }
+
+    /// How many of [`Dataset::groups`] a shuffling reader may have open at once: as many as the dataset
+    /// holds in memory together. Unlimited where it does not matter.
+    fn groups_at_once(&self) -> usize {
+        usize::MAX
     }
 }

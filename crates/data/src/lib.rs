@@ -1,10 +1,56 @@
 //! Sources (where samples are), samplers, and the threaded loader.
+//!
+//! A [`Dataset`] gives samples by index, from any thread. [`ImageFolder`], [`Parquet`], [`InMemory`] and
+//! [`Patches`] are datasets; [`Subset`] and [`Concat`] make new ones of others; [`open`] and [`open_splits`] find out
+//! what a path holds. A [`Loader`] reads a dataset epoch by epoch on worker threads, decodes each image once,
+//! draws its [`Views`] and delivers them as [`Batch`]es of 8-bit RGB in a fixed order.
+//!
+//! ```
+//! use std::sync::Arc;
+//! use visrep_augment::Compose;
+//! use visrep_data::{InMemory, Loader, LoaderOptions, Sample, SampleImage, Views};
+//! use visrep_decode::RgbImage;
+//!
+//! let sample = |i: u8| Sample {
+//!     image: SampleImage::Decoded(RgbImage::filled(8, 8, [i, 0, 0])),
+//!     label: Some(0),
+//!     key: format!("grey {i}"),
+//! };
+//! let data = Arc::new(InMemory::new((0..10).map(sample).collect(), vec!["grey".into()]));
+//! let options = LoaderOptions { batch_size: 4, shuffle: true, ..LoaderOptions::default() };
+//! let loader = Loader::new(data, Views::same(Compose::new(), 2), options)?;
+//! for batch in loader.epoch(0, 0) {
+//!     let batch = batch?;
+//!     assert_eq!(batch.views.len(), 2);
+//!     assert_eq!(batch.views[0].data.len(), batch.views[0].n * 8 * 8 * 3);
+//! }
+//! # Ok::<(), visrep_data::Error>(())
+//! ```
 #![forbid(unsafe_code)]
 
 mod batch;
+mod combine;
 mod dataset;
+mod decode;
 mod error;
+mod folder;
+mod loader;
+mod memory;
+mod natural;
+mod open;
+mod parquet;
+mod patches;
+mod split;
 
 pub use batch::{Batch, ImageBatch};
+pub use combine::{Concat, Subset};
 pub use dataset::{Dataset, Sample, SampleImage};
+pub use decode::decode_sample;
 pub use error::Error;
+pub use folder::ImageFolder;
+pub use loader::{Epoch, Loader, LoaderOptions, OnBadSample, Skipped, Views};
+pub use memory::InMemory;
+pub use open::{Splits, open, open_splits};
+pub use parquet::{Parquet, ParquetOptions};
+pub use patches::{PatchOptions, Patches};
+pub use split::stratified_split;

@@ -1,0 +1,146 @@
+//! The threaded loader: a dataset, epoch by epoch, as batches of views.
+//!
+//! **How work is shared.** A few batches are in flight at once, and the unit of work is one sample: workers take
+//! samples in order, the front batch's first, and write their views into that batch's buffers. So the batch
+//! that the caller waits for is worked on by all threads (its delay does not grow with the batch size, and
+//! there is no tail in which one thread finishes a whole batch while the others idle), while batches
+//! behind it keep everybody busy when the caller is slow. Against whole batches per worker this needs a
+//! fraction of the memory for the same throughput: `prefetch` batches, not `workers x prefetch`.
+//!
+//! **Memory.** At most `prefetch` batches are in flight, besides those the caller holds, and each has one
+//! allocation per view. Nothing is read ahead of them.
+//!
+//! **Order.** Batches come in the order of the epoch, and every pixel is a function of the seed, the epoch, the
+//! sample's index and the view. The number of workers, `prefetch` and a resume change nothing.
+//!
+//! **Bad samples.** Batch `b` is made of positions `b * batch_size ..` of the epoch's order, whichever samples turn
+//! out bad. Under [`OnBadSample::Skip`] they are left out and the batch is shorter; nothing moves up. This
+//! is what makes `epoch(e, b)` exact without knowing what was skipped before `b`. A batch with no good
+//! sample is not delivered; [`Epoch::position`] says from which batch to resume in any case.
+
+mod epoch;
+mod order;
+mod views;
+mod work;
+
+use crate::{Dataset, Error};
+use order::Order;
+use std::sync::Arc;
+use visrep_decode::DecodeOptions;
+
+pub use epoch::Epoch;
+pub use views::Views;
+pub use work::Skipped;
+
+/// What to do about a sample that cannot be read or decoded.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum OnBadSample {
+    /// End the epoch with an error that names the sample.
+    #[default]
+    Fail,
+    /// Leave the sample out of its batch and list it in [`Epoch::skipped`].
+    Skip,
+}
+
+/// How a [`Loader`] works. The default is sequential and strict: batches of 64, a worker per core, no shuffle.
+#[derive(Clone, Debug)]
+pub struct LoaderOptions {
+    /// Samples per batch.
+    pub batch_size: usize,
+    /// Worker threads; 0 does the work on the caller's thread. The result is the same.
+    pub workers: usize,
+    /// Whether each epoch draws its own order. Datasets with groups (row groups of Parquet files) are shuffled
+    /// by group, and then within a window of as many groups as the dataset keeps in memory.
+    pub shuffle: bool,
+    /// What all randomness is drawn from: order and views.
+    pub seed: u64,
+    /// Whether to leave out the last batch when it would be short.
+    pub drop_last: bool,
+    /// What to do about a sample that cannot be read or decoded.
+    pub on_bad_sample: OnBadSample,
+    /// Batches in flight ahead of the caller, at least 1.
+    pub prefetch: usize,
+    /// How images are decoded.
+    pub decode: DecodeOptions,
+}
+
+impl Default for LoaderOptions {
+    fn default() -> Self {
+        Self {
+            batch_size: 64,
+            workers: std::thread::available_parallelism().map_or(1, usize::from),
+            shuffle: false,
+            seed: 0,
+            drop_last: false,
+            on_bad_sample: OnBadSample::Fail,
+            prefetch: 2,
+            decode: DecodeOptions::default(),
+        }
+    }
+}
+
+/// Loads a dataset epoch by epoch. See the crate's front page for an example.
+pub struct Loader {
+    shared: Arc<Shared>,
+}
+
+/// What an epoch and its workers look at.
+struct Shared {
+    dataset: Arc<dyn Dataset>,
+    views: Views,
+    options: LoaderOptions,
+}
+
+impl Loader {
+    /// A loader of `views` of `dataset`. Errs when an option cannot work or there is nothing to load.
+    pub fn new(dataset: Arc<dyn Dataset>, views: Views, options: LoaderOptions) -> Result<Self, Error> {
+        const MAX_WORKERS: usize = 1024;
+        let fail = |parameter, problem: String| Err(Error::Option { parameter, problem });
+        if options.batch_size == 0 {
+            return fail("batch_size", "must be at least 1".into());
+        }
+        if options.prefetch == 0 {
+            return fail("prefetch", "must be at least 1".into());
+        }
+        if options.workers > MAX_WORKERS {
+            return fail("workers", format!("{} threads are more than {MAX_WORKERS}", options.workers));
+        }
+        if views.is_empty() {
+            return fail("views", "there must be at least one".into());
+        }
+        let len = dataset.len();
+        if len == 0 {
+            return fail("dataset", "has no samples".into());
+        }
+        if options.drop_last && len < options.batch_size {
+            let problem =
+                format!("{} is more than the {len} samples, and drop_last leaves none", options.batch_size);
+            return fail("batch_size", problem);
+        }
+        Ok(Self { shared: Arc::new(Shared { dataset, views, options }) })
+    }
+
+    /// Batches in an epoch.
+    pub fn batches_per_epoch(&self) -> usize {
+        self.shared.batches_per_epoch()
+    }
+
+    /// The dataset.
+    pub fn dataset(&self) -> &Arc<dyn Dataset> {
+        &self.shared.dataset
+    }
+
+    /// Starts epoch `epoch` at batch `start_batch`, whose batches are bit for bit those of the whole epoch.
+    pub fn epoch(&self, epoch: u64, start_batch: usize) -> Epoch {
+        let LoaderOptions { shuffle, seed, .. } = self.shared.options;
+        let order = Order::new(self.shared.dataset.as_ref(), shuffle.then_some((seed, epoch)));
+        Epoch::start(self.shared.clone(), order, epoch, start_batch)
+    }
+}
+
+impl Shared {
+    fn batches_per_epoch(&self) -> usize {
+        let (len, size) = (self.dataset.len(), self.options.batch_size);
+        if self.options.drop_last { len / size } else { len.div_ceil(size) }
+    }
+}

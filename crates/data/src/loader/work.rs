@@ -1,0 +1,183 @@
+//! A batch in the making: samples are loaded by any thread, and the thread that is last completes it.
+
+use super::{OnBadSample, Shared};
+use crate::decode::into_pixels;
+use crate::error::panic_message;
+use crate::{Batch, Error, ImageBatch};
+use crossbeam_channel::Sender;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::{Mutex, PoisonError};
+use visrep_augment::view_rng;
+use visrep_decode::RgbImage;
+
+/// A sample that was left out under [`OnBadSample::Skip`].
+#[derive(Debug)]
+pub struct Skipped {
+    /// Index in the dataset.
+    pub index: usize,
+    /// The sample's key.
+    pub key: String,
+    /// Why it cannot be used.
+    pub error: Error,
+}
+
+/// A batch and the samples that were left out of it.
+pub(super) struct Finished {
+    pub(super) batch: Batch,
+    pub(super) skipped: Vec<Skipped>,
+}
+
+/// A batch in the making.
+pub(super) struct Work {
+    epoch: u64,
+    /// The samples' indices in the dataset; a position here is a slot of the batch.
+    indices: Vec<usize>,
+    assembly: Mutex<Assembly>,
+    /// Has room for the one message that is sent, so that sending never blocks.
+    done: Sender<Result<Finished, Error>>,
+}
+
+/// What is there of a batch. Pixels are copied in under the lock: a few microseconds for each sample's milliseconds.
+struct Assembly {
+    open_slots: usize,
+    views: Vec<ImageBatch>,
+    /// Label and key of each slot that is filled.
+    meta: Vec<Option<(i64, String)>>,
+    skipped: Vec<(usize, Skipped)>,
+    /// The error in the lowest slot so far.
+    failure: Option<(usize, Error)>,
+}
+
+/// One sample, ready to be put in place.
+struct Loaded {
+    views: Vec<RgbImage>,
+    label: i64,
+    key: String,
+}
+
+impl Work {
+    pub(super) fn new(epoch: u64, indices: Vec<usize>, done: Sender<Result<Finished, Error>>) -> Self {
+        let assembly = Assembly {
+            open_slots: indices.len(),
+            views: Vec::new(),
+            meta: vec![None; indices.len()],
+            skipped: Vec::new(),
+            failure: None,
+        };
+        Self { epoch, indices, assembly: Mutex::new(assembly), done }
+    }
+
+    /// Loads the sample of slot `slot` and puts it in place; the last slot completes the batch. Never panics
+    /// on account of a dataset or a transform.
+    pub(super) fn run(&self, shared: &Shared, slot: usize) {
+        // Slots after one that failed are of no use. Those before it still are: the error reported is
+        // that of the first bad sample in the batch, whichever thread was faster.
+        let pointless = matches!(&self.lock().failure, Some((failed, _)) if *failed < slot);
+        let loaded = if pointless { None } else { Some(self.load(shared, slot)) };
+        let mut assembly = self.lock();
+        if let Some(result) = loaded
+            && let Err(error) = result.and_then(|sample| assembly.place(slot, sample))
+        {
+            let skip = shared.options.on_bad_sample == OnBadSample::Skip && error.is_bad_sample();
+            if skip {
+                let index = self.indices[slot];
+                assembly.skipped.push((slot, Skipped { index, key: shared.dataset.key(index), error }));
+            } else if assembly.failure.as_ref().is_none_or(|(failed, _)| slot < *failed) {
+                assembly.failure = Some((slot, error));
+            }
+        }
+        assembly.open_slots -= 1;
+        if assembly.open_slots == 0 {
+            // The receiver is gone when the epoch was dropped; then nobody wants the batch.
+            let _ = self.done.send(assembly.finish(&self.indices));
+        }
+    }
+
+    fn lock(&self) -> std::sync::MutexGuard<'_, Assembly> {
+        self.assembly.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Reads and decodes a sample once and draws all its views.
+    fn load(&self, shared: &Shared, slot: usize) -> Result<Loaded, Error> {
+        let index = self.indices[slot];
+        let load = || {
+            let sample = shared.dataset.get(index)?;
+            let mut image = Some(into_pixels(sample.image, &sample.key, &shared.options.decode)?);
+            let last = shared.views.len() - 1;
+            let views = shared.views.iter().enumerate().filter_map(|(view, transform)| {
+                let image = if view == last { image.take() } else { image.clone() };
+                let mut rng = view_rng(shared.options.seed, self.epoch, index as u64, view as u64);
+                Some(transform.apply(image?, &mut rng))
+            });
+            let views = views.collect();
+            Ok(Loaded { views, label: sample.label.map_or(-1, i64::from), key: sample.key })
+        };
+        catch_unwind(AssertUnwindSafe(load)).unwrap_or_else(|payload| {
+            let key = catch_unwind(AssertUnwindSafe(|| shared.dataset.key(index)));
+            let key = key.unwrap_or_else(|_| format!("sample {index}"));
+            Err(Error::Panic { key, message: panic_message(payload) })
+        })
+    }
+}
+
+impl Assembly {
+    /// Copies a sample's views into the batch.
+    fn place(&mut self, slot: usize, sample: Loaded) -> Result<(), Error> {
+        let slots = self.meta.len();
+        if self.views.is_empty() {
+            let views = sample.views.iter().map(|view| {
+                let (height, width) = (view.height(), view.width());
+                let bytes = view.data().len().checked_mul(slots).ok_or_else(|| Error::Option {
+                    parameter: "batch_size",
+                    problem: format!("{slots} views of {width}x{height} do not fit into memory"),
+                })?;
+                Ok(ImageBatch { n: slots, height, width, data: vec![0; bytes] })
+            });
+            self.views = views.collect::<Result<_, Error>>()?;
+        }
+        for (view, (image, batch)) in sample.views.iter().zip(&self.views).enumerate() {
+            let (found, expected) = ((image.width(), image.height()), (batch.width, batch.height));
+            if found != expected {
+                let other = self.meta.iter().flatten().next().map(|(_, key)| key.clone()).unwrap_or_default();
+                return Err(Error::ViewSize { key: sample.key, view, found, other, expected });
+            }
+        }
+        for (image, batch) in sample.views.iter().zip(&mut self.views) {
+            let bytes = image.data();
+            batch.data[slot * bytes.len()..][..bytes.len()].copy_from_slice(bytes);
+        }
+        self.meta[slot] = Some((sample.label, sample.key));
+        Ok(())
+    }
+
+    /// The batch, without the slots that were skipped.
+    fn finish(&mut self, indices: &[usize]) -> Result<Finished, Error> {
+        if let Some((_, error)) = self.failure.take() {
+            return Err(error);
+        }
+        let mut views = std::mem::take(&mut self.views);
+        let mut batch = Batch { views: vec![], labels: vec![], indices: vec![], keys: vec![] };
+        for (slot, meta) in std::mem::take(&mut self.meta).into_iter().enumerate() {
+            let Some((label, key)) = meta else { continue };
+            let to = batch.labels.len();
+            if to != slot {
+                for view in &mut views {
+                    let bytes = view.data.len() / view.n;
+                    view.data.copy_within(slot * bytes..(slot + 1) * bytes, to * bytes);
+                }
+            }
+            batch.labels.push(label);
+            batch.indices.push(indices[slot]);
+            batch.keys.push(key);
+        }
+        let n = batch.labels.len();
+        for view in &mut views {
+            view.data.truncate(view.data.len() / view.n * n);
+            view.n = n;
+        }
+        batch.views = views;
+        self.skipped.sort_by_key(|(slot, _)| *slot);
+        let skipped = self.skipped.drain(..).map(|(_, skipped)| skipped).collect();
+        Ok(Finished { batch, skipped })
+    }
+}

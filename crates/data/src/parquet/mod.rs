@@ -1,0 +1,236 @@
+//! Parquet files of images: the Hugging Face schema, or a plain column of bytes.
+//!
+//! Opening reads each file's footer and nothing else. Rows are then read by *block*: a row group, or a slice
+//! of one that is large. Blocks that were read are kept in a cache of bounded size which all threads share,
+//! so that memory depends neither on the number of rows nor on the size of a file. The blocks are the
+//! dataset's [`groups`](Dataset::groups), and a reader that keeps to
+//! [`groups_at_once`](Dataset::groups_at_once) of them finds what it needs in the cache.
+
+mod cache;
+mod columns;
+mod shard;
+
+use crate::{Dataset, Error, Sample, SampleImage, natural};
+use bytes::Bytes;
+use cache::Cache;
+use shard::{Block, Shard, Source};
+use std::ops::Range;
+use std::path::{Path, PathBuf};
+use std::sync::OnceLock;
+
+/// The blocks in a shuffling reader's window decode to about this many bytes at most …
+const WINDOW_BYTES: u64 = 128 << 20;
+/// … and are at most this many.
+const WINDOW_BLOCKS: u64 = 256;
+/// What the cache keeps: a window, and as much again for blocks that are larger than their metadata says
+/// and for the last samples of the window before.
+const CACHE_BYTES: usize = 2 * WINDOW_BYTES as usize;
+
+/// Which columns to read. By default they are found by themselves, see [`Parquet`].
+#[derive(Clone, Debug, Default)]
+pub struct ParquetOptions {
+    /// The column of images.
+    pub image: Option<String>,
+    /// The column of integer labels.
+    pub label: Option<String>,
+}
+
+/// Images and labels in one or more Parquet files with the same columns.
+///
+/// Images are encoded bytes, in a column of structs with a binary field `bytes` (the Hugging Face schema) or
+/// in a plain binary column. The column is the one that the `huggingface` metadata calls an image, else the
+/// one named `image`, `img`, `picture`, `photo`, `jpg`, `jpeg`, `png`, `bytes` or `image_bytes`, else the only
+/// one with a fitting type. Labels are an integer column: the one that the metadata calls a class label, else
+/// the one named `label`, `labels`, `fine_label`, `target` or `class`; without one, samples have no labels. A
+/// label of -1 or null is no label. Class names come from the metadata; without them classes are
+/// numbered `0..=max`.
+///
+/// A sample's key is `file.parquet:row`, the row counted from 0 within the file.
+pub struct Parquet {
+    shards: Vec<Shard>,
+    blocks: Vec<Block>,
+    classes: Vec<String>,
+    cache: Cache,
+    groups_at_once: usize,
+    len: usize,
+}
+
+impl Parquet {
+    /// Opens a file, or all `*.parquet` files directly in a folder in natural order.
+    pub fn open(path: impl AsRef<Path>) -> Result<Self, Error> {
+        Self::open_with(path, &ParquetOptions::default())
+    }
+
+    /// As [`Parquet::open`], with the columns named.
+    pub fn open_with(path: impl AsRef<Path>, options: &ParquetOptions) -> Result<Self, Error> {
+        let path = path.as_ref();
+        if !path.is_dir() {
+            return Self::open_files(&[path.into()], options);
+        }
+        let files = files_in(path)?;
+        if files.is_empty() {
+            return Err(Error::Layout { path: path.into(), problem: "has no .parquet files".into() });
+        }
+        Self::open_files(&files, options)
+    }
+
+    /// Opens several files as one dataset, in the order given.
+    pub fn open_files(files: &[PathBuf], options: &ParquetOptions) -> Result<Self, Error> {
+        let sources = files.iter().map(|file| {
+            let name = file.file_name().unwrap_or(file.as_os_str()).to_string_lossy().into_owned();
+            (name, Source::File(file.clone()))
+        });
+        Self::build(sources.collect(), options)
+    }
+
+    /// Reads a Parquet file that is in memory, such as one embedded in a program. `name` stands for the file
+    /// in keys and messages.
+    pub fn from_bytes(bytes: Bytes, name: impl Into<String>) -> Result<Self, Error> {
+        Self::build(vec![(name.into(), Source::Memory(bytes))], &ParquetOptions::default())
+    }
+
+    fn build(sources: Vec<(String, Source)>, options: &ParquetOptions) -> Result<Self, Error> {
+        let mut blocks = Vec::new();
+        let mut shards = Vec::<Shard>::with_capacity(sources.len());
+        let mut classes: Option<(Vec<String>, String)> = None;
+        for (name, source) in sources {
+            let opened =
+                Shard::open(name, source, options, shards.len(), blocks.last().map_or(0, Block::end))?;
+            match (&classes, opened.classes) {
+                (None, Some(names)) => classes = Some((names, opened.shard.file())),
+                (Some((known, file)), Some(names)) if *known != names => {
+                    return Err(Error::Parquet {
+                        file: opened.shard.file(),
+                        problem: format!("its class names differ from those of {file}"),
+                    });
+                }
+                _ => {}
+            }
+            blocks.extend(opened.blocks);
+            shards.push(opened.shard);
+        }
+        let classes = match classes {
+            Some((names, _)) => names,
+            None => numbered_classes(&shards, &blocks)?,
+        };
+        let largest = blocks.iter().map(|block| block.bytes).max().unwrap_or(0).max(1);
+        let groups_at_once = (WINDOW_BYTES / largest).clamp(1, WINDOW_BLOCKS) as usize;
+        let len = blocks.last().map_or(0, Block::end);
+        Ok(Self { shards, blocks, classes, cache: Cache::new(CACHE_BYTES), groups_at_once, len })
+    }
+
+    /// The block that holds row `index`.
+    fn locate(&self, index: usize) -> Result<usize, Error> {
+        if index >= self.len {
+            return Err(Error::Index { index, len: self.len });
+        }
+        Ok(self.blocks.partition_point(|block| block.end() <= index))
+    }
+}
+
+/// The `.parquet` files directly in `folder`, in natural order; hidden ones are passed over.
+pub(crate) fn files_in(folder: &Path) -> Result<Vec<PathBuf>, Error> {
+    let error = |source| Error::Io { path: folder.into(), source };
+    let mut files = Vec::new();
+    for entry in std::fs::read_dir(folder).map_err(error)? {
+        let path = entry.map_err(error)?.path();
+        let hidden = path.file_name().is_some_and(|name| name.as_encoded_bytes().starts_with(b"."));
+        if !hidden && path.is_file() && is_parquet(&path) {
+            files.push(path);
+        }
+    }
+    files.sort_by(|a, b| natural::compare(&a.to_string_lossy(), &b.to_string_lossy()));
+    Ok(files)
+}
+
+/// Whether `path` ends in `.parquet`, in any case.
+pub(crate) fn is_parquet(path: &Path) -> bool {
+    path.extension().is_some_and(|extension| extension.eq_ignore_ascii_case("parquet"))
+}
+
+/// Classes for labels without names: `0..=max`.
+fn numbered_classes(shards: &[Shard], blocks: &[Block]) -> Result<Vec<String>, Error> {
+    const LIMIT: u32 = 1_000_000;
+    let mut count = 0;
+    for shard in shards {
+        let Some(max) = shard.max_label(blocks)? else { continue };
+        if max >= LIMIT {
+            let problem =
+                format!("a label of {max} is no class index (limit {LIMIT}): name another label column");
+            return Err(Error::Parquet { file: shard.file(), problem });
+        }
+        count = count.max(max + 1);
+    }
+    Ok((0..count).map(|class| class.to_string()).collect())
+}
+
+impl Dataset for Parquet {
+    fn len(&self) -> usize {
+        self.len
+    }
+
+    fn get(&self, index: usize) -> Result<Sample, Error> {
+        let at = self.locate(index)?;
+        let block = &self.blocks[at];
+        let shard = &self.shards[block.shard];
+        let rows = self.cache.get(at, || shard.read_block(block));
+        let rows = rows.as_ref().as_ref().map_err(|problem| Error::RowGroup {
+            file: shard.file(),
+            row_group: block.row_group,
+            problem: problem.clone(),
+        })?;
+        let (key, row) = (self.key(index), &rows[index - block.start]);
+        let bytes = row.bytes.clone().ok_or_else(|| Error::Row {
+            key: key.clone(),
+            problem: format!("column `{}` holds no image bytes in this row", shard.columns.image.name),
+        })?;
+        let label = columns::class_index(row.label, self.classes.len())
+            .map_err(|problem| Error::Row { key: key.clone(), problem })?;
+        Ok(Sample { image: SampleImage::Encoded(bytes), label, key })
+    }
+
+    fn label(&self, index: usize) -> Option<u32> {
+        let block = &self.blocks[self.locate(index).ok()?];
+        let shard = &self.shards[block.shard];
+        let labels = shard.labels(&self.blocks).ok()?;
+        columns::class_index(*labels.get(index - shard.start)?, self.classes.len()).ok()?
+    }
+
+    fn classes(&self) -> &[String] {
+        &self.classes
+    }
+
+    fn key(&self, index: usize) -> String {
+        match self.locate(index) {
+            Ok(at) => {
+                let shard = &self.shards[self.blocks[at].shard];
+                format!("{}:{}", shard.name, index - shard.start)
+            }
+            Err(_) => format!("sample {index}"),
+        }
+    }
+
+    fn labels(&self) -> Result<Vec<Option<u32>>, Error> {
+        let mut all = Vec::with_capacity(self.len);
+        for shard in &self.shards {
+            for label in shard.labels(&self.blocks)? {
+                all.push(columns::class_index(*label, self.classes.len()).map_err(|problem| Error::Row {
+                    key: format!("{}:{}", shard.name, all.len() - shard.start),
+                    problem,
+                })?);
+            }
+        }
+        Ok(all)
+    }
+
+    fn groups(&self) -> Vec<Range<usize>> {
+        self.blocks.iter().map(|block| block.start..block.end()).collect()
+    }
+
+    fn groups_at_once(&self) -> usize {
+        self.groups_at_once
+    }
+}
+
+/// A shard's label column, read when first asked for. `i64::MIN` stands for null.
+type Labels = OnceLock<Result<Vec<i64>, (usize, String)>>;

@@ -1,0 +1,397 @@
+//! One Parquet file: its footer when it is opened, its rows block by block afterwards.
+//!
+//! The `parquet` crate may panic on what a hostile file holds; every call that reads one is guarded, and a
+//! panic becomes the file's or the row group's error.
+
+use super::columns::{self, Columns};
+use super::{Labels, ParquetOptions};
+use crate::Error;
+use crate::error::panic_message;
+use arrow_array::cast::AsArray;
+use arrow_array::types::{
+    ArrowPrimitiveType, Int8Type, Int16Type, Int32Type, Int64Type, UInt8Type, UInt16Type, UInt32Type,
+    UInt64Type,
+};
+use arrow_array::{Array, BinaryArray, RecordBatch};
+use arrow_schema::DataType;
+use bytes::Bytes;
+use parquet::arrow::ProjectionMask;
+use parquet::arrow::arrow_reader::{
+    ArrowReaderMetadata, ArrowReaderOptions, ParquetRecordBatchReader, ParquetRecordBatchReaderBuilder,
+};
+use parquet::errors::Result as ParquetResult;
+use parquet::file::reader::{ChunkReader, Length};
+use parquet::file::statistics::Statistics;
+use std::fs::File;
+use std::io::Read;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::path::PathBuf;
+
+/// A row group that decodes to more bytes is read in slices of about this size …
+const BLOCK_BYTES: u64 = 16 << 20;
+/// … and of at most this many rows.
+const BLOCK_ROWS: u64 = 4096;
+/// A block is given up when it turns out larger than this: its metadata lied.
+const MAX_BLOCK_BYTES: usize = 1 << 30;
+/// Rows that are decoded in one go.
+const BATCH_ROWS: usize = 256;
+/// A row group that claims more rows is refused.
+const MAX_GROUP_ROWS: u64 = 1 << 31;
+
+/// Where a file's bytes are.
+pub(super) enum Source {
+    File(PathBuf),
+    Memory(Bytes),
+}
+
+/// One file of a dataset. The file is opened anew for each block, so that a set of thousands of shards needs no
+/// more than one handle per thread, and a file that was replaced meanwhile is noticed.
+pub(super) struct Shard {
+    /// Stands for the file in keys.
+    pub(super) name: String,
+    pub(super) columns: Columns,
+    /// Index in the dataset of the first row.
+    pub(super) start: usize,
+    rows: usize,
+    source: Source,
+    max_label: MaxLabel,
+    labels: Labels,
+}
+
+/// What the footer says of the largest label.
+enum MaxLabel {
+    None,
+    Known(i64),
+    Unknown,
+}
+
+/// A slice of a row group: what is read and kept together.
+pub(super) struct Block {
+    /// Index of its file.
+    pub(super) shard: usize,
+    /// Row group within the file.
+    pub(super) row_group: usize,
+    /// Index in the dataset of the first row.
+    pub(super) start: usize,
+    /// Bytes it decodes to, by the metadata.
+    pub(super) bytes: u64,
+    /// Its first row within the row group.
+    offset: usize,
+    rows: usize,
+    /// Rows of the whole row group.
+    group_rows: usize,
+}
+
+impl Block {
+    /// Index in the dataset of the row after the last.
+    pub(super) fn end(&self) -> usize {
+        self.start + self.rows
+    }
+}
+
+/// An image, still encoded, and its label.
+pub(super) struct Row {
+    pub(super) bytes: Option<Bytes>,
+    /// `i64::MIN` for null and for a file without labels.
+    pub(super) label: i64,
+}
+
+impl Row {
+    /// Roughly what it occupies.
+    pub(super) fn size(&self) -> usize {
+        size_of::<Self>() + self.bytes.as_ref().map_or(0, Bytes::len)
+    }
+}
+
+/// A file that was just opened.
+pub(super) struct Opened {
+    pub(super) shard: Shard,
+    pub(super) blocks: Vec<Block>,
+    pub(super) classes: Option<Vec<String>>,
+}
+
+impl Shard {
+    /// Reads the footer of the dataset's file number `index`, whose rows begin at `start`.
+    pub(super) fn open(
+        name: String,
+        source: Source,
+        options: &ParquetOptions,
+        index: usize,
+        start: usize,
+    ) -> Result<Opened, Error> {
+        let file = source.describe(&name);
+        let fail = |problem: String| Error::Parquet { file: file.clone(), problem };
+        let input = match source.open() {
+            Ok(input) => input,
+            Err(error) => match &source {
+                Source::File(path) => return Err(Error::Io { path: path.clone(), source: error }),
+                Source::Memory(_) => return Err(fail(error.to_string())),
+            },
+        };
+        let metadata = guarded(|| load_metadata(&input)).map_err(|problem| {
+            fail(format!("cannot be read as Parquet (truncated or damaged?): {problem}"))
+        })?;
+        let (columns, classes) = columns::find(&file, &metadata, options)?;
+
+        let mut blocks = Vec::new();
+        let mut max_label = if columns.label.is_some() { MaxLabel::Known(-1) } else { MaxLabel::None };
+        let mut next = start;
+        for (row_group, group) in metadata.metadata().row_groups().iter().enumerate() {
+            let fail = |problem: String| Error::RowGroup { file: file.clone(), row_group, problem };
+            let group_rows = u64::try_from(group.num_rows())
+                .ok()
+                .filter(|rows| *rows <= MAX_GROUP_ROWS)
+                .ok_or_else(|| fail(format!("claims {} rows", group.num_rows())))?;
+            let bytes = u64::try_from(group.column(columns.image.leaf).uncompressed_size()).unwrap_or(0);
+            let slices = bytes.div_ceil(BLOCK_BYTES).max(1);
+            let per_block = group_rows.div_ceil(slices).clamp(1, BLOCK_ROWS);
+            for offset in (0..group_rows).step_by(per_block as usize) {
+                let rows = per_block.min(group_rows - offset);
+                blocks.push(Block {
+                    shard: index,
+                    row_group,
+                    start: next,
+                    bytes: bytes / group_rows.div_ceil(per_block),
+                    offset: offset as usize,
+                    rows: rows as usize,
+                    group_rows: group_rows as usize,
+                });
+                next = next.checked_add(rows as usize).ok_or_else(|| fail("too many rows".into()))?;
+            }
+            if let (Some(label), MaxLabel::Known(max)) = (&columns.label, &max_label) {
+                let of_group = match group.column(label.leaf).statistics() {
+                    Some(Statistics::Int32(s)) => s.max_opt().map(|v| i64::from(*v)),
+                    Some(Statistics::Int64(s)) => s.max_opt().copied(),
+                    _ => None,
+                };
+                // Below zero may also be a large unsigned value: the labels themselves will tell.
+                max_label = match of_group {
+                    Some(value) if value >= 0 => MaxLabel::Known(value.max(*max)),
+                    _ => MaxLabel::Unknown,
+                };
+            }
+        }
+        let shard =
+            Self { name, columns, start, rows: next - start, source, max_label, labels: Labels::new() };
+        Ok(Opened { shard, blocks, classes })
+    }
+
+    /// The file, for messages.
+    pub(super) fn file(&self) -> String {
+        self.source.describe(&self.name)
+    }
+
+    /// The rows of `block`, all of them or the reason why not.
+    pub(super) fn read_block(&self, block: &Block) -> Result<Vec<Row>, String> {
+        guarded(|| self.read_block_unguarded(block))
+    }
+
+    fn read_block_unguarded(&self, block: &Block) -> Result<Vec<Row>, String> {
+        let leaves = [Some(self.columns.image.leaf), self.columns.label.as_ref().map(|label| label.leaf)];
+        let mut rows = Vec::with_capacity(block.rows);
+        let mut size = 0;
+        for batch in self.reader(leaves.into_iter().flatten(), block, block.offset, block.rows)? {
+            let batch = batch.map_err(|error| error.to_string())?;
+            let images = self.images(&batch)?;
+            let labels = match &self.columns.label {
+                Some(_) => self.label_values(&batch)?,
+                None => vec![i64::MIN; images.len()],
+            };
+            rows.extend(images.into_iter().zip(labels).map(|(bytes, label)| {
+                let row = Row { bytes, label };
+                size += row.size();
+                row
+            }));
+            if size > MAX_BLOCK_BYTES {
+                return Err(format!("{} of its rows decode to over {MAX_BLOCK_BYTES} bytes", rows.len()));
+            }
+        }
+        self.complete(rows, block, block.rows)
+    }
+
+    /// Every row's label, `i64::MIN` for null; read on the first call and kept, eight bytes a row.
+    pub(super) fn labels(&self, blocks: &[Block]) -> Result<&[i64], Error> {
+        let read = self.labels.get_or_init(|| self.read_labels(blocks));
+        read.as_deref().map_err(|(row_group, problem)| Error::RowGroup {
+            file: self.file(),
+            row_group: *row_group,
+            problem: problem.clone(),
+        })
+    }
+
+    fn read_labels(&self, blocks: &[Block]) -> Result<Vec<i64>, (usize, String)> {
+        let Some(column) = &self.columns.label else { return Ok(vec![i64::MIN; self.rows]) };
+        let mut labels = Vec::new();
+        let from = blocks.partition_point(|block| block.start < self.start);
+        let own = blocks[from..].iter().take_while(|block| block.start < self.start + self.rows);
+        for block in own.filter(|block| block.offset == 0) {
+            let group = guarded(|| {
+                let mut values = Vec::new();
+                for batch in self.reader([column.leaf], block, 0, block.group_rows)? {
+                    values.extend(self.label_values(&batch.map_err(|error| error.to_string())?)?);
+                }
+                self.complete(values, block, block.group_rows)
+            });
+            labels.extend(group.map_err(|problem| (block.row_group, problem))?);
+        }
+        Ok(labels)
+    }
+
+    /// The largest label, from the footer's statistics where they are there.
+    pub(super) fn max_label(&self, blocks: &[Block]) -> Result<Option<u32>, Error> {
+        let max = match self.max_label {
+            MaxLabel::None => return Ok(None),
+            MaxLabel::Known(max) => max,
+            MaxLabel::Unknown => self.labels(blocks)?.iter().copied().max().unwrap_or(-1),
+        };
+        if max < 0 { Ok(None) } else { Ok(Some(u32::try_from(max).unwrap_or(u32::MAX))) }
+    }
+
+    /// A reader of `rows` rows from `offset` on of the row group that `block` is in.
+    fn reader(
+        &self,
+        leaves: impl IntoIterator<Item = usize>,
+        block: &Block,
+        offset: usize,
+        rows: usize,
+    ) -> Result<ParquetRecordBatchReader, String> {
+        let input = self.source.open().map_err(|error| error.to_string())?;
+        let metadata = load_metadata(&input)?;
+        let known = metadata.metadata().row_groups().get(block.row_group).map(|group| group.num_rows());
+        if known != i64::try_from(block.group_rows).ok() {
+            return Err("the file has changed since it was opened".into());
+        }
+        let mask = ProjectionMask::leaves(metadata.parquet_schema(), leaves);
+        ParquetRecordBatchReaderBuilder::new_with_metadata(input, metadata)
+            .with_row_groups(vec![block.row_group])
+            .with_projection(mask)
+            .with_offset(offset)
+            .with_limit(rows)
+            .with_batch_size(BATCH_ROWS.min(rows.max(1)))
+            .build()
+            .map_err(|error| error.to_string())
+    }
+
+    fn complete<T>(&self, found: Vec<T>, block: &Block, expected: usize) -> Result<Vec<T>, String> {
+        if found.len() == expected {
+            return Ok(found);
+        }
+        let ends = if expected == block.group_rows { found.len() } else { block.offset + found.len() };
+        Err(format!("ends early: {ends} rows found, the footer says {}", block.group_rows))
+    }
+
+    /// The images of a batch; each shares the batch's memory.
+    fn images(&self, batch: &RecordBatch) -> Result<Vec<Option<Bytes>>, String> {
+        let missing = || format!("column `{}` is missing", self.columns.image.name);
+        let column = batch.column_by_name(&self.columns.image.name).ok_or_else(missing)?;
+        let (parent, leaf) = match column.as_struct_opt() {
+            Some(parent) => (Some(parent), parent.column_by_name("bytes").ok_or_else(missing)?),
+            None => (None, column),
+        };
+        let array = leaf.as_binary_opt::<i32>().ok_or_else(missing)?;
+        let values = Bytes::from_owner(Values(array.clone()));
+        let offsets = array.value_offsets();
+        let row = |at: usize| {
+            let present = array.is_valid(at) && parent.is_none_or(|parent| parent.is_valid(at));
+            present.then(|| values.slice(offsets[at] as usize..offsets[at + 1] as usize))
+        };
+        Ok((0..array.len()).map(row).collect())
+    }
+
+    fn label_values(&self, batch: &RecordBatch) -> Result<Vec<i64>, String> {
+        let label = self.columns.label.as_ref().and_then(|label| batch.column_by_name(&label.name));
+        label.and_then(|array| integers(array)).ok_or_else(|| "the label column is missing".into())
+    }
+}
+
+impl Source {
+    fn open(&self) -> std::io::Result<Input> {
+        Ok(match self {
+            Self::File(path) => Input::File(File::open(path)?),
+            Self::Memory(bytes) => Input::Memory(bytes.clone()),
+        })
+    }
+
+    fn describe(&self, name: &str) -> String {
+        match self {
+            Self::File(path) => path.display().to_string(),
+            Self::Memory(_) => name.into(),
+        }
+    }
+}
+
+/// An open [`Source`].
+enum Input {
+    File(File),
+    Memory(Bytes),
+}
+
+impl Length for Input {
+    fn len(&self) -> u64 {
+        match self {
+            Self::File(file) => file.len(),
+            Self::Memory(bytes) => Length::len(bytes),
+        }
+    }
+}
+
+impl ChunkReader for Input {
+    type T = Box<dyn Read>;
+
+    fn get_read(&self, start: u64) -> ParquetResult<Self::T> {
+        Ok(match self {
+            Self::File(file) => Box::new(file.get_read(start)?),
+            Self::Memory(bytes) => Box::new(bytes.get_read(start)?),
+        })
+    }
+
+    fn get_bytes(&self, start: u64, length: usize) -> ParquetResult<Bytes> {
+        match self {
+            Self::File(file) => file.get_bytes(start, length),
+            Self::Memory(bytes) => bytes.get_bytes(start, length),
+        }
+    }
+}
+
+/// The memory of a binary array.
+struct Values(BinaryArray);
+
+impl AsRef<[u8]> for Values {
+    fn as_ref(&self) -> &[u8] {
+        self.0.values()
+    }
+}
+
+/// The footer. Types are taken from the Parquet schema alone, so that an embedded Arrow schema cannot ask
+/// for large or dictionary-encoded variants of them.
+fn load_metadata(input: &Input) -> Result<ArrowReaderMetadata, String> {
+    let options = ArrowReaderOptions::new().with_skip_arrow_metadata(true);
+    ArrowReaderMetadata::load(input, options).map_err(|error| error.to_string())
+}
+
+/// Runs `read`; a panic is an error like any other.
+fn guarded<T>(read: impl FnOnce() -> Result<T, String>) -> Result<T, String> {
+    catch_unwind(AssertUnwindSafe(read)).unwrap_or_else(|payload| Err(panic_message(payload)))
+}
+
+/// The values of an array of any integer type, `i64::MIN` for null; those above `i64::MAX` become that.
+fn integers(array: &dyn Array) -> Option<Vec<i64>> {
+    fn of<T: ArrowPrimitiveType>(array: &dyn Array) -> Vec<i64>
+    where
+        T::Native: TryInto<i64>,
+    {
+        let wide = |value: T::Native| value.try_into().unwrap_or(i64::MAX);
+        array.as_primitive::<T>().iter().map(|value| value.map_or(i64::MIN, wide)).collect()
+    }
+    Some(match array.data_type() {
+        DataType::Int8 => of::<Int8Type>(array),
+        DataType::Int16 => of::<Int16Type>(array),
+        DataType::Int32 => of::<Int32Type>(array),
+        DataType::Int64 => of::<Int64Type>(array),
+        DataType::UInt8 => of::<UInt8Type>(array),
+        DataType::UInt16 => of::<UInt16Type>(array),
+        DataType::UInt32 => of::<UInt32Type>(array),
+        DataType::UInt64 => of::<UInt64Type>(array),
+        _ => return None,
+    })
+}

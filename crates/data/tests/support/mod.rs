@@ -1,0 +1,69 @@
+//! What the tests share: small images, Parquet files written on the spot.
+#![allow(dead_code, missing_docs, reason = "each test file uses its own part")]
+
+use arrow_array::{ArrayRef, BinaryArray, Int64Array, RecordBatch, StringArray, StructArray};
+use arrow_schema::{DataType, Field, Schema};
+use parquet::arrow::ArrowWriter;
+use parquet::file::metadata::KeyValue;
+use parquet::file::properties::WriterProperties;
+use std::sync::Arc;
+use visrep_data::{InMemory, Sample, SampleImage};
+use visrep_decode::{RgbImage, encode_png};
+
+/// An image whose pixels depend on `index`.
+pub fn image(index: usize, width: u32, height: u32) -> RgbImage {
+    RgbImage::from_fn(width, height, |x, y| [index as u8, (index >> 8) as u8, (x * 7 + y * 13) as u8])
+}
+
+pub fn png(index: usize) -> Vec<u8> {
+    encode_png(&image(index, 6, 5)).unwrap()
+}
+
+/// `n` encoded images, labels 0, 1, 2, 0, …
+pub fn in_memory(n: usize) -> InMemory {
+    let sample = |index| Sample {
+        image: SampleImage::Encoded(png(index).into()),
+        label: Some(index as u32 % 3),
+        key: format!("image-{index}"),
+    };
+    InMemory::new((0..n).map(sample).collect(), vec!["a".into(), "b".into(), "c".into()])
+}
+
+/// The Hugging Face image schema with `rows` images, `per_group` to a row group; labels `index % classes`.
+pub fn hugging_face(rows: usize, per_group: usize, classes: &[&str]) -> Vec<u8> {
+    let images: Vec<Vec<u8>> = (0..rows).map(png).collect();
+    let bytes: ArrayRef = Arc::new(BinaryArray::from_iter_values(&images));
+    let paths: ArrayRef = Arc::new(StringArray::from_iter_values((0..rows).map(|i| format!("{i}.png"))));
+    let struct_fields =
+        vec![Field::new("bytes", DataType::Binary, true), Field::new("path", DataType::Utf8, true)].into();
+    let image: ArrayRef = Arc::new(StructArray::new(struct_fields, vec![bytes, paths], None));
+    let labels: ArrayRef =
+        Arc::new(Int64Array::from_iter_values((0..rows).map(|i| (i % classes.len().max(1)) as i64)));
+    let names: Vec<String> = classes.iter().map(|class| format!("\"{class}\"")).collect();
+    let metadata = format!(
+        r#"{{"info":{{"features":{{"image":{{"_type":"Image"}},"label":{{"names":[{}],"_type":"ClassLabel"}}}}}}}}"#,
+        names.join(",")
+    );
+    write(vec![("image", image), ("label", labels)], per_group, (!classes.is_empty()).then_some(metadata))
+}
+
+/// A Parquet file of `columns`.
+pub fn write(columns: Vec<(&str, ArrayRef)>, per_group: usize, hugging_face: Option<String>) -> Vec<u8> {
+    let fields: Vec<Field> =
+        columns.iter().map(|(name, array)| Field::new(*name, array.data_type().clone(), true)).collect();
+    let schema = Arc::new(Schema::new(fields));
+    let batch =
+        RecordBatch::try_new(schema.clone(), columns.into_iter().map(|(_, array)| array).collect()).unwrap();
+    let metadata = hugging_face.map(|text| vec![KeyValue::new("huggingface".into(), text)]);
+    let properties = WriterProperties::builder()
+        .set_max_row_group_row_count(Some(per_group))
+        .set_data_page_row_count_limit(16)
+        .set_write_batch_size(16)
+        .set_key_value_metadata(metadata)
+        .build();
+    let mut file = Vec::new();
+    let mut writer = ArrowWriter::try_new(&mut file, schema, Some(properties)).unwrap();
+    writer.write(&batch).unwrap();
+    writer.close().unwrap();
+    file
+}
