@@ -1,5 +1,6 @@
 //! Every architecture beside timm, with weights and inputs filled by one formula on both sides: names, shapes,
 //! logits, pooled features, taps and gradients. `fixtures/golden/models/make.py` wrote what is expected.
+#![allow(clippy::unwrap_used, reason = "a helper of a test fails the test")]
 
 use serde::Deserialize;
 use std::collections::BTreeMap;

@@ -1,4 +1,5 @@
 //! Names, tags, preprocessing, initial values, and input that does not fit.
+#![allow(clippy::unwrap_used, reason = "a helper of a test fails the test")]
 
 use serde_json::json;
 use tch::{Device, Kind, Tensor};

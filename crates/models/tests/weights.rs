@@ -1,4 +1,5 @@
 //! Weight files: there and back, every kind of mismatch, damaged files, and writes that fail.
+#![allow(clippy::unwrap_used, reason = "a helper of a test fails the test")]
 
 use std::path::Path;
 use tch::{Device, Kind, Tensor};
@@ -43,7 +44,7 @@ fn there_and_back() {
 fn counters_are_passed_over_and_half_precision_is_read() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("w.safetensors");
-    for kind in [Kind::Half, Kind::BFloat16, Kind::Double] {
+    for kind in [Kind::Half, Kind::BFloat16, Kind::Double, Kind::Float] {
         let (a, mut b) = (model(None, 1), model(None, 2));
         let mut tensors = named(&a);
         for (_, tensor) in &mut tensors {
@@ -141,6 +142,12 @@ fn nan_is_loaded_and_reported() {
     let report = model(None, 2).load_weights(&path).unwrap();
     assert_eq!(report.non_finite, ["bn1.bias", "fc.bias"]);
     assert!(report.to_string().contains("WARNING"));
+
+    for kind in [Kind::Half, Kind::BFloat16, Kind::Double] {
+        let tensors = named(&bad).into_iter().map(|(n, t)| (n, t.detach().to_kind(kind))).collect::<Vec<_>>();
+        write(&path, &tensors.iter().map(|(n, t)| (n.as_str(), t.shallow_clone())).collect::<Vec<_>>());
+        assert_eq!(model(None, 2).load_weights(&path).unwrap().non_finite, report.non_finite);
+    }
 }
 
 #[test]

@@ -105,13 +105,23 @@ pub(crate) fn load(path: &Path, target: Target<'_>) -> Result<LoadReport, Error>
     let _no_grad = tch::no_grad_guard();
     for (name, mut variable, view, kind) in sources {
         let source = Tensor::f_from_data_size(view.data(), &variable.size(), kind)?;
-        let finite = source.f_isfinite()?.f_all()?.f_int64_value(&[])? != 0;
         variable.f_copy_(&source)?;
-        if !finite {
+        if !is_finite(view.data(), kind) {
             report.non_finite.push(name);
         }
     }
     Ok(report)
+}
+
+/// Whether no little-endian value has the exponent that NaN and infinity have.
+fn is_finite(bytes: &[u8], kind: Kind) -> bool {
+    let halves = |mask: u16| bytes.as_chunks::<2>().0.iter().all(|&b| u16::from_le_bytes(b) & mask != mask);
+    match kind {
+        Kind::Half => halves(0x7C00),
+        Kind::BFloat16 => halves(0x7F80),
+        Kind::Float => bytes.as_chunks::<4>().0.iter().all(|&b| f32::from_le_bytes(b).is_finite()),
+        _ => bytes.as_chunks::<8>().0.iter().all(|&b| f64::from_le_bytes(b).is_finite()),
+    }
 }
 
 fn kind(dtype: Dtype) -> Option<Kind> {
