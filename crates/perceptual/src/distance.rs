@@ -1,0 +1,147 @@
+//! LPIPS's baseline distance on any backbone.
+
+use crate::Error;
+use crate::triplets::ImageDistance;
+use tch::{Device, Kind, Tensor};
+use visrep_augment::RgbImage;
+use visrep_models::{Model, Taps};
+
+/// Added to the norm of each feature vector, as LPIPS does.
+const EPS: f64 = 1e-10;
+
+/// A distance between images from a network's intermediate activations.
+///
+/// For each tap, the channels at each position are divided by their Euclidean norm, the squared differences of two
+/// images are **summed over channels** (LPIPS with `lpips=False`, its "baseline"), and averaged over positions;
+/// the taps are summed. Taps of tokens (N, T, C) are treated alike, each token a position. No learned weights, no
+/// training on judgements: 0 for equal images, symmetric, at most 4 per tap.
+#[derive(Clone, Debug)]
+pub struct PerceptualDistance<'m> {
+    model: &'m Model,
+    taps: Vec<&'static str>,
+}
+
+impl<'m> PerceptualDistance<'m> {
+    /// A distance over those taps of `model`'s backbone that `taps` names.
+    pub fn new(model: &'m Model, taps: &[&str]) -> Result<Self, Error> {
+        let available = model.backbone().taps();
+        let list = || available.join(", ");
+        if taps.is_empty() {
+            return Err(Error::NoTaps { available: list() });
+        }
+        let find = |&name: &&str| {
+            available.iter().copied().find(|tap| *tap == name).ok_or_else(|| Error::UnknownTap {
+                name: name.into(),
+                model: model.name().into(),
+                available: list(),
+            })
+        };
+        Ok(Self { model, taps: taps.iter().map(find).collect::<Result<_, _>>()? })
+    }
+
+    /// A distance over all taps.
+    pub fn all_taps(model: &'m Model) -> Result<Self, Error> {
+        Self::new(model, model.backbone().taps())
+    }
+
+    /// The taps used.
+    pub fn taps(&self) -> &[&'static str] {
+        &self.taps
+    }
+
+    /// Distances (N) f32 on the CPU between normalised images `a` and `b`, both (N, 3, H, W) f32 as the model's
+    /// preprocessing makes them.
+    pub fn distance(&self, a: &Tensor, b: &Tensor) -> Result<Tensor, Error> {
+        if a.size() != b.size() {
+            return Err(Error::Size { a: format!("{:?}", a.size()), b: format!("{:?}", b.size()) });
+        }
+        tch::no_grad(|| between(&self.activations(a)?, &self.activations(b)?))
+    }
+
+    /// The unit-normalised taps: each with channels at dimension 1 for maps, 2 for tokens.
+    fn activations(&self, x: &Tensor) -> Result<Vec<Tensor>, Error> {
+        let x = x.f_to_device(self.model.device())?;
+        let features = self.model.backbone().forward_with_taps(&x, false, Taps::Named(&self.taps))?;
+        features.taps.iter().map(|(_, tap)| unit(tap)).collect()
+    }
+
+    /// Normalised inputs (N, 3, H, W) of images of one size.
+    fn inputs(&self, images: &[&RgbImage]) -> Result<Tensor, Error> {
+        let Some(first) = images.first() else {
+            return Err(visrep_metrics::Error::Empty { what: "images" }.into());
+        };
+        let mut pixels = Vec::with_capacity(images.len() * first.data().len());
+        for image in images {
+            check_size(first, image)?;
+            pixels.extend_from_slice(image.data());
+        }
+        let size = [images.len() as i64, i64::from(first.height()), i64::from(first.width()), 3];
+        let x = Tensor::from_slice(&pixels).f_view(size)?;
+        Ok(self.model.preprocessing().normalize(&x, self.model.device())?)
+    }
+}
+
+impl ImageDistance for PerceptualDistance<'_> {
+    fn name(&self) -> String {
+        format!("{} ({})", self.model.name(), self.taps.join(", "))
+    }
+
+    fn distances(&self, references: &[&RgbImage], others: &[&[&RgbImage]]) -> Result<Vec<Vec<f64>>, Error> {
+        tch::no_grad(|| {
+            let reference = self.activations(&self.inputs(references)?)?;
+            let mut all = Vec::with_capacity(others.len());
+            for images in others {
+                check_count(references, images)?;
+                if let (Some(a), Some(b)) = (references.first(), images.first()) {
+                    check_size(a, b)?;
+                }
+                let distances = between(&reference, &self.activations(&self.inputs(images)?)?)?;
+                all.push(Vec::<f64>::try_from(distances.f_to_kind(Kind::Double)?)?);
+            }
+            Ok(all)
+        })
+    }
+}
+
+/// Divides by the norm over channels.
+fn unit(tap: &Tensor) -> Result<Tensor, Error> {
+    let norm = tap.f_norm_scalaropt_dim(2.0, [channels(tap)].as_slice(), true)?;
+    Ok(tap.f_div(&norm.f_add_scalar(EPS)?)?)
+}
+
+/// The channels' dimension: 1 in a map (N, C, H, W), 2 in tokens (N, T, C).
+fn channels(tap: &Tensor) -> i64 {
+    if tap.dim() == 4 { 1 } else { 2 }
+}
+
+fn between(a: &[Tensor], b: &[Tensor]) -> Result<Tensor, Error> {
+    let mut total: Option<Tensor> = None;
+    for (a, b) in a.iter().zip(b) {
+        let channels = channels(a);
+        let squared = a.f_sub(b)?.f_square()?.f_sum_dim_intlist([channels].as_slice(), false, Kind::Float)?;
+        let mean = squared.f_flatten(1, -1)?.f_mean_dim([1].as_slice(), false, Kind::Float)?;
+        total = Some(match total {
+            Some(total) => total.f_add(&mean)?,
+            None => mean,
+        });
+    }
+    let total = total.ok_or(visrep_metrics::Error::Empty { what: "taps" })?.f_to_device(Device::Cpu)?;
+    let finite = Vec::<bool>::try_from(total.f_isfinite()?)?;
+    match finite.iter().position(|finite| !finite) {
+        Some(index) => Err(Error::NotFinite { index }),
+        None => Ok(total),
+    }
+}
+
+pub(crate) fn check_size(a: &RgbImage, b: &RgbImage) -> Result<(), Error> {
+    let size = |image: &RgbImage| format!("{}x{}", image.width(), image.height());
+    if size(a) == size(b) { Ok(()) } else { Err(Error::Size { a: size(a), b: size(b) }) }
+}
+
+pub(crate) fn check_count(references: &[&RgbImage], images: &[&RgbImage]) -> Result<(), Error> {
+    if references.len() == images.len() {
+        return Ok(());
+    }
+    let count = |images: &[&RgbImage]| format!("a batch of {}", images.len());
+    Err(Error::Size { a: count(references), b: count(images) })
+}

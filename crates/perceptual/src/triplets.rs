@@ -1,0 +1,128 @@
+//! Two-alternative forced choice on triplets of images.
+
+use crate::Error;
+use visrep_augment::RgbImage;
+use visrep_metrics::{Interval, TwoAfc, two_afc};
+
+/// A distance between images.
+pub trait ImageDistance {
+    /// What to call it in a report.
+    fn name(&self) -> String;
+
+    /// For each batch in `others` the distances of its images to the `references`, one to one. Taken together so
+    /// that what the references need is computed once. All images have one size.
+    fn distances(&self, references: &[&RgbImage], others: &[&[&RgbImage]]) -> Result<Vec<Vec<f64>>, Error>;
+}
+
+/// A reference, two images to compare with it, and what judges say.
+#[derive(Clone, Debug)]
+pub struct Triplet {
+    /// The reference.
+    pub reference: RgbImage,
+    /// The first image.
+    pub first: RgbImage,
+    /// The second image.
+    pub second: RgbImage,
+    /// The fraction of judges who find the **second** nearer, in `0..=1`.
+    pub judge: f64,
+}
+
+/// A distance's agreement with the judges.
+#[derive(Clone, Debug)]
+pub struct TripletScores {
+    /// The score and the agreement on each triplet.
+    pub two_afc: TwoAfc,
+    /// Distances of the first images.
+    pub first: Vec<f64>,
+    /// Distances of the second images.
+    pub second: Vec<f64>,
+    /// The percentile bootstrap 95 % interval of the score over triplets.
+    pub interval: Interval,
+}
+
+/// Triplets whose answer is known without judges: one distortion at two strengths, of which the weaker should be
+/// nearer to the original. These are not human judgements, and a report should say so.
+///
+/// `distort(image, strength)` makes the distorted image; `pairs` gives (weaker, stronger). The weaker image is
+/// first, `judge` is 0. Images go through one at a time: nothing is held.
+pub fn strength_triplets<S: Copy, E>(
+    images: impl IntoIterator<Item = RgbImage>,
+    pairs: impl IntoIterator<Item = (S, S)> + Clone,
+    mut distort: impl FnMut(&RgbImage, S) -> Result<RgbImage, E>,
+) -> impl Iterator<Item = Result<Triplet, E>> {
+    images.into_iter().flat_map(move |reference| {
+        let triplet = |(weaker, stronger)| {
+            let (first, second) = (distort(&reference, weaker)?, distort(&reference, stronger)?);
+            Ok(Triplet { reference: reference.clone(), first, second, judge: 0.0 })
+        };
+        // Collected, since the triplets of one image borrow it.
+        pairs.clone().into_iter().map(triplet).collect::<Vec<_>>()
+    })
+}
+
+/// Resamples of the interval.
+const RESAMPLES: usize = 1000;
+
+/// Scores `distance` on `triplets`, `batch` at a time; `seed` is the interval's. A distance that ties gets ½.
+/// An error from the iterator ends the scoring.
+pub fn score_triplets<E: From<Error>>(
+    distance: &dyn ImageDistance,
+    triplets: impl IntoIterator<Item = Result<Triplet, E>>,
+    batch: usize,
+    seed: u64,
+) -> Result<TripletScores, E> {
+    let (mut first, mut second, mut judge) = (Vec::new(), Vec::new(), Vec::new());
+    let mut triplets = triplets.into_iter();
+    loop {
+        let chunk = triplets.by_ref().take(batch.max(1)).collect::<Result<Vec<_>, _>>()?;
+        if chunk.is_empty() {
+            break;
+        }
+        let references: Vec<&RgbImage> = chunk.iter().map(|triplet| &triplet.reference).collect();
+        let firsts: Vec<&RgbImage> = chunk.iter().map(|triplet| &triplet.first).collect();
+        let seconds: Vec<&RgbImage> = chunk.iter().map(|triplet| &triplet.second).collect();
+        let found = distance.distances(&references, &[&firsts, &seconds])?;
+        let [d0, d1] = <[Vec<f64>; 2]>::try_from(found)
+            .map_err(|_| Error::from(visrep_metrics::Error::Empty { what: "distances" }))?;
+        first.extend(d0);
+        second.extend(d1);
+        judge.extend(chunk.iter().map(|triplet| triplet.judge));
+    }
+    let two_afc = two_afc(&first, &second, &judge).map_err(Error::from)?;
+    let interval = two_afc.interval(RESAMPLES, 0.95, seed).map_err(Error::from)?;
+    Ok(TripletScores { two_afc, first, second, interval })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::PixelDistance;
+
+    fn brighten(image: &RgbImage, by: u8) -> Result<RgbImage, Error> {
+        let mut image = image.clone();
+        image.data_mut().iter_mut().for_each(|level| *level = level.saturating_add(by));
+        Ok(image)
+    }
+
+    #[test]
+    fn the_weaker_distortion_is_nearer_in_pixels() {
+        let images = (0..5).map(|i| RgbImage::from_fn(4, 4, move |x, y| [x as u8 * i, y as u8, 3]));
+        let triplets: Vec<_> = strength_triplets(images, [(5, 20), (20, 60)], brighten).collect();
+        assert_eq!(triplets.len(), 10);
+        let scores = score_triplets(&PixelDistance, triplets, 3, 0).unwrap();
+        assert_eq!((scores.two_afc.score, scores.interval.low), (1.0, 1.0));
+        assert!(scores.first.iter().zip(&scores.second).all(|(a, b)| a < b));
+    }
+
+    #[test]
+    fn ties_count_half_and_errors_get_through() {
+        let images = [RgbImage::filled(2, 2, [0; 3])];
+        let same = strength_triplets(images.clone(), [(7, 7)], brighten);
+        assert_eq!(score_triplets(&PixelDistance, same, 8, 0).unwrap().two_afc.score, 0.5);
+        let fails = |_: &RgbImage, _: u8| Err(Error::NotFinite { index: 9 });
+        let failing = strength_triplets(images, [(1, 2)], fails);
+        assert!(matches!(score_triplets(&PixelDistance, failing, 8, 0), Err(Error::NotFinite { index: 9 })));
+        let none: [Result<Triplet, Error>; 0] = [];
+        assert!(score_triplets(&PixelDistance, none, 8, 0).is_err());
+    }
+}

@@ -1,0 +1,143 @@
+//! A measurement of a model on data: the trait that every suite implements, and what it is given.
+
+use crate::identity::weights_hash;
+use crate::{Error, ExtractOptions, FeatureSet, extract};
+use std::cell::RefCell;
+use std::collections::{BTreeMap, HashMap};
+use std::path::PathBuf;
+use std::rc::Rc;
+use visrep_data::Splits;
+use visrep_metrics::{Interval, Score};
+use visrep_models::Model;
+
+/// A measurement. One run gives one or more figures, each with its protocol.
+pub trait Benchmark {
+    /// The name of the suite, as it stands in [`Score::suite`].
+    fn id(&self) -> &str;
+
+    /// Measures `model`, which is not changed.
+    fn run(&self, model: &Model, context: &Context) -> Result<Vec<Score>, Error>;
+}
+
+/// One side of the data's split.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Part {
+    /// What probes are fitted to.
+    Train,
+    /// What they are tested on.
+    Test,
+}
+
+/// What benchmarks share: data, where to cache, seeds and resources. Features are extracted once for each model
+/// and part, whichever benchmarks ask for them.
+pub struct Context {
+    /// Training and test data, and how they were split.
+    pub splits: Splits,
+    /// The data's name in scores.
+    pub data: String,
+    /// Where the model's weights come from, in scores: a file, or how they were initialised.
+    pub weights: String,
+    /// The folder for features; `None` keeps them in memory only.
+    pub cache: Option<PathBuf>,
+    /// The seed of everything that is drawn.
+    pub seed: u64,
+    /// Threads that read and decode.
+    pub workers: usize,
+    /// Images per forward pass.
+    pub batch_size: usize,
+    /// Draw progress bars.
+    pub progress: bool,
+    features: RefCell<HashMap<(String, Part), Rc<FeatureSet>>>,
+}
+
+impl Context {
+    /// A context for `splits` with seed 0, no cache folder, a worker per core, batches of 64 and no progress bars.
+    pub fn new(splits: Splits, data: impl Into<String>, weights: impl Into<String>) -> Self {
+        let ExtractOptions { batch_size, workers, cache, progress } = ExtractOptions::default();
+        let (data, weights, features) = (data.into(), weights.into(), RefCell::default());
+        Self { splits, data, weights, cache, seed: 0, workers, batch_size, progress, features }
+    }
+
+    /// How features are extracted.
+    pub fn extract_options(&self) -> ExtractOptions {
+        ExtractOptions {
+            batch_size: self.batch_size,
+            workers: self.workers,
+            cache: self.cache.clone(),
+            progress: self.progress,
+        }
+    }
+
+    /// The model's features of one part of the data, extracted at the first call.
+    pub fn features(&self, model: &Model, part: Part) -> Result<Rc<FeatureSet>, Error> {
+        let key = (weights_hash(model)?, part);
+        if let Some(set) = self.features.borrow().get(&key) {
+            return Ok(Rc::clone(set));
+        }
+        let data = match part {
+            Part::Train => &self.splits.train,
+            Part::Test => &self.splits.test,
+        };
+        let set = Rc::new(extract(model, data.clone(), &self.extract_options())?);
+        self.features.borrow_mut().insert(key, Rc::clone(&set));
+        Ok(set)
+    }
+
+    /// The protocol entries that hold for every benchmark on this data: split, preprocessing, seed.
+    pub fn protocol(&self, model: &Model) -> BTreeMap<String, String> {
+        let p = model.preprocessing();
+        let preprocessing = format!(
+            "shortest edge {} {:?} antialiased, centre crop {}, mean {:?}, std {:?}",
+            p.resize_size(),
+            p.interpolation,
+            p.input_size,
+            p.mean,
+            p.std
+        );
+        let entries = [
+            ("split", self.splits.description.clone()),
+            ("preprocessing", preprocessing.to_lowercase()),
+            ("pooling", crate::extract::POOLING.into()),
+            ("seed", self.seed.to_string()),
+            ("train_samples", self.splits.train.len().to_string()),
+        ];
+        entries.into_iter().map(|(key, value)| (key.to_owned(), value)).collect()
+    }
+
+    /// A score of `model` in this context.
+    pub fn score(
+        &self,
+        model: &Model,
+        suite: &str,
+        figure: Figure,
+        protocol: &BTreeMap<String, String>,
+    ) -> Score {
+        Score {
+            suite: suite.into(),
+            task: figure.task,
+            metric: figure.metric.into(),
+            value: figure.value,
+            n: figure.n,
+            interval: figure.interval,
+            protocol: protocol.clone(),
+            model: model.name().into(),
+            weights: self.weights.clone(),
+            data: self.data.clone(),
+        }
+    }
+}
+
+/// One figure on its way to becoming a [`Score`].
+#[derive(Clone, Debug)]
+pub struct Figure {
+    /// The task within the suite.
+    pub task: String,
+    /// What the value is.
+    pub metric: &'static str,
+    /// The value.
+    pub value: f64,
+    /// The number of test samples behind it.
+    pub n: usize,
+    /// Its interval, where there is one.
+    pub interval: Option<Interval>,
+}

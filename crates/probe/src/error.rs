@@ -1,0 +1,80 @@
+//! What can go wrong while measuring a representation.
+
+use std::path::PathBuf;
+
+/// An error of this crate; each names the sample, file or parameter at fault and what to do.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum Error {
+    /// LibTorch refused a call.
+    #[error("LibTorch: {0}")]
+    Torch(#[from] tch::TchError),
+    /// The data cannot be read.
+    #[error(transparent)]
+    Data(#[from] visrep_data::Error),
+    /// The model refused its input.
+    #[error(transparent)]
+    Model(#[from] visrep_models::Error),
+    /// The evaluation transform cannot be made.
+    #[error(transparent)]
+    Augment(#[from] visrep_augment::Error),
+    /// A score cannot be computed.
+    #[error(transparent)]
+    Metrics(#[from] visrep_metrics::Error),
+    /// A cache file cannot be written.
+    #[error("{}: {source}; give another cache folder, or none", path.display())]
+    Io {
+        /// The file or folder.
+        path: PathBuf,
+        /// What the system says.
+        source: std::io::Error,
+    },
+    /// A tensor has the wrong shape.
+    #[error("{what} has shape {got:?}: expected {expected}")]
+    Shape {
+        /// The argument.
+        what: &'static str,
+        /// Its shape.
+        got: Vec<i64>,
+        /// What it should be.
+        expected: String,
+    },
+    /// A feature is NaN or infinite.
+    #[error("the features of '{key}' are not finite: the weights may have diverged, or the image is damaged")]
+    NotFinite {
+        /// The sample's key.
+        key: String,
+    },
+    /// A sample has no label where one is needed.
+    #[error("'{key}' has no label: this measurement needs a labelled dataset")]
+    NoLabel {
+        /// The sample's key.
+        key: String,
+    },
+    /// There are no samples, or too few classes.
+    #[error("{what}: {need}")]
+    TooFew {
+        /// The argument.
+        what: &'static str,
+        /// What is needed.
+        need: &'static str,
+    },
+    /// A suite built on this crate failed in a way of its own.
+    #[error("{suite}: {message}")]
+    Suite {
+        /// The suite.
+        suite: &'static str,
+        /// What went wrong.
+        message: String,
+    },
+    /// A parameter is outside its range.
+    #[error("{parameter} is {value}: expected {expected}")]
+    Parameter {
+        /// The parameter.
+        parameter: &'static str,
+        /// What it is.
+        value: f64,
+        /// What it should be.
+        expected: &'static str,
+    },
+}

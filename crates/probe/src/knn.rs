@@ -1,0 +1,137 @@
+//! The weighted nearest-neighbour classifier of instance discrimination (Wu et al. 2018) as DINO's
+//! `eval_knn.py` uses it.
+
+use crate::Error;
+use crate::features::{FeatureSet, check_pair};
+use tch::{Kind, Tensor};
+
+/// How neighbours vote.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct KnnOptions {
+    /// The number of neighbours; more than there are training samples means all of them.
+    pub k: usize,
+    /// A neighbour at cosine similarity s votes with weight exp(s / temperature).
+    pub temperature: f64,
+}
+
+impl Default for KnnOptions {
+    /// DINO's: 20 neighbours, temperature 0.07.
+    fn default() -> Self {
+        Self { k: 20, temperature: 0.07 }
+    }
+}
+
+/// The similarities of one chunk of queries take at most this many bytes.
+const CHUNK_BYTES: usize = 64 << 20;
+
+/// Class scores of `test` by its neighbours in `train`: (N, classes) f32, each row summing to 1.
+///
+/// Similarity is the cosine. The votes are divided by their sum, as DINOv2 does (a softmax over the neighbours),
+/// which leaves DINO's ranking of classes as it is and gives probabilities. Where similarities tie at the k-th
+/// place, earlier training samples come first. Memory beyond the features is bounded whatever the sizes are.
+pub fn knn(train: &FeatureSet, test: &FeatureSet, options: &KnnOptions) -> Result<Tensor, Error> {
+    let classes = check_pair(train, test)? as i64;
+    if options.k == 0 {
+        return Err(Error::Parameter { parameter: "k", value: 0.0, expected: "at least 1" });
+    }
+    if !(options.temperature > 0.0 && options.temperature.is_finite()) {
+        let expected = "a positive number, 0.07 is customary";
+        return Err(Error::Parameter { parameter: "temperature", value: options.temperature, expected });
+    }
+    tch::no_grad(|| {
+        let device = train.features.device();
+        let k = options.k.min(train.len()) as i64;
+        let bank = unit_rows(&train.features)?.f_tr()?;
+        let queries = unit_rows(&test.features.f_to_device(device)?)?;
+        let labels = Tensor::from_slice(&train.labels).f_to_device(device)?;
+        let rows = (CHUNK_BYTES / (4 * train.len())).max(1);
+        let mut scores = Vec::new();
+        for start in (0..test.len()).step_by(rows) {
+            let rows = rows.min(test.len() - start) as i64;
+            let similarity = queries.f_narrow(0, start as i64, rows)?.f_matmul(&bank)?;
+            let (values, indices) = top_k(&similarity, k)?;
+            let votes = values.f_div_scalar(options.temperature)?.f_softmax(1, Kind::Float)?;
+            let voted = labels.f_index_select(0, &indices.f_flatten(0, -1)?)?.f_view([rows, k])?;
+            scores.push(
+                Tensor::f_zeros([rows, classes], (Kind::Float, device))?.f_scatter_add_(1, &voted, &votes)?,
+            );
+        }
+        Ok(Tensor::f_cat(&scores, 0)?)
+    })
+}
+
+/// The `k` largest entries of each row and where they are; of equal entries the first ones.
+fn top_k(similarity: &Tensor, k: i64) -> Result<(Tensor, Tensor), Error> {
+    let columns = similarity.size()[1];
+    if k == columns {
+        return Ok(similarity.f_sort_stable(true, 1, true)?);
+    }
+    // LibTorch picks any of those that tie at the k-th place: one more shows whether some do.
+    let (values, indices) = similarity.f_topk(k + 1, 1, true, true)?;
+    let tied = values.f_select(1, k - 1)?.f_eq_tensor(&values.f_select(1, k)?)?;
+    let (values, indices) = (values.f_narrow(1, 0, k)?, indices.f_narrow(1, 0, k)?.f_contiguous()?);
+    let tied = tied.f_nonzero()?.f_squeeze_dim(1)?;
+    if tied.size()[0] > 0 {
+        let sorted = similarity.f_index_select(0, &tied)?.f_sort_stable(true, 1, true)?.1;
+        let _ = indices.shallow_clone().f_index_copy_(0, &tied, &sorted.f_narrow(1, 0, k)?)?;
+    }
+    Ok((values, indices))
+}
+
+/// Rows divided by their Euclidean norm; a row of zeros stays as it is.
+fn unit_rows(x: &Tensor) -> Result<Tensor, Error> {
+    let norm = x.f_norm_scalaropt_dim(2.0, [1].as_slice(), true)?.f_clamp_min(1e-12)?;
+    Ok(x.f_div(&norm)?)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn set(rows: &[[f32; 2]], labels: &[i64]) -> FeatureSet {
+        let keys = (0..rows.len()).map(|i| i.to_string()).collect();
+        FeatureSet::new(Tensor::from_slice(rows.as_flattened()).view([-1, 2]), labels.to_vec(), keys).unwrap()
+    }
+
+    fn row(scores: &Tensor, row: i64) -> Vec<f64> {
+        Vec::<f64>::try_from(scores.get(row).to_kind(Kind::Double)).unwrap()
+    }
+
+    #[test]
+    fn votes_are_weighted_by_the_exponential_of_the_cosine() {
+        let train = set(&[[2.0, 0.0], [0.0, 3.0], [1.0, 1.0]], &[0, 1, 2]);
+        let test = set(&[[5.0, 0.0]], &[0]);
+        let scores = knn(&train, &test, &KnnOptions { k: 2, temperature: 0.5 }).unwrap();
+        let (near, far) = ((1.0_f64 / 0.5).exp(), (0.5_f64.sqrt() / 0.5).exp());
+        let scores = row(&scores, 0);
+        assert!((scores[0] - near / (near + far)).abs() < 1e-6, "{scores:?}");
+        assert!((scores[2] - far / (near + far)).abs() < 1e-6 && scores[1] == 0.0, "{scores:?}");
+    }
+
+    #[test]
+    fn ties_at_the_last_place_go_to_the_earlier_sample() {
+        let mut rows = vec![[1.0, 0.0]; 40];
+        rows[0] = [-1.0, 0.0];
+        let labels: Vec<i64> = (0..40).map(|i| i64::from(i > 3)).collect();
+        let scores =
+            knn(&set(&rows, &labels), &set(&[[1.0, 0.0]], &[0]), &KnnOptions { k: 3, temperature: 0.07 });
+        assert_eq!(row(&scores.unwrap(), 0), [1.0, 0.0]);
+    }
+
+    #[test]
+    fn k_is_clipped_zero_vectors_and_bad_options_are_handled() {
+        let train = set(&[[0.0, 0.0], [1.0, 0.0]], &[0, 1]);
+        let test = set(&[[0.0, 0.0], [1.0, 0.0]], &[0, 3]);
+        let scores = knn(&train, &test, &KnnOptions { k: 99, temperature: 0.01 }).unwrap();
+        assert_eq!(scores.size(), [2, 4]);
+        assert_eq!(row(&scores, 0), [0.5, 0.5, 0.0, 0.0]);
+        assert!(row(&scores, 1)[1] > 0.999);
+        for options in [
+            KnnOptions { k: 0, ..Default::default() },
+            KnnOptions { temperature: 0.0, ..Default::default() },
+            KnnOptions { temperature: f64::NAN, ..Default::default() },
+        ] {
+            assert!(matches!(knn(&train, &test, &options), Err(Error::Parameter { .. })));
+        }
+    }
+}
