@@ -1,9 +1,44 @@
-//! Transforms on images and batches, and the published augmentation recipes.
+//! Transforms on 8-bit RGB images, equal to Pillow's and torchvision's, and the published augmentation recipes.
+//!
+//! Each transform comes twice: as a pure function of the image and its parameters ([`adjust_hue`],
+//! [`resize_region`] …), and as a [`Transform`] that draws those parameters from an [`Rng`] and calls the function.
+//! Random transforms with parameters worth keeping have a `draw` method, so that a view can be replayed.
+//!
+//! ```
+//! use visrep_augment::{RgbImage, Transform, presets, view_rng};
+//!
+//! let views = presets::simclr(32, 0.5, false)?;
+//! let image = RgbImage::from_fn(48, 40, |x, y| [x as u8 * 5, y as u8 * 6, 128]);
+//! let first = views.apply(image.clone(), &mut view_rng(0, 0, 0, 0));
+//! let second = views.apply(image, &mut view_rng(0, 0, 0, 1));
+//! assert_eq!((first.width(), first.height()), (32, 32));
+//! assert_ne!(first, second);
+//! # Ok::<(), visrep_augment::Error>(())
+//! ```
 #![forbid(unsafe_code)]
 
+mod blur;
+mod color;
+mod crop;
+mod error;
+mod flip;
+pub mod presets;
+mod random;
+mod resize;
 mod rng;
+mod simd;
 mod transform;
 
+pub use blur::{BlurMethod, Border, GaussianBlur, gaussian_blur, pillow_blur};
+pub use color::{
+    Adjustment, ColorJitter, RandomGrayscale, Solarize, adjust_brightness, adjust_contrast, adjust_hue,
+    adjust_saturation, grayscale, solarize,
+};
+pub use crop::{CenterCrop, RandomResizedCrop, center_crop};
+pub use error::{Error, MAX_SIDE};
+pub use flip::{RandomHorizontalFlip, flip_horizontal};
+pub use random::RandomApply;
+pub use resize::{Filter, Resize, resize, resize_region};
 pub use rng::{Rng, view_rng};
 pub use transform::{Compose, Transform};
-pub use visrep_decode::RgbImage;
+pub use visrep_decode::{Region, RgbImage};

@@ -10,7 +10,8 @@ pub type Rng = rand_xoshiro::Xoshiro256PlusPlus;
 
 /// The generator for the view of index `view` of sample `index` in epoch `epoch` of a run with `seed`.
 pub fn view_rng(seed: u64, epoch: u64, index: u64, view: u64) -> Rng {
-    let state = [seed, epoch, index, view].into_iter().fold(0x9E37_79B9_7F4A_7C15, |state, word| mix(state ^ word));
+    let state =
+        [seed, epoch, index, view].into_iter().fold(0x9E37_79B9_7F4A_7C15, |state, word| mix(state ^ word));
     Rng::seed_from_u64(state)
 }
 

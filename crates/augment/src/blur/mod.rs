@@ -1,0 +1,73 @@
+//! Gaussian blur, in the two forms that the published methods use, which differ visibly.
+
+mod boxes;
+mod kernel;
+
+pub use boxes::pillow_blur;
+pub use kernel::{Border, gaussian_blur};
+
+use crate::error::{check_odd, check_range};
+use crate::{Error, Rng, Transform};
+use rand::RngExt as _;
+use std::ops::RangeInclusive;
+use visrep_decode::RgbImage;
+
+/// How a Gaussian blur is computed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum BlurMethod {
+    /// Three box filters each way, as Pillow's `GaussianBlur(radius=sigma)`: MoCo v2 and v3, SimSiam, DINO,
+    /// Barlow Twins, VICReg. See [`pillow_blur`].
+    Pillow,
+    /// A sampled Gaussian cut off after `size` taps (odd). With [`Border::Zero`] as SimCLR and BYOL, where `size` is
+    /// a tenth of the image; with [`Border::Reflect`] as torchvision. See [`gaussian_blur`].
+    Kernel {
+        /// Taps of the kernel, an odd number.
+        size: u32,
+        /// What lies beyond the edges.
+        border: Border,
+    },
+}
+
+/// Blurs with a standard deviation drawn uniformly from a range.
+#[derive(Clone, Debug, PartialEq)]
+pub struct GaussianBlur {
+    method: BlurMethod,
+    sigma: RangeInclusive<f64>,
+}
+
+impl GaussianBlur {
+    /// `sigma` is in pixels. Errs unless it runs from low to high within 0..=1000, and above 0 for a
+    /// kernel, whose size must be odd.
+    pub fn new(method: BlurMethod, sigma: RangeInclusive<f64>) -> Result<Self, Error> {
+        let lowest = match method {
+            BlurMethod::Pillow => 0.0,
+            BlurMethod::Kernel { size, .. } => {
+                check_odd("GaussianBlur kernel size", size)?;
+                1e-6
+            }
+        };
+        check_range("GaussianBlur sigma", &sigma, lowest..=1000.0)?;
+        Ok(Self { method, sigma })
+    }
+
+    /// Draws the standard deviation, in pixels.
+    pub fn draw(&self, rng: &mut Rng) -> f64 {
+        rng.random_range(self.sigma.clone())
+    }
+
+    /// Blurs with a given standard deviation.
+    pub fn blur(&self, image: &mut RgbImage, sigma: f64) {
+        match self.method {
+            BlurMethod::Pillow => pillow_blur(image, sigma),
+            BlurMethod::Kernel { size, border } => gaussian_blur(image, size, sigma, border),
+        }
+    }
+}
+
+impl Transform for GaussianBlur {
+    fn apply(&self, mut image: RgbImage, rng: &mut Rng) -> RgbImage {
+        let sigma = self.draw(rng);
+        self.blur(&mut image, sigma);
+        image
+    }
+}
