@@ -1,8 +1,84 @@
 //! Bytes to RGB: headers, whole images, or just the region that a crop needs.
+//!
+//! [`decode`] gives the pixels that Pillow's `Image.open(file).convert("RGB")` gives, for JPEG, PNG, WebP, GIF
+//! (first frame), BMP and TIFF (first page). The format is told from the bytes, never from a name.
+//!
+//! ```
+//! use visrep_decode::{DecodeOptions, RgbImage, decode, encode_png, read_header};
+//!
+//! let bytes = encode_png(&RgbImage::filled(4, 3, [200, 30, 90]))?;
+//! let header = read_header(&bytes)?;
+//! assert_eq!((header.width, header.height), (4, 3));
+//! let image = decode(&bytes, &DecodeOptions::default())?;
+//! assert_eq!(image.pixel(3, 2), [200, 30, 90]);
+//! # Ok::<(), visrep_decode::Error>(())
+//! ```
+//!
+//! # What Pillow does, and so this crate does
+//!
+//! - Alpha, and a transparent colour, are dropped: neither is composited onto a background.
+//! - 16 bits per channel keep their high byte, except 16-bit grey alone, which is *clipped* to 255; so are 32-bit
+//!   integers and floats, which are clipped to 0..=255.
+//! - CMYK becomes RGB by `(255 - C) * (255 - K) / 255`; a CMYK JPEG is taken as inverted.
+//! - EXIF orientation stays as stored unless [`OrientationPolicy::Apply`] asks for it; but a TIFF's orientation
+//!   tag is always applied.
+//! - A truncated file is an error, not a half-grey image.
 #![forbid(unsafe_code)]
 
+mod bmp;
+mod convert;
 mod error;
+mod exif;
+mod format;
+mod gif;
+mod header;
+mod jpeg;
+mod options;
+mod orient;
+mod png;
 mod rgb;
+mod tiff;
+mod webp;
 
 pub use error::Error;
+pub use format::Format;
+pub use header::{Color, Header, read_header};
+pub use options::{DecodeOptions, Limits, OrientationPolicy};
+pub use orient::Orientation;
+pub use png::encode_png;
 pub use rgb::{Region, RgbImage};
+
+/// Decodes a whole image, as [the crate's documentation](crate) says.
+///
+/// Errors: bytes of no known format, an image over the limits (found before anything is allocated), truncated or
+/// corrupt data, and kinds of image that Pillow does not turn into RGB either.
+pub fn decode(bytes: &[u8], options: &DecodeOptions) -> Result<RgbImage, Error> {
+    let header = read_header(bytes)?;
+    options.limits.check(&header)?;
+    let image = match header.format {
+        Format::Jpeg => jpeg::decode(bytes)?,
+        Format::Png => png::decode(bytes, &header)?,
+        Format::WebP => webp::decode(bytes)?,
+        Format::Gif => gif::decode(bytes, &header, &options.limits)?,
+        Format::Bmp => bmp::decode(bytes)?,
+        Format::Tiff => tiff::decode(bytes)?,
+    };
+    Ok(match options.orientation {
+        OrientationPolicy::AsStored => image,
+        OrientationPolicy::Apply => header.orientation.apply(image),
+    })
+}
+
+/// Decodes the pixels of `region`: equal to [`decode`] and then [`RgbImage::crop`].
+///
+/// The region is in the coordinates of the image that [`decode`] would return under the same options, and is checked
+/// before any pixel is decoded.
+pub fn decode_region(bytes: &[u8], region: Region, options: &DecodeOptions) -> Result<RgbImage, Error> {
+    let header = read_header(bytes)?;
+    let (width, height) = match options.orientation {
+        OrientationPolicy::AsStored => (header.width, header.height),
+        OrientationPolicy::Apply => header.oriented_size(),
+    };
+    region.check(width, height)?;
+    decode(bytes, options)?.crop(region)
+}
