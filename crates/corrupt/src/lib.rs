@@ -1,1 +1,45 @@
-//! ImageNet-C corruptions, deterministic and fast.
+//! The corruptions of ImageNet-C and CIFAR-C, deterministic and fast.
+//!
+//! [`corrupt`] is a pure function of (image, corruption, severity, scale, seed). The pixels are the published
+//! code's (hendrycks/robustness), with its constants and its quirks: truncation to 8 bits, glass that copies
+//! instead of swapping, fog whose amplitude is the wibble squared, ImageMagick's one-sided motion blur, and
+//! OpenCV's, SciPy's, scikit-image's and Pillow's borders and rounding. Deterministic corruptions agree with
+//! it within one level; random ones follow the same distributions from a generator of their own.
+//!
+//! - [`Corruption`] names the 15 of the benchmark and the 4 extras, [`Severity`] is 1 to 5, and [`Scale`] picks
+//!   the table of constants: 224, 32, 64 or 299 pixels. Any table works on any image size.
+//! - [`Corruptor`] takes options: the frost photographs, and the JPEG round trip at quality 85 that the
+//!   published set went through ([`jpeg_round_trip`]). Both change results, so say which you used.
+//! - Without photographs, [`Corruption::Frost`] blends in a drawn **substitute**, which is not the benchmark's
+//!   frost: see [`Frost`].
+//! - [`keyed_seed`] gives every image of a data set a seed of its own.
+#![forbid(unsafe_code)]
+
+mod color;
+mod constants;
+mod corruption;
+mod corruptor;
+mod defocus;
+mod edges;
+mod elastic;
+mod error;
+mod field;
+mod frost;
+mod glass;
+#[cfg(test)]
+mod golden;
+mod jpeg;
+mod motion;
+mod noise;
+mod pixelate;
+mod random;
+mod spatter;
+mod weather;
+mod zoom;
+
+pub use constants::Scale;
+pub use corruption::{Category, Corruption, Severity, keyed_seed};
+pub use corruptor::{Corruptor, corrupt};
+pub use error::Error;
+pub use frost::Frost;
+pub use jpeg::jpeg_round_trip;

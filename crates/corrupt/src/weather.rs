@@ -1,0 +1,138 @@
+//! Fog and snow.
+
+use visrep_decode::RgbImage;
+
+use crate::Error;
+use crate::constants::{FogBank, SnowFall};
+use crate::field::Field;
+use crate::motion::motion_blur;
+use crate::zoom::{clipped_zoom, zoom_window};
+
+/// A square height map in 0..=1 by the diamond-square algorithm with wrap-around; `side` is a power of two.
+/// `signed_unit` gives uniforms in [-1, 1) in the order they are used.
+///
+/// As published, the amplitude of a level is the *square* of its wibble.
+pub(crate) fn plasma(side: usize, decay: f64, mut signed_unit: impl FnMut() -> f32) -> Vec<f32> {
+    let mut map = vec![0.0_f32; side * side];
+    let mask = side - 1;
+    let (mut step, mut wibble) = (side, 100.0_f64);
+    while step >= 2 {
+        let half = step / 2;
+        let amplitude = (wibble * wibble) as f32;
+        // The centre of each square, then the middles of its upper edge and of its left edge.
+        for (top, left) in [(half, half), (0, half), (half, 0)] {
+            for y in (top..side).step_by(step) {
+                let (above, here, below) =
+                    (((y + side - half) & mask) * side, y * side, ((y + half) & mask) * side);
+                for x in (left..side).step_by(step) {
+                    let (west, east) = ((x + side - half) & mask, (x + half) & mask);
+                    let sum = if top == left {
+                        map[above + west] + map[above + east] + map[below + west] + map[below + east]
+                    } else {
+                        map[above + x] + map[below + x] + map[here + west] + map[here + east]
+                    };
+                    map[here + x] = sum * 0.25 + amplitude * signed_unit();
+                }
+            }
+        }
+        step = half;
+        wibble /= decay;
+    }
+    let low = map.iter().copied().fold(f32::INFINITY, f32::min);
+    let high = map.iter().copied().fold(f32::NEG_INFINITY, f32::max);
+    let scale = if high > low { 1.0 / (high - low) } else { 0.0 };
+    for value in &mut map {
+        *value = (*value - low) * scale;
+    }
+    map
+}
+
+/// Adds a plasma fog and rescales by the image's brightest value. The map is at least `map_side` wide and
+/// grows with the image, so that no image size repeats it.
+pub(crate) fn fog(
+    image: &RgbImage,
+    bank: FogBank,
+    map_side: usize,
+    signed_unit: impl FnMut() -> f32,
+) -> Result<RgbImage, Error> {
+    let side = map_side.max(image.width().max(image.height()) as usize).next_power_of_two();
+    let map = plasma(side, bank.decay, signed_unit);
+    let brightest = f32::from(image.data().iter().copied().max().unwrap_or(0));
+    let density = bank.density as f32 * 255.0;
+    let scale = if brightest > 0.0 { brightest / (brightest + density) } else { 0.0 };
+    let width = image.width() as usize;
+    let mut data = Vec::with_capacity(image.data().len());
+    for y in 0..image.height() {
+        let row = image.row(y).as_chunks::<3>().0;
+        for (pixel, &height) in row.iter().zip(&map[y as usize * side..][..width]) {
+            let veil = height * density;
+            data.extend(pixel.map(|v| ((f32::from(v) + veil) * scale) as u8));
+        }
+    }
+    Ok(RgbImage::new(image.width(), image.height(), data)?)
+}
+
+/// The rows and columns of the noise that snow reads, for an image of this size.
+pub(crate) fn snow_window(width: usize, height: usize, fall: SnowFall) -> [std::ops::Range<usize>; 2] {
+    [zoom_window(height, fall.zoom), zoom_window(width, fall.zoom)]
+}
+
+/// Whitens the image and adds flakes made from `noise` (standard normals, one channel, of the image's
+/// size; only [`snow_window`] is read), blurred along `angle` in degrees.
+pub(crate) fn snow(
+    image: &RgbImage,
+    fall: SnowFall,
+    mut noise: Field,
+    angle: f64,
+) -> Result<RgbImage, Error> {
+    let (mean, deviation) = (fall.mean as f32, fall.deviation as f32);
+    for value in &mut noise.data {
+        *value = mean + deviation * *value;
+    }
+    let mut flakes = clipped_zoom(&noise, fall.zoom);
+    let threshold = fall.threshold as f32;
+    for value in &mut flakes.data {
+        *value = if *value < threshold { 0.0 } else { (value.min(1.0) * 255.0).floor() };
+    }
+    let flakes = motion_blur(&flakes, fall.smear, angle);
+    let keep = fall.keep as f32;
+    let pixels = image.data().as_chunks::<3>().0;
+    let data = pixels
+        .iter()
+        .zip(flakes.data.iter().zip(flakes.data.iter().rev()))
+        .flat_map(|(pixel, (flake, turned))| {
+            let [r, g, b] = pixel.map(f32::from);
+            let white = (0.299 * r + 0.587 * g + 0.114 * b) * 1.5 + 127.5;
+            let added = flake + turned;
+            [r, g, b].map(|v| (keep * v + (1.0 - keep) * v.max(white) + added) as u8)
+        })
+        .collect();
+    Ok(RgbImage::new(image.width(), image.height(), data)?)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::random::Random;
+
+    #[test]
+    fn plasma_fills_the_unit_range_and_roughens_as_the_decay_falls() {
+        let mut random = Random::new(4);
+        let mut roughness = |decay| {
+            let map = plasma(64, decay, || random.signed_unit());
+            assert!(map.iter().all(|v| (0.0..=1.0).contains(v)));
+            assert!(map.contains(&0.0) && map.iter().any(|v| *v > 0.999_99));
+            map.windows(2).map(|w| f64::from((w[0] - w[1]).abs())).sum::<f64>()
+        };
+        let (smooth, rough): (f64, f64) =
+            ((0..20).map(|_| roughness(3.0)).sum(), (0..20).map(|_| roughness(1.4)).sum());
+        assert!(rough > 2.0 * smooth, "{rough} against {smooth}");
+    }
+
+    #[test]
+    fn fog_keeps_a_black_image_black() {
+        let out =
+            fog(&RgbImage::filled(5, 3, [0; 3]), FogBank { density: 1.5, decay: 2.0 }, 32, || 0.5).unwrap();
+        assert_eq!(out.data(), [0; 45]);
+    }
+}
