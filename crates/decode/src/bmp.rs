@@ -28,9 +28,11 @@ struct Info {
 impl Info {
     fn read(bytes: &[u8]) -> Result<Self, Error> {
         let cut = || Error::truncated(FORMAT, "the file ends within its header");
-        let short = |at: usize| bytes.get(at..at + 2).map(|b| u16::from_le_bytes([b[0], b[1]])).ok_or_else(cut);
-        let long =
-            |at: usize| bytes.get(at..at + 4).map(|b| u32::from_le_bytes([b[0], b[1], b[2], b[3]])).ok_or_else(cut);
+        let short =
+            |at: usize| bytes.get(at..at + 2).map(|b| u16::from_le_bytes([b[0], b[1]])).ok_or_else(cut);
+        let long = |at: usize| {
+            bytes.get(at..at + 4).map(|b| u32::from_le_bytes([b[0], b[1], b[2], b[3]])).ok_or_else(cut)
+        };
 
         let header_size = long(14)?;
         let mut after = 14 + header_size as usize;
@@ -91,7 +93,8 @@ pub(crate) fn decode(bytes: &[u8]) -> Result<RgbImage, Error> {
             (pixels, row_bits.div_ceil(8) as usize, (row_bits.div_ceil(32) * 4) as usize)
         }
         RLE8 | RLE4 if matches!(info.bits, 4 | 8) => {
-            indices = unpack_runs(pixels, info.compression == RLE4, info.width as usize, info.height as usize);
+            indices =
+                unpack_runs(pixels, info.compression == RLE4, info.width as usize, info.height as usize);
             (indices.as_slice(), info.width as usize, info.width as usize)
         }
         other => return Err(Error::unsupported(FORMAT, format!("compression method {other}"))),

@@ -1,4 +1,4 @@
-//! The orientation tag out of an EXIF block (a TIFF directory; CIPA DC-008).
+//! The orientation tag out of an EXIF block, which is a TIFF directory (CIPA DC-008).
 
 use crate::Orientation;
 
@@ -9,10 +9,11 @@ const SHORT: u16 = 3;
 /// header (`II*\0` or `MM\0*`), with or without `Exif\0\0` in front.
 pub(crate) fn orientation(block: &[u8]) -> Orientation {
     let block = block.strip_prefix(b"Exif\0\0").unwrap_or(block);
-    find(block).and_then(Orientation::from_exif).unwrap_or_default()
+    short_entry(block, ORIENTATION).and_then(|(_, value)| Orientation::from_exif(value)).unwrap_or_default()
 }
 
-fn find(block: &[u8]) -> Option<u16> {
+/// The first value of the 16-bit `tag` in the first directory, and where in `block` it stands.
+pub(crate) fn short_entry(block: &[u8], tag: u16) -> Option<(usize, u16)> {
     let little = match block.get(..4)? {
         b"II*\0" => true,
         b"MM\0*" => false,
@@ -28,7 +29,8 @@ fn find(block: &[u8]) -> Option<u16> {
     };
     let directory = long(4)? as usize;
     let entries = usize::from(short(directory)?);
-    (0..entries).map_while(|i| directory.checked_add(2 + 12 * i)).find_map(|entry| {
-        (short(entry)? == ORIENTATION && short(entry + 2)? == SHORT).then(|| short(entry + 8))?
-    })
+    (0..entries)
+        .map_while(|i| directory.checked_add(2 + 12 * i))
+        .find(|&entry| short(entry) == Some(tag) && short(entry + 2) == Some(SHORT))
+        .and_then(|entry| Some((entry + 8, short(entry + 8)?)))
 }

@@ -6,7 +6,8 @@ use crate::{Color, Error, Format, Header, Limits, Orientation, RgbImage};
 const FORMAT: Format = Format::Gif;
 
 pub(crate) fn header(bytes: &[u8]) -> Result<Header, Error> {
-    let screen = bytes.get(6..13).ok_or_else(|| Error::truncated(FORMAT, "the file ends within its header"))?;
+    let screen =
+        bytes.get(6..13).ok_or_else(|| Error::truncated(FORMAT, "the file ends within its header"))?;
     let mut width = u32::from(u16::from_le_bytes([screen[0], screen[1]]));
     let mut height = u32::from(u16::from_le_bytes([screen[2], screen[3]]));
     // Pillow widens the canvas to hold a first frame that reaches beyond it.

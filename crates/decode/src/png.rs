@@ -41,7 +41,8 @@ pub(crate) fn header(bytes: &[u8]) -> Result<Header, Error> {
     let orientation = chunks(bytes)
         .find(|(kind, _)| *kind == b"eXIf")
         .map_or(Orientation::Normal, |(_, block)| exif::orientation(block));
-    let [width, height] = [0, 4].map(|at| u32::from_be_bytes([head[at], head[at + 1], head[at + 2], head[at + 3]]));
+    let [width, height] =
+        [0, 4].map(|at| u32::from_be_bytes([head[at], head[at + 1], head[at + 2], head[at + 3]]));
     Ok(Header { format: FORMAT, width, height, color, bits: head[8], orientation })
 }
 
@@ -51,7 +52,8 @@ pub(crate) fn decode(bytes: &[u8], header: &Header) -> Result<RgbImage, Error> {
     if raw > (bytes.len() as u64).saturating_mul(MAX_DEFLATE_RATIO) {
         return Err(Error::truncated(FORMAT, format!("{} bytes cannot hold {pixels} pixels", bytes.len())));
     }
-    let mut decoder = png::Decoder::new_with_limits(Cursor::new(bytes), png::Limits { bytes: raw as usize + (64 << 20) });
+    let mut decoder =
+        png::Decoder::new_with_limits(Cursor::new(bytes), png::Limits { bytes: raw as usize + (64 << 20) });
     decoder.set_transformations(png::Transformations::IDENTITY);
     decoder.set_ignore_text_chunk(true);
     decoder.set_ignore_iccp_chunk(true);
@@ -64,7 +66,9 @@ pub(crate) fn decode(bytes: &[u8], header: &Header) -> Result<RgbImage, Error> {
             .output_buffer_size()
             .ok_or_else(|| Error::unsupported(FORMAT, "an image too large for this machine"))?;
         let mut packed = vec![0; size];
-        reader.next_frame(&mut packed).map_err(|error| error_of(error, "the interlaced passes are not complete"))?;
+        reader
+            .next_frame(&mut packed)
+            .map_err(|error| error_of(error, "the interlaced passes are not complete"))?;
         let stride = size / header.height as usize;
         packed.chunks_exact(stride).for_each(|row| rows.push(&mut out, row));
     } else {

@@ -1,7 +1,8 @@
 //! TIFF's first page, on the `tiff` crate.
 
 use crate::convert::{clip_16, cmyk_to_rgb, push_gray, push_indexed, stretch, unpack};
-use crate::{Color, Error, Format, Header, Orientation, RgbImage};
+use crate::{Color, Error, Format, Header, Orientation, RgbImage, exif};
+use std::borrow::Cow;
 use std::io::Cursor;
 use tiff::decoder::{Decoder, DecodingResult, Limits};
 use tiff::tags::Tag;
@@ -12,11 +13,22 @@ const FORMAT: Format = Format::Tiff;
 /// Values of the tag `ExtraSamples` and `PhotometricInterpretation` that matter here.
 const PREMULTIPLIED_ALPHA: u16 = 1;
 const WHITE_IS_ZERO: u16 = 0;
+const BLACK_IS_ZERO: u16 = 1;
+const PALETTE: u16 = 3;
 
-type Reader<'a> = Decoder<Cursor<&'a [u8]>>;
+type Reader<'a> = Decoder<Cursor<Cow<'a, [u8]>>>;
 
-fn open(bytes: &[u8]) -> Result<Reader<'_>, Error> {
-    Decoder::new(Cursor::new(bytes)).map_err(error_of)
+/// Opens the file; the flag says that its samples are indices into a colour map. The `tiff` crate refuses such
+/// files, so it is shown a copy that claims to hold grey of as many bits.
+fn open(bytes: &[u8]) -> Result<(Reader<'_>, bool), Error> {
+    let tag = Tag::PhotometricInterpretation.to_u16();
+    let indexed = exif::short_entry(bytes, tag).filter(|&(_, value)| value == PALETTE);
+    let mut bytes = Cow::Borrowed(bytes);
+    if let Some((at, _)) = indexed {
+        let value = if bytes[0] == b'I' { BLACK_IS_ZERO.to_le_bytes() } else { BLACK_IS_ZERO.to_be_bytes() };
+        bytes.to_mut()[at..at + 2].copy_from_slice(&value);
+    }
+    Ok((Decoder::new(Cursor::new(bytes)).map_err(error_of)?, indexed.is_some()))
 }
 
 fn short_tag(reader: &mut Reader<'_>, tag: Tag) -> Result<Option<u16>, Error> {
@@ -30,14 +42,14 @@ fn orientation(reader: &mut Reader<'_>) -> Orientation {
 }
 
 pub(crate) fn header(bytes: &[u8]) -> Result<Header, Error> {
-    let mut reader = open(bytes)?;
+    let (mut reader, indexed) = open(bytes)?;
     let (mut width, mut height) = reader.dimensions().map_err(error_of)?;
     let (color, bits) = match reader.colortype().map_err(error_of)? {
+        ColorType::Gray(bits) if indexed => (Color::Palette, bits),
         ColorType::Gray(bits) => (Color::Gray, bits),
         ColorType::GrayA(bits) => (Color::GrayAlpha, bits),
         ColorType::RGB(bits) => (Color::Rgb, bits),
         ColorType::RGBA(bits) => (Color::Rgba, bits),
-        ColorType::Palette(bits) => (Color::Palette, bits),
         ColorType::CMYK(bits) => (Color::Cmyk, bits),
         ColorType::Multiband { bit_depth, num_samples: 2 } => (Color::GrayAlpha, bit_depth),
         _ => (Color::Other, 8),
@@ -50,11 +62,12 @@ pub(crate) fn header(bytes: &[u8]) -> Result<Header, Error> {
 }
 
 pub(crate) fn decode(bytes: &[u8]) -> Result<RgbImage, Error> {
-    let mut reader = open(bytes)?;
+    let (mut reader, indexed) = open(bytes)?;
     let (width, height) = reader.dimensions().map_err(error_of)?;
     let pixels = width as usize * height as usize;
     let mut limits = Limits::default();
-    limits.decoding_buffer_size = pixels.saturating_mul(16);
+    // The pixels, and room for the tags, which count too.
+    limits.decoding_buffer_size = pixels.saturating_mul(16).saturating_add(1 << 20);
     reader = reader.with_limits(limits);
 
     let color = reader.colortype().map_err(error_of)?;
@@ -65,6 +78,12 @@ pub(crate) fn decode(bytes: &[u8]) -> Result<RgbImage, Error> {
     let samples = reader.read_image().map_err(error_of)?;
     let mut out = Vec::with_capacity(pixels * 3);
     match (color, samples) {
+        (ColorType::Gray(bits @ (1 | 2 | 4 | 8)), DecodingResult::U8(data)) if indexed => {
+            let table = palette(&mut reader)?;
+            for row in packed_rows(&data, width, bits) {
+                push_indexed(&mut out, unpack(row, bits, width), &table);
+            }
+        }
         (ColorType::Gray(bits @ (1 | 2 | 4 | 8)), DecodingResult::U8(data)) => {
             for row in packed_rows(&data, width, bits) {
                 unpack(row, bits, width).for_each(|v| push_gray(&mut out, stretch(v, bits)));
@@ -89,23 +108,25 @@ pub(crate) fn decode(bytes: &[u8]) -> Result<RgbImage, Error> {
         (ColorType::Gray(_), DecodingResult::F32(data)) => {
             data.into_iter().for_each(|v| push_gray(&mut out, v.clamp(0.0, 255.0) as u8));
         }
-        (ColorType::GrayA(8) | ColorType::Multiband { bit_depth: 8, num_samples: 2 }, DecodingResult::U8(data)) => {
+        (
+            ColorType::GrayA(8) | ColorType::Multiband { bit_depth: 8, num_samples: 2 },
+            DecodingResult::U8(data),
+        ) => {
             data.chunks_exact(2).for_each(|p| push_gray(&mut out, p[0]));
         }
-        (ColorType::Palette(bits @ (1 | 2 | 4 | 8)), DecodingResult::U8(data)) => {
-            let table = palette(&mut reader)?;
-            for row in packed_rows(&data, width, bits) {
-                push_indexed(&mut out, unpack(row, bits, width), &table);
-            }
-        }
         (ColorType::RGB(8), DecodingResult::U8(data)) => out = data,
-        (ColorType::RGBA(8) | ColorType::Multiband { bit_depth: 8, num_samples: 4 }, DecodingResult::U8(data)) => {
+        (
+            ColorType::RGBA(8) | ColorType::Multiband { bit_depth: 8, num_samples: 4 },
+            DecodingResult::U8(data),
+        ) => {
             let premultiplied = short_tag(&mut reader, Tag::ExtraSamples)? == Some(PREMULTIPLIED_ALPHA);
             for p in data.chunks_exact(4) {
                 out.extend_from_slice(&if premultiplied { divide_by_alpha(p) } else { [p[0], p[1], p[2]] });
             }
         }
-        (ColorType::RGB(16), DecodingResult::U16(data)) => out.extend(data.into_iter().map(|v| (v >> 8) as u8)),
+        (ColorType::RGB(16), DecodingResult::U16(data)) => {
+            out.extend(data.into_iter().map(|v| (v >> 8) as u8))
+        }
         (ColorType::RGBA(16), DecodingResult::U16(data)) => {
             data.chunks_exact(4).for_each(|p| out.extend(p[..3].iter().map(|v| (v >> 8) as u8)));
         }
@@ -146,7 +167,9 @@ fn error_of(error: TiffError) -> Error {
     match error {
         TiffError::IoError(error) => Error::io(FORMAT, &error),
         TiffError::UnsupportedError(kind) => Error::unsupported(FORMAT, kind.to_string()),
-        TiffError::LimitsExceeded => Error::unsupported(FORMAT, "one that needs more memory than its pixels do"),
+        TiffError::LimitsExceeded => {
+            Error::unsupported(FORMAT, "one that needs more memory than its pixels do")
+        }
         error => Error::corrupt(FORMAT, error.to_string()),
     }
 }

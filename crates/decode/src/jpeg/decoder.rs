@@ -88,7 +88,8 @@ impl Image {
             if h_max % c.h != 0 || v_max % c.v != 0 {
                 return Err(Error::unsupported(FORMAT, "sampling factors that do not divide each other"));
             }
-            let (component_width, component_height) = ((width * c.h).div_ceil(h_max), (height * c.v).div_ceil(v_max));
+            let (component_width, component_height) =
+                ((width * c.h).div_ceil(h_max), (height * c.v).div_ceil(v_max));
             Ok(Component {
                 frame: *c,
                 width: component_width,
@@ -103,7 +104,16 @@ impl Image {
             })
         };
         let components = frame.components.iter().map(component).collect::<Result<_, _>>()?;
-        Ok(Self { progressive: frame.progressive, width, height, mcus_across, mcus_down, components, scans: 0, streamed: false })
+        Ok(Self {
+            progressive: frame.progressive,
+            width,
+            height,
+            mcus_across,
+            mcus_down,
+            components,
+            scans: 0,
+            streamed: false,
+        })
     }
 
     /// Makes room for `rows` rows of MCUs.
@@ -145,7 +155,9 @@ impl<'a> Decoder<'a> {
         let (mut image, mut jfif, mut adobe) = (None, false, None);
         loop {
             match self.segments.next()? {
-                Segment::Frame(_) if image.is_some() => return Err(Error::corrupt(FORMAT, "two frame headers")),
+                Segment::Frame(_) if image.is_some() => {
+                    return Err(Error::corrupt(FORMAT, "two frame headers"));
+                }
                 Segment::Frame(frame) => image = Some(Image::new(&frame, self.file_size)?),
                 Segment::Quantization(tables) => {
                     tables.into_iter().for_each(|(slot, table)| self.quantization[slot] = Some(table));
@@ -161,7 +173,9 @@ impl<'a> Decoder<'a> {
                 Segment::Adobe(transform) => adobe = Some(transform),
                 Segment::Exif(_) => {}
                 Segment::Scan(header) => {
-                    let image = image.as_mut().ok_or_else(|| Error::corrupt(FORMAT, "a scan before the frame header"))?;
+                    let image = image
+                        .as_mut()
+                        .ok_or_else(|| Error::corrupt(FORMAT, "a scan before the frame header"))?;
                     self.scan(image, &header)?;
                     if image.streamed {
                         // Nothing later matters; but like Pillow, take a colour image for whole only when a marker follows.
@@ -182,7 +196,8 @@ impl<'a> Decoder<'a> {
     fn scan(&mut self, image: &mut Image, header: &ScanHeader) -> Result<(), Error> {
         let find = |id: u8| image.components.iter().position(|c| c.frame.id == id);
         let members: Option<Vec<usize>> = header.components.iter().map(|c| find(c.id)).collect();
-        let members = members.ok_or_else(|| Error::corrupt(FORMAT, "a scan of a component that does not exist"))?;
+        let members =
+            members.ok_or_else(|| Error::corrupt(FORMAT, "a scan of a component that does not exist"))?;
         if (1..members.len()).any(|i| members[..i].contains(&members[i])) {
             return Err(Error::corrupt(FORMAT, "a scan with one component twice"));
         }
@@ -220,7 +235,8 @@ impl<'a> Decoder<'a> {
                 if !image.streamed {
                     for component in &mut image.components {
                         if let Some(quantization) = component.quantization {
-                            (0..component.blocks_down).for_each(|row| component.transform(row, row, &quantization));
+                            (0..component.blocks_down)
+                                .for_each(|row| component.transform(row, row, &quantization));
                         }
                     }
                 }
@@ -257,12 +273,18 @@ impl<'a, 't> ScanRun<'a, 't> {
         let (start, end) = header.spectral;
         let (high, low) = header.approximation;
         if image.progressive {
-            let valid = start <= end && end < 64 && low <= 13 && if start == 0 { end == 0 } else { members.len() == 1 };
+            let valid = start <= end
+                && end < 64
+                && low <= 13
+                && if start == 0 { end == 0 } else { members.len() == 1 };
             if !valid {
                 return Err(Error::corrupt(FORMAT, "progressive parameters that do not exist"));
             }
         }
-        let codings = header.components.iter().map(|c| Coding { dc: decoder.dc[c.dc].as_ref(), ac: decoder.ac[c.ac].as_ref() });
+        let codings = header
+            .components
+            .iter()
+            .map(|c| Coding { dc: decoder.dc[c.dc].as_ref(), ac: decoder.ac[c.ac].as_ref() });
         Ok(Self {
             bits: Bits::new(decoder.segments.rest()),
             predicted: vec![0; members.len()],
@@ -313,7 +335,8 @@ impl<'a, 't> ScanRun<'a, 't> {
     /// A sequential scan.
     fn sequential(&mut self, image: &mut Image) -> Result<(), Error> {
         let (across, down) = self.size(image);
-        let tables: Option<Vec<_>> = self.members.iter().map(|(member, c)| Some((*member, c.dc?, c.ac?))).collect();
+        let tables: Option<Vec<_>> =
+            self.members.iter().map(|(member, c)| Some((*member, c.dc?, c.ac?))).collect();
         let tables = tables.ok_or_else(no_table)?;
         let single = tables.len() == 1;
         // A lone component's rows of blocks are taken one by one, whatever its sampling factor.
@@ -337,7 +360,10 @@ impl<'a, 't> ScanRun<'a, 't> {
                     for y in 0..v {
                         for x in 0..h {
                             let at = (top + y) * component.blocks_across + column * h + x;
-                            let Some(block) = component.coefficients.as_chunks_mut::<64>().0.get_mut(at) else { continue };
+                            let Some(block) = component.coefficients.as_chunks_mut::<64>().0.get_mut(at)
+                            else {
+                                continue;
+                            };
                             component.lasts[at] = scan::sequential(&mut self.bits, dc, ac, predicted, block);
                         }
                     }
@@ -390,8 +416,13 @@ impl<'a, 't> ScanRun<'a, 't> {
                     for y in 0..v {
                         for x in 0..h {
                             let at = (row * v + y) * component.blocks_across + column * h + x;
-                            let Some(block) = component.coefficients.as_chunks_mut::<64>().0.get_mut(at) else { continue };
-                            self.progression.block(&mut self.bits, coding, predicted, block).ok_or_else(no_table)?;
+                            let Some(block) = component.coefficients.as_chunks_mut::<64>().0.get_mut(at)
+                            else {
+                                continue;
+                            };
+                            self.progression
+                                .block(&mut self.bits, coding, predicted, block)
+                                .ok_or_else(no_table)?;
                             component.lasts[at] = component.lasts[at].max(self.progression.spectral.1 as u8);
                         }
                     }

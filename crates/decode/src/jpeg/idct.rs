@@ -149,7 +149,8 @@ mod tests {
                 for (i, &value) in block.iter().enumerate() {
                     let (u, v) = ((i % 8) as f64, (i / 8) as f64);
                     let norm = |f: f64| if f == 0.0 { 0.5_f64.sqrt() } else { 1.0 };
-                    let wave = |at: usize, f: f64| ((2 * at + 1) as f64 * f * std::f64::consts::PI / 16.0).cos();
+                    let wave =
+                        |at: usize, f: f64| ((2 * at + 1) as f64 * f * std::f64::consts::PI / 16.0).cos();
                     sum += f64::from(value) * norm(u) * norm(v) / 4.0 * wave(x, u) * wave(y, v);
                 }
                 assert!((f64::from(found[y * 8 + x]) - (sum + 128.0)).abs() < 0.6, "at {x}, {y}");

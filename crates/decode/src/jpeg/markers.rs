@@ -64,9 +64,9 @@ pub(super) struct ScanComponent {
 
 /// Natural order (row by row) of the k-th coefficient in zigzag order.
 pub(super) const ZIGZAG: [u8; 64] = [
-    0, 1, 8, 16, 9, 2, 3, 10, 17, 24, 32, 25, 18, 11, 4, 5, 12, 19, 26, 33, 40, 48, 41, 34, 27, 20, 13, 6, 7, 14, 21, 28,
-    35, 42, 49, 56, 57, 50, 43, 36, 29, 22, 15, 23, 30, 37, 44, 51, 58, 59, 52, 45, 38, 31, 39, 46, 53, 60, 61, 54, 47,
-    55, 62, 63,
+    0, 1, 8, 16, 9, 2, 3, 10, 17, 24, 32, 25, 18, 11, 4, 5, 12, 19, 26, 33, 40, 48, 41, 34, 27, 20, 13, 6, 7,
+    14, 21, 28, 35, 42, 49, 56, 57, 50, 43, 36, 29, 22, 15, 23, 30, 37, 44, 51, 58, 59, 52, 45, 38, 31, 39,
+    46, 53, 60, 61, 54, 47, 55, 62, 63,
 ];
 
 /// A reader over the segments of a file.
@@ -134,7 +134,8 @@ impl<'a> Segments<'a> {
     fn body(&mut self) -> Result<&'a [u8], Error> {
         let rest = self.rest();
         let cut = || Error::truncated(FORMAT, "the file ends within its headers");
-        let length = rest.first_chunk().map(|bytes| usize::from(u16::from_be_bytes(*bytes))).ok_or_else(cut)?;
+        let length =
+            rest.first_chunk().map(|bytes| usize::from(u16::from_be_bytes(*bytes))).ok_or_else(cut)?;
         if length < 2 {
             return Err(wrong("segment length"));
         }

@@ -39,7 +39,9 @@ pub(crate) fn header(bytes: &[u8]) -> Result<Header, Error> {
                 let orientation = orientation.unwrap_or(Orientation::Normal);
                 return Ok(Header { format: FORMAT, width, height, color, bits: 8, orientation });
             }
-            Segment::Scan(_) | Segment::End => return Err(Error::corrupt(FORMAT, "no frame header before the image")),
+            Segment::Scan(_) | Segment::End => {
+                return Err(Error::corrupt(FORMAT, "no frame header before the image"));
+            }
             _ => {}
         }
     }

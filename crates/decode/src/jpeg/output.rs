@@ -57,7 +57,12 @@ impl Scratch {
                 upsample::double_height(component.row(y / 2), component.row(far), y % 2 == 0, &mut self.row);
             }
             Method::Both => {
-                upsample::double_both(component.row(y / 2), component.row(far), &mut self.sums, &mut self.row);
+                upsample::double_both(
+                    component.row(y / 2),
+                    component.row(far),
+                    &mut self.sums,
+                    &mut self.row,
+                );
             }
             Method::Repeat(across, down) => {
                 if self.repeated != Some(y / down) {

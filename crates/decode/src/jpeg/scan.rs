@@ -15,7 +15,13 @@ type Block = [i16; 64];
 
 /// A whole block of a sequential scan, into a block of zeros. Gives the zigzag index of its last coefficient.
 #[inline(always)]
-pub(super) fn sequential(bits: &mut Bits<'_>, dc: &Table, ac: &Table, predicted: &mut i32, block: &mut Block) -> u8 {
+pub(super) fn sequential(
+    bits: &mut Bits<'_>,
+    dc: &Table,
+    ac: &Table,
+    predicted: &mut i32,
+    block: &mut Block,
+) -> u8 {
     *predicted = predicted.wrapping_add(difference(bits, dc));
     block[0] = *predicted as i16;
     let (mut k, mut last) = (1, 0);

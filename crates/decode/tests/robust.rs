@@ -1,0 +1,147 @@
+//! Broken, hostile and cut-off files: an error, never a panic, and no memory for what a header only claims.
+
+mod common;
+
+use proptest::prelude::*;
+use visrep_decode::{DecodeOptions, Error, Limits, OrientationPolicy, Region, RgbImage};
+use visrep_decode::{decode, decode_region, encode_png, read_header};
+
+/// One small file of each way of coding.
+const SAMPLES: [&str; 18] = [
+    "small_16x16.jpg",
+    "photo_420.jpg",
+    "progressive_420.jpg",
+    "restart.jpg",
+    "cmyk_adobe.jpg",
+    "exif_6.jpg",
+    "rgb.png",
+    "interlaced_palette_4.png",
+    "grey_16.png",
+    "still.gif",
+    "interlaced.gif",
+    "lossy.webp",
+    "lossless_alpha.webp",
+    "animated_alpha.webp",
+    "palette_8_rle.bmp",
+    "rgb_565.bmp",
+    "rgb_lzw.tif",
+    "palette.tif",
+];
+
+#[test]
+fn a_file_cut_anywhere_is_an_error_or_the_whole_image() {
+    let options = DecodeOptions::default();
+    for name in SAMPLES {
+        let bytes = common::awkward(name);
+        let whole = decode(&bytes, &options).unwrap();
+        let mut first_complete = None;
+        for length in 0..bytes.len() {
+            let _ = read_header(&bytes[..length]);
+            if let Ok(image) = decode(&bytes[..length], &options) {
+                assert!(image == whole, "{name} cut to {length} of {} bytes gives other pixels", bytes.len());
+                first_complete = first_complete.or(Some(length));
+            }
+        }
+        // Only trailers and the later frames of an animation may be missing.
+        if !name.starts_with("animated") {
+            let missing = first_complete.map_or(0, |length| bytes.len() - length);
+            assert!(missing <= 32, "{name} is taken for whole without its last {missing} bytes");
+        }
+    }
+}
+
+#[test]
+fn a_file_that_ends_early_says_so() {
+    for name in [
+        "truncated_photo_420.jpg",
+        "truncated_progressive_420.jpg",
+        "truncated_rgb.png",
+        "truncated_still.gif",
+        "truncated_lossy.webp",
+        "truncated_rgb_24.bmp",
+        "truncated_rgb_lzw.tif",
+    ] {
+        let error = decode(&common::awkward(name), &DecodeOptions::default()).unwrap_err();
+        assert!(matches!(error, Error::Truncated { .. }), "{name}: {error:?}");
+    }
+    let error = decode(&common::awkward("truncated_photo_420.jpg"), &DecodeOptions::default()).unwrap_err();
+    assert_eq!(error.to_string(), "the JPEG image is truncated: 16 of 57 rows decoded");
+}
+
+#[test]
+fn damaged_bytes_never_panic() {
+    let options = DecodeOptions { limits: Limits { max_pixels: 1 << 20 }, ..DecodeOptions::default() };
+    for name in SAMPLES {
+        let bytes = common::awkward(name);
+        for at in 0..bytes.len().min(1200) {
+            for value in [0, 0xFF, bytes[at] ^ 1, bytes[at].wrapping_add(0x55)] {
+                let mut damaged = bytes.clone();
+                damaged[at] = value;
+                let _ = decode(&damaged, &options);
+            }
+        }
+    }
+}
+
+#[test]
+fn a_claim_of_sixty_thousand_pixels_a_side_is_refused_from_the_header() {
+    for name in ["huge.png", "huge.jpg", "huge.bmp", "huge.gif", "huge.tif"] {
+        let bytes = common::awkward(name);
+        let header = read_header(&bytes).unwrap();
+        assert_eq!((header.width, header.height), (60000, 60000), "{name}");
+        let error = decode(&bytes, &DecodeOptions::default()).unwrap_err();
+        assert!(
+            matches!(error, Error::TooLarge { width: 60000, max_pixels: 178_956_970, .. }),
+            "{name}: {error}"
+        );
+    }
+}
+
+#[test]
+fn a_raised_limit_does_not_make_a_claim_true() {
+    let options = DecodeOptions { limits: Limits { max_pixels: u64::MAX }, ..DecodeOptions::default() };
+    for name in ["huge.png", "huge.jpg", "huge.bmp"] {
+        let error = decode(&common::awkward(name), &options).unwrap_err();
+        assert!(matches!(error, Error::Truncated { .. }), "{name}: {error}");
+    }
+}
+
+#[test]
+fn what_is_no_image_says_so() {
+    assert!(matches!(read_header(&common::awkward("empty.png")), Err(Error::Empty)));
+    assert!(matches!(read_header(&common::awkward("random.jpg")), Err(Error::UnknownFormat { .. })));
+}
+
+#[test]
+fn a_region_outside_the_image_is_refused() {
+    let bytes = common::awkward("exif_6.jpg");
+    let region = Region { x: 0, y: 12, width: 5, height: 5 };
+    assert!(matches!(decode_region(&bytes, region, &DecodeOptions::default()), Err(Error::Region { .. })));
+    let turned = DecodeOptions { orientation: OrientationPolicy::Apply, ..DecodeOptions::default() };
+    assert!(decode_region(&bytes, region, &turned).is_ok());
+}
+
+proptest! {
+    #[test]
+    fn a_region_is_the_whole_image_cropped(name in 0..SAMPLES.len(), apply: bool, x in 0.0..1.0, y in 0.0..1.0,
+        width in 0.0..1.0, height in 0.0..1.0)
+    {
+        let bytes = common::awkward(SAMPLES[name]);
+        let orientation = if apply { OrientationPolicy::Apply } else { OrientationPolicy::AsStored };
+        let options = DecodeOptions { orientation, ..DecodeOptions::default() };
+        let whole = decode(&bytes, &options).unwrap();
+        let place = |at: f64, size: f64, total: u32| {
+            let start = (at * f64::from(total)) as u32;
+            (start, 1 + (size * f64::from(total - start - 1)) as u32)
+        };
+        let ((x, width), (y, height)) = (place(x, width, whole.width()), place(y, height, whole.height()));
+        let region = Region { x, y, width, height };
+        prop_assert!(decode_region(&bytes, region, &options).unwrap() == whole.crop(region).unwrap());
+    }
+
+    #[test]
+    fn png_gives_back_what_it_was_given(width in 1_u32..40, height in 1_u32..40, seed: u32) {
+        let image = RgbImage::from_fn(width, height, |x, y| (seed ^ (x * 7919 + y * 104_729)).to_le_bytes()[..3].try_into().unwrap());
+        prop_assert!(decode(&encode_png(&image).unwrap(), &DecodeOptions::default()).unwrap() == image);
+    }
+}
