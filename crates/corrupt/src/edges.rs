@@ -31,9 +31,9 @@ pub(crate) fn canny(image: &[u8], width: usize, height: usize, low: i32, high: i
     }
     while let Some(at) = strong.pop() {
         for row in [at - stride, at, at + stride] {
-            for near in row - 1..=row + 1 {
-                if state[near] == State::Weak {
-                    state[near] = State::Strong;
+            for (near, state) in state.iter_mut().enumerate().skip(row - 1).take(3) {
+                if *state == State::Weak {
+                    *state = State::Strong;
                     strong.push(near);
                 }
             }
