@@ -80,7 +80,9 @@ fn faults_in(path: &Path, text: &str) -> Vec<String> {
             faults.push(format!(":{at}: trailing space"));
         }
         for (words, advice) in FORBIDDEN {
-            if line.contains(words) {
+            // A hidden line of a documentation example that is not run may leave something out.
+            let example = words.ends_with("!(") && line.trim_start().starts_with("//");
+            if line.contains(words) && !example {
                 faults.push(format!(":{at}: `{words}`: {advice}"));
             }
         }
