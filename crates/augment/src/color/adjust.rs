@@ -50,10 +50,12 @@ pub fn solarize(image: &mut RgbImage, threshold: u16) {
 }
 
 /// Pillow's blend of one value: single precision, clipped, then truncated.
+///
+/// Added to 2^23, a whole number is in the lowest bits; a cast would check once more for what has been clipped.
 #[inline(always)]
 fn blend(from: f32, to: f32, factor: f32) -> u8 {
     let value = from + factor * (to - from);
-    value.clamp(0.0, 255.0) as i32 as u8
+    (value.clamp(0.0, 255.0).floor() + (1 << 23) as f32).to_bits() as u8
 }
 
 fn blend_with(data: &mut [u8], from: f32, factor: f32) {
