@@ -33,13 +33,17 @@ pub enum Error {
         kind: tch::Kind,
     },
     /// The dataset has no classes to learn.
-    #[error("{method} needs labels, but the dataset has no classes; choose a method that needs none, such as simclr")]
+    #[error(
+        "{method} needs labels, but the dataset has no classes; choose a method that needs none, such as simclr"
+    )]
     NoClasses {
         /// The method.
         method: &'static str,
     },
     /// A sample without a label.
-    #[error("sample {index} has no label, but {method} needs one for every sample; leave it out of the dataset")]
+    #[error(
+        "sample {index} has no label, but {method} needs one for every sample; leave it out of the dataset"
+    )]
     NoLabel {
         /// The method.
         method: &'static str,

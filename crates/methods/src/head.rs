@@ -67,7 +67,11 @@ impl Layer {
         let bound = 1.0 / (input as f64).sqrt();
         let norm = path / "norm";
         Ok(Self {
-            linear: (path / "linear").f_var("weight", &[output, input], Init::Uniform { lo: -bound, up: bound })?,
+            linear: (path / "linear").f_var(
+                "weight",
+                &[output, input],
+                Init::Uniform { lo: -bound, up: bound },
+            )?,
             scale: norm.f_var("weight", &[output], Init::Const(1.0))?,
             shift: shift.then(|| norm.f_var("bias", &[output], Init::Const(0.0))).transpose()?,
             running_mean: norm.f_zeros_no_train("running_mean", &[output])?,
@@ -97,8 +101,15 @@ mod tests {
         let mut names: Vec<String> = head.var_store().variables().into_keys().collect();
         names.sort();
         let expected = [
-            "0.linear.weight", "0.norm.bias", "0.norm.running_mean", "0.norm.running_var", "0.norm.weight",
-            "1.linear.weight", "1.norm.running_mean", "1.norm.running_var", "1.norm.weight",
+            "0.linear.weight",
+            "0.norm.bias",
+            "0.norm.running_mean",
+            "0.norm.running_var",
+            "0.norm.weight",
+            "1.linear.weight",
+            "1.norm.running_mean",
+            "1.norm.running_var",
+            "1.norm.weight",
         ];
         assert_eq!(names, expected);
         let x = Tensor::randn([32, 6], (Kind::Float, Device::Cpu));

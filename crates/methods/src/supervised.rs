@@ -65,7 +65,8 @@ impl Method for Supervised {
         let labels = Tensor::f_from_slice(&batch.labels)?.f_to_device(self.model.device())?;
         let value = cross_entropy(&logits, &labels, self.label_smoothing)?;
         let metrics = if step.log {
-            let hits = logits.f_argmax(1, false)?.f_eq_tensor(&labels)?.f_to_kind(Kind::Float)?.f_mean(None)?;
+            let hits =
+                logits.f_argmax(1, false)?.f_eq_tensor(&labels)?.f_to_kind(Kind::Float)?.f_mean(None)?;
             vec![("accuracy", f64::try_from(&hits)?), ("feature_std", feature_std(&features.pooled)?)]
         } else {
             Vec::new()

@@ -25,7 +25,8 @@ mod tests {
         tch::manual_seed(0);
         let spread = Tensor::randn([2000, 64], (Kind::Float, Device::Cpu));
         assert!((feature_std(&spread).unwrap() - 1.0).abs() < 0.01);
-        let collapsed = Tensor::ones([50, 64], (Kind::Float, Device::Cpu)) * spread.narrow(0, 0, 50).narrow(1, 0, 1).abs();
+        let collapsed = Tensor::ones([50, 64], (Kind::Float, Device::Cpu))
+            * spread.narrow(0, 0, 50).narrow(1, 0, 1).abs();
         assert!(feature_std(&collapsed).unwrap() < 1e-4);
         assert_eq!(feature_std(&spread.narrow(0, 0, 1)).unwrap(), 0.0);
         assert!(feature_std(&Tensor::ones([4], (Kind::Float, Device::Cpu))).is_err());

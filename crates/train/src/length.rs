@@ -31,7 +31,8 @@ impl FromStr for Length {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, String> {
-        let wrong = || format!("{text:?} is not a length: write \"500 steps\", \"40 epochs\" or \"100000 examples\"");
+        let wrong =
+            || format!("{text:?} is not a length: write \"500 steps\", \"40 epochs\" or \"100000 examples\"");
         let (number, unit) = text.trim().split_once(' ').ok_or_else(wrong)?;
         match unit.trim() {
             "step" | "steps" => number.parse().map(Self::Steps).map_err(|_| wrong()),
@@ -80,7 +81,9 @@ mod tests {
             assert_eq!(length.steps(10, 32), steps, "{text}");
             assert_eq!(length.to_string().parse::<Length>().unwrap(), length);
         }
-        for wrong in ["", "7", "steps", "-1 steps", "1.5 steps", "nan epochs", "-2 epochs", "inf epochs", "3 days"] {
+        for wrong in
+            ["", "7", "steps", "-1 steps", "1.5 steps", "nan epochs", "-2 epochs", "inf epochs", "3 days"]
+        {
             assert!(wrong.parse::<Length>().is_err(), "{wrong}");
         }
     }

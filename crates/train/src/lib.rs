@@ -46,8 +46,8 @@ pub use error::Error;
 pub use length::Length;
 pub use optim::{AdamW, Decay, DecayOn, Optimizer, OptimizerConfig, Rule, Sgd, Update};
 pub use recipe::{
-    About, BadSample, BlurConfig, CheckpointConfig, CropConfig, JitterConfig, LoaderConfig, LogConfig, ModelConfig,
-    Recipe, ViewsConfig,
+    About, BadSample, BlurConfig, CheckpointConfig, CropConfig, JitterConfig, LoaderConfig, LogConfig,
+    ModelConfig, Recipe, ViewsConfig,
 };
 pub use run::{Outcome, RunOptions, StepReport, train, train_with};
 pub use schedule::Schedule;

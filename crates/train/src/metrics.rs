@@ -21,7 +21,8 @@ impl MetricsLog {
             Ok(file) => {
                 for line in BufReader::new(file).split(b'\n') {
                     let line = line.map_err(Error::io(path, "read"))?;
-                    let known = serde_json::from_slice::<Value>(&line).ok().and_then(|value| value["step"].as_u64());
+                    let known =
+                        serde_json::from_slice::<Value>(&line).ok().and_then(|value| value["step"].as_u64());
                     if known.is_some_and(|known| known <= step) {
                         kept.extend_from_slice(&line);
                         kept.push(b'\n');
@@ -71,7 +72,8 @@ mod tests {
     fn lines_after_the_step_and_torn_ones_are_dropped() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("metrics.jsonl");
-        std::fs::write(&path, "{\"step\":10,\"loss\":1.0}\n{\"step\":20}\n{\"step\":30}\n{\"step\":1").unwrap();
+        std::fs::write(&path, "{\"step\":10,\"loss\":1.0}\n{\"step\":20}\n{\"step\":30}\n{\"step\":1")
+            .unwrap();
         let mut log = MetricsLog::open(&path, 20).unwrap();
         let report = StepReport {
             step: 30,

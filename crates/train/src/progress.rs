@@ -46,7 +46,10 @@ impl Progress {
             Self::Off => {}
             Self::Bar(bar) => {
                 bar.set_position(report.step);
-                bar.set_message(format!("epoch {}  loss {:.4}  {speed:.0} images/s", report.epoch, report.loss));
+                bar.set_message(format!(
+                    "epoch {}  loss {:.4}  {speed:.0} images/s",
+                    report.epoch, report.loss
+                ));
             }
             Self::Lines { last } => {
                 if last.elapsed() >= PLAIN_INTERVAL || report.step == report.total {

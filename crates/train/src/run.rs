@@ -62,7 +62,12 @@ pub struct StepReport {
 /// # Errors
 /// Among others: a checkpoint of another recipe, seed or dataset; a loss that is not finite (with the step and
 /// the batch's keys); a full disk (earlier checkpoints stay good).
-pub fn train(recipe: &Recipe, data: Arc<dyn Dataset>, out: &Path, options: &RunOptions) -> Result<Outcome, Error> {
+pub fn train(
+    recipe: &Recipe,
+    data: Arc<dyn Dataset>,
+    out: &Path,
+    options: &RunOptions,
+) -> Result<Outcome, Error> {
     train_with(recipe, data, out, options, |_| {})
 }
 
@@ -111,7 +116,10 @@ pub fn train_with(
         {
             let batch = batch?;
             if batch.indices.len() < 2 && recipe.loader.batch_size > 1 {
-                progress.warn(&format!("batch {} of epoch {epoch} has too few readable images", batches.position()));
+                progress.warn(&format!(
+                    "batch {} of epoch {epoch} has too few readable images",
+                    batches.position()
+                ));
                 continue;
             }
             any = true;
@@ -175,8 +183,9 @@ impl<'a> Run<'a> {
         }
         let setup = Setup { model: &recipe.model.name, classes, device: options.device, seed: options.seed };
         let method = recipe.method.build(&setup)?;
-        let optimizer =
-            Optimizer::new(recipe.optimizer.rule(), method.parameters(), |_, tensor| recipe.decay.of(tensor))?;
+        let optimizer = Optimizer::new(recipe.optimizer.rule(), method.parameters(), |_, tensor| {
+            recipe.decay.of(tensor)
+        })?;
         let ema = recipe.ema.as_ref().map(|ema| Ema::new(&method.state(), ema.decay)).transpose()?;
         let loader = Loader::new(
             data,

@@ -41,7 +41,8 @@ mod tests {
 
     #[test]
     fn warm_up_rises_to_the_rate_and_the_cosine_falls_to_the_end() {
-        let schedule = Schedule { length: Length::Steps(20), warmup: Length::Steps(4), lr: 0.8, final_lr: 0.2 };
+        let schedule =
+            Schedule { length: Length::Steps(20), warmup: Length::Steps(4), lr: 0.8, final_lr: 0.2 };
         let lr: Vec<f64> = (0..=20).map(|t| schedule.lr(t, 4, 20)).collect();
         assert_eq!(&lr[..5], &[0.2, 0.4, 0.6000000000000001, 0.8, 0.8]);
         assert!((lr[12] - 0.5).abs() < 1e-12, "half-way the cosine is at the middle");

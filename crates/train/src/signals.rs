@@ -12,7 +12,8 @@ pub fn stop_on_signals() -> Result<Arc<AtomicBool>, Error> {
     let stop = Arc::new(AtomicBool::new(false));
     for signal in [SIGINT, SIGTERM] {
         // The order matters: the first signal must not find the flag already raised.
-        flag::register_conditional_shutdown(signal, 128 + signal, Arc::clone(&stop)).map_err(Error::Signals)?;
+        flag::register_conditional_shutdown(signal, 128 + signal, Arc::clone(&stop))
+            .map_err(Error::Signals)?;
         flag::register(signal, Arc::clone(&stop)).map_err(Error::Signals)?;
     }
     Ok(stop)

@@ -16,8 +16,9 @@ impl HostTensor {
     /// Copies `tensor` from wherever it is.
     pub(crate) fn new(name: &str, tensor: &Tensor) -> Result<Self, Error> {
         let kind = tensor.kind();
-        let dtype = dtype(kind)
-            .ok_or_else(|| Error::State { message: format!("{name} holds {kind:?}, which cannot be saved") })?;
+        let dtype = dtype(kind).ok_or_else(|| Error::State {
+            message: format!("{name} holds {kind:?}, which cannot be saved"),
+        })?;
         let host = tensor.detach().f_to_device(tch::Device::Cpu)?.f_contiguous()?;
         let mut bytes = vec![0; host.numel() * kind.elt_size_in_bytes()];
         host.f_copy_data_u8(&mut bytes, host.numel())?;
@@ -53,7 +54,9 @@ pub(crate) fn restore(name: &str, view: &TensorView<'_>, tensor: &Tensor) -> Res
     let shape: Vec<i64> = view.shape().iter().map(|&side| side as i64).collect();
     if shape != tensor.size() || dtype(tensor.kind()) != Some(view.dtype()) {
         let (size, kind, found) = (tensor.size(), tensor.kind(), view.dtype());
-        return Err(Error::State { message: format!("{name} is {found:?} {shape:?}, not {kind:?} {size:?}") });
+        return Err(Error::State {
+            message: format!("{name} is {found:?} {shape:?}, not {kind:?} {size:?}"),
+        });
     }
     let _guard = tch::no_grad_guard();
     let values = Tensor::f_from_data_size(view.data(), &shape, tensor.kind())?;

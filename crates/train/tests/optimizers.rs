@@ -16,8 +16,10 @@ fn tensors(values: &Value, shapes: &Value) -> Vec<(String, Tensor)> {
     sorted
         .into_iter()
         .map(|(name, list)| {
-            let numbers: Vec<f32> = list.as_array().unwrap().iter().map(|x| x.as_f64().unwrap() as f32).collect();
-            let shape: Vec<i64> = shapes[name].as_array().unwrap().iter().map(|x| x.as_i64().unwrap()).collect();
+            let numbers: Vec<f32> =
+                list.as_array().unwrap().iter().map(|x| x.as_f64().unwrap() as f32).collect();
+            let shape: Vec<i64> =
+                shapes[name].as_array().unwrap().iter().map(|x| x.as_i64().unwrap()).collect();
             (name.clone(), Tensor::from_slice(&numbers).view(shape.as_slice()))
         })
         .collect()
@@ -61,8 +63,11 @@ fn twenty_steps_equal_torch() {
                     }
                     optimizer.resume_at(steps);
                 }
-                let gradients: Vec<Tensor> =
-                    tensors(gradients, shapes).iter().zip(&parameters).map(|((_, g), (_, p))| g + p).collect();
+                let gradients: Vec<Tensor> = tensors(gradients, shapes)
+                    .iter()
+                    .zip(&parameters)
+                    .map(|((_, g), (_, p))| g + p)
+                    .collect();
                 optimizer.apply(&gradients, lr.as_f64().unwrap()).unwrap();
             }
             parameters
@@ -71,7 +76,11 @@ fn twenty_steps_equal_torch() {
         let error = largest_difference(&ours, &tensors(&case["end"], shapes));
         println!("{kind}: largest difference after 20 steps {error:.1e}");
         assert!(error <= 1e-6, "{kind}: {error:e}");
-        assert_eq!(largest_difference(&ours, &run(Some(7))), 0.0, "{kind}: saving and restoring must change nothing");
+        assert_eq!(
+            largest_difference(&ours, &run(Some(7))),
+            0.0,
+            "{kind}: saving and restoring must change nothing"
+        );
     }
 }
 
@@ -80,7 +89,10 @@ fn vectors_do_not_decay_and_the_table_says_so() {
     let decay = Decay { rate: 0.5, on: DecayOn::Matrices };
     let float = (Kind::Float, tch::Device::Cpu);
     let parameters = || {
-        vec![("fc.bias".to_owned(), Tensor::ones([3], float)), ("fc.weight".to_owned(), Tensor::ones([3, 2], float))]
+        vec![
+            ("fc.bias".to_owned(), Tensor::ones([3], float)),
+            ("fc.weight".to_owned(), Tensor::ones([3, 2], float)),
+        ]
     };
     let named = parameters();
     let shared = named.iter().map(|(name, t)| (name.clone(), t.shallow_clone())).collect();

@@ -17,7 +17,10 @@ fn every_recipe_parses_and_survives_printing() {
 #[test]
 fn an_unknown_recipe_lists_the_nearest() {
     let error = Recipe::named("simclr-digit").unwrap_err();
-    assert!(matches!(&error, Error::UnknownRecipe { nearest, .. } if nearest[0] == "simclr-digits"), "{error}");
+    assert!(
+        matches!(&error, Error::UnknownRecipe { nearest, .. } if nearest[0] == "simclr-digits"),
+        "{error}"
+    );
 }
 
 #[test]

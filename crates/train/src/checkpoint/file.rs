@@ -119,7 +119,8 @@ pub(crate) fn read_header(path: &Path, bytes: &[u8]) -> Result<Header, Error> {
     match value["version"].as_u64() {
         Some(version) if version == u64::from(VERSION) => {}
         Some(version) => {
-            let differences = vec![format!("format {version} in the checkpoint, this version reads {VERSION}")];
+            let differences =
+                vec![format!("format {version} in the checkpoint, this version reads {VERSION}")];
             return Err(Error::CheckpointMismatch { path: path.to_owned(), differences });
         }
         None => return Err(damaged("its header has no version".to_owned())),

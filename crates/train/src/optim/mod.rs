@@ -160,7 +160,8 @@ impl Optimizer {
         self.parameters
             .iter()
             .flat_map(|p| {
-                let named = |(slot, tensor): (&&str, &Tensor)| (format!("{slot}.{}", p.name), tensor.shallow_clone());
+                let named =
+                    |(slot, tensor): (&&str, &Tensor)| (format!("{slot}.{}", p.name), tensor.shallow_clone());
                 slots.iter().zip(&p.slots).map(named)
             })
             .collect()

@@ -56,7 +56,8 @@ impl Recipe {
             nearest: nearest(key, known.iter().map(|(name, _)| name.clone())),
             message,
         };
-        insert(&mut table, key, value).map_err(|part| unknown(format!("{part} is a value, not a section")))?;
+        insert(&mut table, key, value)
+            .map_err(|part| unknown(format!("{part} is a value, not a section")))?;
         let changed: Self = Value::Table(table).try_into().map_err(|error: toml::de::Error| {
             let message = error.message().to_owned();
             if exists {
@@ -76,13 +77,16 @@ impl Recipe {
         leaves(&self.table()?, "", &mut ours);
         leaves(&asked.table()?, "", &mut theirs);
         let find = |list: &[(String, Value)], key: &str| {
-            list.iter().find(|(name, _)| name == key).map_or("absent".to_owned(), |(_, value)| value.to_string())
+            list.iter()
+                .find(|(name, _)| name == key)
+                .map_or("absent".to_owned(), |(_, value)| value.to_string())
         };
         let mut keys: Vec<&String> = ours.iter().chain(&theirs).map(|(key, _)| key).collect();
         keys.sort();
         keys.dedup();
         let harmless = ["about.", "checkpoint.", "log."];
-        let differing = keys.into_iter().filter(|key| !harmless.iter().any(|section| key.starts_with(section)));
+        let differing =
+            keys.into_iter().filter(|key| !harmless.iter().any(|section| key.starts_with(section)));
         Ok(differing
             .filter_map(|key| {
                 let (saved, asked) = (find(&ours, key), find(&theirs, key));

@@ -178,13 +178,21 @@ impl Recipe {
         }
         match &self.optimizer {
             OptimizerConfig::Sgd(sgd) if !(0.0..1.0).contains(&sgd.momentum) => {
-                return refuse("optimizer.momentum", sgd.momentum.to_string(), "must be within 0 and 1, below 1");
+                return refuse(
+                    "optimizer.momentum",
+                    sgd.momentum.to_string(),
+                    "must be within 0 and 1, below 1",
+                );
             }
             OptimizerConfig::Sgd(sgd) if sgd.nesterov && sgd.momentum == 0.0 => {
                 return refuse("optimizer.nesterov", "true".to_owned(), "needs a momentum above 0");
             }
             OptimizerConfig::AdamW(adamw) if adamw.betas.iter().any(|beta| !(0.0..1.0).contains(beta)) => {
-                return refuse("optimizer.betas", format!("{:?}", adamw.betas), "must be within 0 and 1, below 1");
+                return refuse(
+                    "optimizer.betas",
+                    format!("{:?}", adamw.betas),
+                    "must be within 0 and 1, below 1",
+                );
             }
             OptimizerConfig::AdamW(adamw) if !rate(adamw.eps) => {
                 return refuse("optimizer.eps", adamw.eps.to_string(), "must be finite and not negative");

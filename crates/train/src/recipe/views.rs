@@ -2,8 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 use visrep_augment::{
-    BlurMethod, ColorJitter, Compose, Error, GaussianBlur, RandomApply, RandomGrayscale, RandomHorizontalFlip,
-    RandomResizedCrop,
+    BlurMethod, ColorJitter, Compose, Error, GaussianBlur, RandomApply, RandomGrayscale,
+    RandomHorizontalFlip, RandomResizedCrop,
 };
 
 /// The pieces of a view, applied in this order: crop, flip, jitter, grey, blur. What is left out does nothing.

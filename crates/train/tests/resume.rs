@@ -1,0 +1,234 @@
+//! Stopping and going on: *n steps, resume, n steps* equals *2n steps* to the bit, and damaged, foreign or
+//! unwritable checkpoints do no harm.
+
+mod common;
+
+use common::{images, options, recipe};
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::sync::atomic::Ordering;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use visrep_train::{Error, Outcome, Recipe, RunOptions, train, train_with};
+
+/// LibTorch's generator is one for the whole process, so runs here take turns.
+static TURN: Mutex<()> = Mutex::new(());
+
+fn turn() -> MutexGuard<'static, ()> {
+    TURN.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+const STEPS: u64 = 10;
+
+/// Trains until the end, or until `stop_after` steps.
+fn run(recipe: &Recipe, out: &Path, stop_after: Option<u64>) -> Result<Outcome, Error> {
+    let options = options();
+    train_with(recipe, Arc::new(images(17)), out, &options, |report| {
+        if stop_after == Some(report.step) {
+            options.stop.store(true, Ordering::Relaxed);
+        }
+    })
+}
+
+fn checkpoints(out: &Path) -> Vec<PathBuf> {
+    let mut files: Vec<PathBuf> =
+        std::fs::read_dir(out.join("checkpoints")).unwrap().map(|entry| entry.unwrap().path()).collect();
+    files.sort();
+    files
+}
+
+/// The tensors of `model.safetensors`, by name.
+fn exported(out: &Path) -> BTreeMap<String, Vec<u8>> {
+    let bytes = std::fs::read(out.join("model.safetensors")).unwrap();
+    let tensors = safetensors::SafeTensors::deserialize(&bytes).unwrap();
+    tensors.iter().map(|(name, view)| (name.to_owned(), view.data().to_vec())).collect()
+}
+
+/// Everything in `metrics.jsonl` but the speed, which no run repeats.
+fn metrics(out: &Path) -> Vec<serde_json::Value> {
+    let text = std::fs::read_to_string(out.join("metrics.jsonl")).unwrap();
+    let line = |line: &str| {
+        let mut value: serde_json::Value = serde_json::from_str(line).unwrap();
+        value.as_object_mut().unwrap().remove("images_per_second").unwrap();
+        value
+    };
+    text.lines().map(line).collect()
+}
+
+#[test]
+fn stopped_runs_end_as_if_they_had_never_stopped() {
+    let _turn = turn();
+    for name in ["simclr-digits", "supervised-digits"] {
+        let recipe = recipe(name, STEPS);
+        let whole = tempfile::tempdir().unwrap();
+        assert_eq!(run(&recipe, whole.path(), None).unwrap(), Outcome::Finished);
+        let last = std::fs::read(checkpoints(whole.path()).last().unwrap()).unwrap();
+        // 17 images make 4 batches of 4: step 4 ends an epoch, 5 is one into the next, 7 is in its middle.
+        for stops in [&[5][..], &[4], &[2, 7, 8]] {
+            let parts = tempfile::tempdir().unwrap();
+            for &stop in stops {
+                assert_eq!(run(&recipe, parts.path(), Some(stop)).unwrap(), Outcome::Interrupted);
+                assert!(!parts.path().join("model.safetensors").exists());
+            }
+            assert_eq!(run(&recipe, parts.path(), None).unwrap(), Outcome::Finished);
+            let resumed = std::fs::read(checkpoints(parts.path()).last().unwrap()).unwrap();
+            assert!(resumed == last, "{name}: stopped at {stops:?}: the last checkpoints differ");
+            assert!(exported(parts.path()) == exported(whole.path()), "{name}: the exported models differ");
+            assert_eq!(metrics(parts.path()), metrics(whole.path()), "{name}");
+        }
+        let steps: Vec<u64> =
+            metrics(whole.path()).iter().map(|line| line["step"].as_u64().unwrap()).collect();
+        assert_eq!(steps, (1..=STEPS).collect::<Vec<_>>());
+        assert_eq!(
+            run(&recipe, whole.path(), None).unwrap(),
+            Outcome::Finished,
+            "a finished run stays finished"
+        );
+        assert_eq!(Recipe::read(whole.path().join("recipe.toml")).unwrap(), recipe);
+    }
+}
+
+#[test]
+fn another_seed_or_number_of_workers() {
+    let _turn = turn();
+    let recipe = recipe("simclr-digits", 3);
+    let model = |options: &RunOptions| {
+        let out = tempfile::tempdir().unwrap();
+        train(&recipe, Arc::new(images(17)), out.path(), options).unwrap();
+        exported(out.path())
+    };
+    let first = model(&options());
+    assert!(first == model(&RunOptions { workers: 1, ..options() }), "workers must not change the result");
+    assert!(first != model(&RunOptions { seed: 6, ..options() }), "the seed must");
+}
+
+#[test]
+fn the_last_checkpoints_are_kept_and_a_damaged_one_is_passed_over() {
+    let _turn = turn();
+    let mut recipe = recipe("supervised-digits", STEPS);
+    recipe.set("checkpoint.every=2 steps").unwrap();
+    let out = tempfile::tempdir().unwrap();
+    run(&recipe, out.path(), None).unwrap();
+    let files = checkpoints(out.path());
+    let names: Vec<_> = files.iter().map(|file| file.file_name().unwrap().to_str().unwrap()).collect();
+    assert_eq!(names, ["step-000000008.safetensors", "step-000000010.safetensors"]);
+    let whole = std::fs::read(&files[1]).unwrap();
+
+    let mut flipped = whole.clone();
+    let middle = flipped.len() - 100;
+    flipped[middle] ^= 1;
+    for damaged in [flipped, whole[..whole.len() / 2].to_vec(), b"{}".to_vec(), Vec::new()] {
+        std::fs::write(&files[1], &damaged).unwrap();
+        assert_eq!(run(&recipe, out.path(), None).unwrap(), Outcome::Finished);
+        assert!(std::fs::read(&files[1]).unwrap() == whole, "steps 9 and 10 were taken again from step 8");
+    }
+
+    let half = |file: &Path| {
+        let bytes = std::fs::read(file).unwrap();
+        std::fs::write(file, &bytes[..bytes.len() / 2]).unwrap();
+    };
+    files.iter().for_each(|file| half(file));
+    let error = run(&recipe, out.path(), None).unwrap_err();
+    assert!(matches!(&error, Error::CheckpointDamaged { path, .. } if *path == files[1]), "{error}");
+}
+
+#[test]
+fn checkpoints_of_another_run_are_refused_and_kept() {
+    let _turn = turn();
+    let recipe = recipe("supervised-digits", STEPS);
+    let out = tempfile::tempdir().unwrap();
+    run(&recipe, out.path(), Some(3)).unwrap();
+    let before = std::fs::read(&checkpoints(out.path())[0]).unwrap();
+
+    let refused = |recipe: &Recipe, count: u32, options: &RunOptions, wanted: &str| {
+        let error = train(recipe, Arc::new(images(count)), out.path(), options).unwrap_err();
+        assert!(matches!(error, Error::CheckpointMismatch { .. }), "{error}");
+        assert!(error.to_string().contains(wanted), "{error}");
+    };
+    let mut other = recipe.clone();
+    other.set("schedule.lr=0.123").unwrap();
+    refused(&other, 17, &options(), "schedule.lr");
+    refused(&common::recipe("simclr-digits", STEPS), 17, &options(), "method.name");
+    refused(&recipe, 18, &options(), "samples of the dataset: 17");
+    refused(&recipe, 17, &RunOptions { seed: 9, ..options() }, "seed: 5");
+    assert!(std::fs::read(&checkpoints(out.path())[0]).unwrap() == before);
+
+    // When and how often to save is free to change.
+    let mut same = recipe.clone();
+    same.set("checkpoint.every=1 steps").unwrap();
+    same.set("log.every_steps=5").unwrap();
+    assert_eq!(run(&same, out.path(), None).unwrap(), Outcome::Finished);
+
+    // A format of the future.
+    let file = checkpoints(out.path()).pop().unwrap();
+    let text = String::from_utf8_lossy(&std::fs::read(&file).unwrap()).into_owned();
+    assert!(text.contains(r#"{\"version\":1,"#));
+    let mut bytes = std::fs::read(&file).unwrap();
+    let at = bytes.windows(13).position(|window| window == br#"\"version\":1"#).unwrap();
+    bytes[at + 12] = b'7';
+    std::fs::write(&file, bytes).unwrap();
+    let error = run(&same, out.path(), None).unwrap_err().to_string();
+    assert!(error.contains("format 7"), "{error}");
+
+    for file in checkpoints(out.path()) {
+        std::fs::remove_file(file).unwrap();
+    }
+    assert!(matches!(run(&recipe, out.path(), None), Err(Error::OutputTaken { .. })));
+}
+
+#[test]
+fn a_loss_that_is_not_finite_stops_with_the_step_and_the_keys() {
+    let _turn = turn();
+    let mut recipe = recipe("supervised-digits", STEPS);
+    recipe.set("schedule.lr=1e38").unwrap();
+    let out = tempfile::tempdir().unwrap();
+    let error = run(&recipe, out.path(), None).unwrap_err();
+    assert!(matches!(&error, Error::NonFinite { step: 1..=4, keys, .. } if keys.len() == 4), "{error}");
+    assert!(error.to_string().contains("image-"), "{error}");
+}
+
+#[test]
+fn data_that_cannot_train_is_refused() {
+    let _turn = turn();
+    let out = tempfile::tempdir().unwrap();
+    let recipe = recipe("supervised-digits", STEPS);
+    let few = train(&recipe, Arc::new(images(3)), out.path(), &options()).unwrap_err();
+    assert!(matches!(few, Error::TooFewSamples { samples: 3, batch_size: 4 }), "{few}");
+    let unlabelled = visrep_data::InMemory::new(Vec::new(), Vec::new());
+    assert!(train(&recipe, Arc::new(unlabelled), out.path(), &options()).is_err());
+}
+
+/// A full disk, as a limit on the size of files that the shell sets for a process of its own: this test runs its
+/// own binary again, which then trains in the folder of the environment variable.
+#[test]
+fn a_checkpoint_that_cannot_be_written_leaves_the_previous_one_good() {
+    let _turn = turn();
+    const FOLDER: &str = "VISREP_TEST_FULL_DISK";
+    let mut recipe = recipe("supervised-digits", STEPS);
+    if let Some(out) = std::env::var_os(FOLDER) {
+        recipe.set("checkpoint.every=4 steps").unwrap();
+        let error = run(&recipe, Path::new(&out), None).unwrap_err();
+        assert!(matches!(error, Error::CheckpointWrite { .. }), "{error}");
+        println!("refused: {error}");
+        return;
+    }
+    let out = tempfile::tempdir().unwrap();
+    run(&recipe, out.path(), Some(3)).unwrap();
+    let before = checkpoints(out.path());
+    let test = std::env::current_exe().unwrap();
+    // 64 blocks of 512 or 1024 bytes are less than any checkpoint; without the trap the signal would kill it.
+    let output = std::process::Command::new("sh")
+        .args(["-c", "trap '' XFSZ; ulimit -f 64; exec \"$0\" \"$@\""])
+        .arg(test)
+        .args(["--exact", "a_checkpoint_that_cannot_be_written_leaves_the_previous_one_good", "--nocapture"])
+        .env(FOLDER, out.path())
+        .output()
+        .unwrap();
+    let text = String::from_utf8_lossy(&output.stdout);
+    assert!(
+        output.status.success() && text.contains("refused: "),
+        "{text}{}",
+        String::from_utf8_lossy(&output.stderr)
+    );
+    assert_eq!(checkpoints(out.path()), before, "the previous checkpoint is there, and no half-written one");
+    assert_eq!(run(&recipe, out.path(), None).unwrap(), Outcome::Finished);
+}
