@@ -1,7 +1,7 @@
 //! Whether confidence can be trusted: calibration error, Brier score, negative log-likelihood.
 
 use crate::error::{check_fractions, check_lengths};
-use crate::{Error, ScoreMatrix};
+use crate::{Error, ScoreMatrix, mean};
 use serde::{Deserialize, Serialize};
 
 /// One bin of a reliability diagram.
@@ -93,25 +93,40 @@ pub fn confidences<T: Copy + Into<f64>>(probabilities: &ScoreMatrix<'_, T>) -> R
     Ok(probabilities.rows().map(highest).collect())
 }
 
-/// Brier score (1950): the mean over samples of the squared distance between the probabilities and the
-/// one-hot label, summed over classes; 0 is perfect, 2 the worst.
+/// The Brier score (1950): the mean of [`brier_terms`]; 0 is perfect, 2 the worst.
 pub fn brier<T: Copy + Into<f64>>(probabilities: &ScoreMatrix<'_, T>, labels: &[i64]) -> Result<f64, Error> {
+    mean(&brier_terms(probabilities, labels)?)
+}
+
+/// For each sample the squared distance between its probabilities and its one-hot label, summed over classes.
+pub fn brier_terms<T: Copy + Into<f64>>(
+    probabilities: &ScoreMatrix<'_, T>,
+    labels: &[i64],
+) -> Result<Vec<f64>, Error> {
     probabilities.check_labels(labels)?;
     probabilities.check_probabilities()?;
     let distance = |(row, &label): (&[T], &i64)| {
         let term = |(class, &p): (usize, &T)| (p.into() - f64::from(class as i64 == label)).powi(2);
         row.iter().enumerate().map(term).sum::<f64>()
     };
-    Ok(probabilities.rows().zip(labels).map(distance).sum::<f64>() / labels.len() as f64)
+    Ok(probabilities.rows().zip(labels).map(distance).collect())
 }
 
-/// Mean negative log-likelihood of the labels in nats. Probabilities are raised to 1e-12 first, so that one
-/// label with probability 0 gives a large figure rather than an infinite one.
+/// The mean of [`nll_terms`].
 pub fn nll<T: Copy + Into<f64>>(probabilities: &ScoreMatrix<'_, T>, labels: &[i64]) -> Result<f64, Error> {
+    mean(&nll_terms(probabilities, labels)?)
+}
+
+/// For each sample the negative log-likelihood of its label in nats. Probabilities are raised to 1e-12 first, so
+/// that a label with probability 0 gives a large figure rather than an infinite one.
+pub fn nll_terms<T: Copy + Into<f64>>(
+    probabilities: &ScoreMatrix<'_, T>,
+    labels: &[i64],
+) -> Result<Vec<f64>, Error> {
     probabilities.check_labels(labels)?;
     probabilities.check_probabilities()?;
     let loss = |(row, &label): (&[T], &i64)| -row[label as usize].into().max(1e-12).ln();
-    Ok(probabilities.rows().zip(labels).map(loss).sum::<f64>() / labels.len() as f64)
+    Ok(probabilities.rows().zip(labels).map(loss).collect())
 }
 
 #[cfg(test)]

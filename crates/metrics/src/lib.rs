@@ -27,7 +27,9 @@ mod score;
 mod two_afc;
 
 pub use accuracy::{accuracy, predictions, top_k_correct};
-pub use calibration::{Calibration, ReliabilityBin, brier, calibration, confidences, nll};
+pub use calibration::{
+    Calibration, ReliabilityBin, brier, brier_terms, calibration, confidences, nll, nll_terms,
+};
 pub use confusion::ConfusionMatrix;
 pub use corruption::{
     ALEXNET_CLEAN_ERROR, ALEXNET_ERRORS, ALEXNET_MEAN_ERRORS, EXTRA_CORRUPTIONS, MeanCorruptionError,

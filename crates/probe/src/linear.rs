@@ -361,7 +361,7 @@ mod tests {
         for i in 0..per_class * labels.len() {
             let class = i % labels.len();
             let wobble = |a: f64| (a * (i as f64 + 1.0)).sin() as f32;
-            values.extend([class as f32 * 3.0 + wobble(1.3), wobble(2.7) - class as f32, 5.0]);
+            values.extend([class as f32 * 8.0 + wobble(1.3), wobble(2.7) - class as f32, 5.0]);
             all.push(labels[class]);
         }
         let keys = (0..all.len()).map(|i| i.to_string()).collect();

@@ -1,0 +1,43 @@
+//! What can go wrong while measuring robustness.
+
+/// An error of this crate; each names the sample or parameter at fault and what to do.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum Error {
+    /// The data cannot be read, or an image not be corrupted.
+    #[error(transparent)]
+    Data(#[from] visrep_data::Error),
+    /// The model refused its input.
+    #[error(transparent)]
+    Model(#[from] visrep_models::Error),
+    /// A probe cannot be fitted or applied.
+    #[error(transparent)]
+    Probe(#[from] visrep_probe::Error),
+    /// A score cannot be computed.
+    #[error(transparent)]
+    Metrics(#[from] visrep_metrics::Error),
+    /// The evaluation transform cannot be made.
+    #[error(transparent)]
+    Augment(#[from] visrep_augment::Error),
+    /// LibTorch refused a call.
+    #[error("LibTorch: {0}")]
+    Torch(#[from] tch::TchError),
+    /// A severity outside 1 to 5.
+    #[error(transparent)]
+    Corrupt(#[from] visrep_corrupt::Error),
+    /// The model has no classifier.
+    #[error("{model} has no classifier: fit a linear probe, or create it with its classes")]
+    NoHead {
+        /// The model.
+        model: String,
+    },
+    /// A sample has no label.
+    #[error("'{key}' has no label: robustness is measured on a labelled dataset")]
+    NoLabel {
+        /// The sample's key.
+        key: String,
+    },
+    /// No corruption to evaluate.
+    #[error("no corruptions were given: name at least one, or take `Corruption::ALL`")]
+    NoCorruptions,
+}

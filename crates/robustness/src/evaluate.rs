@@ -1,0 +1,233 @@
+//! A frozen model and a fixed classifier under every corruption and severity.
+
+use crate::Error;
+use crate::views::{Condition, CorruptedViews};
+use std::sync::Arc;
+use tch::{Device, Kind, Tensor};
+use visrep_augment::Compose;
+use visrep_corrupt::{Corruption, Severity};
+use visrep_data::{Dataset, Loader, LoaderOptions, Views};
+use visrep_metrics::{
+    Calibration, Interval, calibration, mean_corruption_error, relative_mean_corruption_error,
+    unnormalised_mean_corruption_error, wilson,
+};
+use visrep_models::{Features, Model};
+use visrep_probe::{
+    CALIBRATION_BINS, LEVEL, LinearProbe, Progress, ece_interval, eval_transform, forward, pooled,
+};
+
+/// What turns features into class probabilities. It is fixed before the corruptions: fitted to clean images.
+#[derive(Clone, Copy, Debug)]
+pub enum Classifier<'a> {
+    /// The model's own.
+    Head,
+    /// A linear probe.
+    Probe(&'a LinearProbe),
+}
+
+/// What the labels mean, which decides whether AlexNet's errors may normalise.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum LabelSpace {
+    /// The 1000 classes of ImageNet-1k: corruption errors are divided by AlexNet's.
+    ImageNet1k,
+    /// Any other: errors are reported as they are, as for CIFAR-10-C.
+    Other,
+}
+
+/// What is evaluated, and how.
+#[derive(Clone, Debug)]
+pub struct CorruptionOptions {
+    /// The corruptions; all five severities of each.
+    pub corruptions: Vec<Corruption>,
+    /// The meaning of the labels.
+    pub label_space: LabelSpace,
+    /// The seed of the corruptions' random numbers.
+    pub seed: u64,
+    /// Images per forward pass.
+    pub batch_size: usize,
+    /// Threads that decode and corrupt.
+    pub workers: usize,
+    /// Draw a progress bar when it takes longer than two seconds.
+    pub progress: bool,
+}
+
+impl Default for CorruptionOptions {
+    /// All 19 corruptions, labels other than ImageNet's, seed 0, batches of 128, a worker per core, no bar.
+    fn default() -> Self {
+        Self {
+            corruptions: Corruption::ALL.to_vec(),
+            label_space: LabelSpace::Other,
+            seed: 0,
+            batch_size: 128,
+            workers: std::thread::available_parallelism().map_or(1, usize::from),
+            progress: false,
+        }
+    }
+}
+
+/// How the model did under one condition.
+#[derive(Clone, Debug)]
+pub struct ConditionResult {
+    /// The corruption and severity; `None` for clean images.
+    pub condition: Condition,
+    /// The number of images.
+    pub n: usize,
+    /// The top-1 error, a fraction.
+    pub error: f64,
+    /// Its Wilson 95 % interval.
+    pub interval: Interval,
+    /// Calibration with the reliability bins.
+    pub calibration: Calibration,
+    /// The percentile bootstrap 95 % interval of the expected calibration error.
+    pub ece_interval: Interval,
+    /// Whether each image was classified right, in the dataset's order.
+    pub correct: Vec<bool>,
+}
+
+/// How the model did under all of them.
+#[derive(Clone, Debug)]
+pub struct CorruptionReport {
+    /// On clean images.
+    pub clean: ConditionResult,
+    /// Each corruption with its five severities in order.
+    pub corruptions: Vec<(Corruption, Vec<ConditionResult>)>,
+    /// Which constants the corruptions used.
+    pub scale: String,
+    label_space: LabelSpace,
+}
+
+impl CorruptionReport {
+    /// Each corruption's name and errors at severities 1 to 5.
+    pub fn errors(&self) -> Vec<(&'static str, [f64; 5])> {
+        let errors = |results: &[ConditionResult]| std::array::from_fn(|severity| results[severity].error);
+        self.corruptions.iter().map(|(corruption, results)| (corruption.name(), errors(results))).collect()
+    }
+
+    /// The mean error over those of ImageNet-C's fifteen benchmark corruptions that were evaluated (over all that
+    /// were when none of these is among them), unnormalised.
+    pub fn mean_error(&self) -> Result<f64, Error> {
+        let errors = self.errors();
+        let listed = |name: &str| Corruption::BENCHMARK.iter().any(|corruption| corruption.name() == name);
+        let benchmark: Vec<_> = errors.iter().filter(|(name, _)| listed(name)).copied().collect();
+        Ok(unnormalised_mean_corruption_error(if benchmark.is_empty() { &errors } else { &benchmark })?)
+    }
+
+    /// The mCE and the relative mCE, ratios to AlexNet; `None` unless the labels are ImageNet-1k's and all fifteen
+    /// benchmark corruptions were evaluated.
+    pub fn mce(&self) -> Result<Option<(f64, f64)>, Error> {
+        let errors = self.errors();
+        let complete = Corruption::BENCHMARK.iter().all(|c| errors.iter().any(|(name, _)| *name == c.name()));
+        if self.label_space != LabelSpace::ImageNet1k || !complete {
+            return Ok(None);
+        }
+        let relative = relative_mean_corruption_error(&errors, self.clean.error)?;
+        Ok(Some((mean_corruption_error(&errors)?.mce, relative.mce)))
+    }
+
+    /// The meaning of the labels.
+    pub fn label_space(&self) -> LabelSpace {
+        self.label_space
+    }
+}
+
+/// Confidences and right answers of one condition while they are gathered.
+#[derive(Clone, Default)]
+struct Tally {
+    confidences: Vec<f64>,
+    correct: Vec<bool>,
+}
+
+/// Evaluates `model` with `classifier` on `data`, clean and under every corruption and severity.
+///
+/// Images are decoded and brought to the model's size once, and corrupted in the loader's threads; nothing but a
+/// confidence and a verdict per image and condition is kept. A label that the classifier does not have counts as
+/// wrong.
+pub fn evaluate_corruptions(
+    model: &Model,
+    classifier: Classifier<'_>,
+    data: Arc<dyn Dataset>,
+    options: &CorruptionOptions,
+) -> Result<CorruptionReport, Error> {
+    if matches!(classifier, Classifier::Head) && model.num_classes() == 0 {
+        return Err(Error::NoHead { model: model.name().into() });
+    }
+    if options.corruptions.is_empty() {
+        return Err(Error::NoCorruptions);
+    }
+    let severities = (1..=5).map(Severity::try_new).collect::<Result<Vec<_>, _>>()?;
+    let mut conditions: Vec<Condition> = vec![None];
+    for &corruption in &options.corruptions {
+        conditions.extend(severities.iter().map(|&severity| Some((corruption, severity))));
+    }
+    let transform = eval_transform(model.preprocessing())?;
+    let size = model.preprocessing().input_size;
+    let views = CorruptedViews::new(data, transform, size, conditions.clone(), options.seed)?;
+    let scale = format!("{:?}", views.scale());
+    let loader_options = LoaderOptions {
+        batch_size: options.batch_size,
+        workers: options.workers,
+        shuffle: false,
+        ..Default::default()
+    };
+    let mut progress = Progress::new(options.progress, "corruptions", views.len());
+    let loader = Loader::new(Arc::new(views), Views::single(Compose::new()), loader_options)?;
+    let mut tallies = vec![Tally::default(); conditions.len()];
+    for batch in loader.epoch(0, 0) {
+        let batch = batch?;
+        if let Some(row) = batch.labels.iter().position(|&label| label < 0) {
+            return Err(Error::NoLabel { key: batch.keys[row].clone() });
+        }
+        let (confidences, predictions) = classify(model, classifier, &forward(model, &batch)?)?;
+        for (row, &index) in batch.indices.iter().enumerate() {
+            let tally = &mut tallies[index % conditions.len()];
+            tally.confidences.push(confidences[row].clamp(0.0, 1.0));
+            tally.correct.push(predictions[row] == batch.labels[row]);
+        }
+        progress.advance(batch.labels.len());
+    }
+    let mut results =
+        conditions.into_iter().zip(tallies).map(|(condition, tally)| summarise(condition, tally, options));
+    let clean = match results.next() {
+        Some(clean) => clean?,
+        None => return Err(Error::NoCorruptions),
+    };
+    let mut corruptions = Vec::with_capacity(options.corruptions.len());
+    for &corruption in &options.corruptions {
+        corruptions.push((corruption, results.by_ref().take(5).collect::<Result<Vec<_>, _>>()?));
+    }
+    Ok(CorruptionReport { clean, corruptions, scale, label_space: options.label_space })
+}
+
+/// The confidence and class that the classifier gives each image.
+fn classify(
+    model: &Model,
+    classifier: Classifier<'_>,
+    features: &Features,
+) -> Result<(Vec<f64>, Vec<i64>), Error> {
+    let probabilities = match classifier {
+        Classifier::Probe(probe) => probe.predict(&pooled(features)?)?,
+        Classifier::Head => tch::no_grad(|| -> Result<Tensor, Error> {
+            Ok(model.logits(features)?.f_softmax(1, Kind::Double)?.f_to_device(Device::Cpu)?)
+        })?,
+    };
+    let (confidences, predictions) = probabilities.f_max_dim(1, false)?;
+    Ok((Vec::try_from(confidences)?, Vec::try_from(predictions)?))
+}
+
+fn summarise(
+    condition: Condition,
+    tally: Tally,
+    options: &CorruptionOptions,
+) -> Result<ConditionResult, Error> {
+    let n = tally.correct.len();
+    let wrong = tally.correct.iter().filter(|&&right| !right).count();
+    Ok(ConditionResult {
+        condition,
+        n,
+        error: wrong as f64 / n as f64,
+        interval: wilson(wrong, n, LEVEL)?,
+        calibration: calibration(&tally.confidences, &tally.correct, CALIBRATION_BINS)?,
+        ece_interval: ece_interval(&tally.confidences, &tally.correct, options.seed)?,
+        correct: tally.correct,
+    })
+}

@@ -1,0 +1,18 @@
+//! How a representation holds up under ImageNet-C's corruptions, applied on the fly.
+//!
+//! [`CorruptedViews`] turns a dataset into one that also has every corruption at every severity; [`evaluate_corruptions`]
+//! runs a frozen model with a fixed [`Classifier`] over it and gives error, calibration and corruption errors;
+//! [`CorruptionBenchmark`] does so with a linear probe fitted to clean images.
+#![forbid(unsafe_code)]
+
+mod benchmark;
+mod error;
+mod evaluate;
+mod views;
+
+pub use benchmark::CorruptionBenchmark;
+pub use error::Error;
+pub use evaluate::{
+    Classifier, ConditionResult, CorruptionOptions, CorruptionReport, LabelSpace, evaluate_corruptions,
+};
+pub use views::{Condition, CorruptedViews};

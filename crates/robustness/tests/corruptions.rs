@@ -1,0 +1,85 @@
+//! Corruption evaluation end to end on small drawn images.
+
+#![allow(clippy::unwrap_used)]
+
+use std::sync::Arc;
+use visrep_augment::RgbImage;
+use visrep_corrupt::Corruption;
+use visrep_data::{Dataset, InMemory, Sample, SampleImage, Splits};
+use visrep_models::{Model, ModelOptions};
+use visrep_probe::{Benchmark, Context};
+use visrep_robustness::{
+    Classifier, CorruptionBenchmark, CorruptionOptions, Error, LabelSpace, evaluate_corruptions,
+};
+
+/// Stripes (class 0) and checks (class 1) of different periods and shades.
+fn data(count: u32, labelled: bool) -> Arc<dyn Dataset> {
+    let sample = |i: u32| {
+        let image = RgbImage::from_fn(32, 32, |x, y| {
+            let on = if i % 2 == 0 { (x / 4 + i) % 2 == 0 } else { (x / 4 + y / 4 + i) % 2 == 0 };
+            if on { [200 - i as u8, 150, 90] } else { [30, 60 + i as u8, 40] }
+        });
+        Sample {
+            image: SampleImage::Decoded(image),
+            label: labelled.then_some(i % 2),
+            key: format!("drawn-{i}"),
+        }
+    };
+    Arc::new(InMemory::new((0..count).map(sample).collect(), vec!["stripes".into(), "checks".into()]))
+}
+
+fn model(num_classes: i64) -> Model {
+    let options = ModelOptions { num_classes: Some(num_classes), seed: Some(0), ..Default::default() };
+    Model::create("resnet18_cifar_w16", &options).unwrap()
+}
+
+#[test]
+fn threads_and_batches_change_nothing() {
+    let model = model(2);
+    let corruptions = vec![Corruption::GaussianNoise, Corruption::Contrast];
+    let run = |workers, batch_size| {
+        let options =
+            CorruptionOptions { corruptions: corruptions.clone(), workers, batch_size, ..Default::default() };
+        evaluate_corruptions(&model, Classifier::Head, data(10, true), &options).unwrap()
+    };
+    let (a, b) = (run(0, 7), run(2, 32));
+    assert_eq!(a.errors(), b.errors());
+    assert_eq!(a.clean.correct, b.clean.correct);
+    assert_eq!(a.corruptions.len(), 2);
+    for (corruption, results) in &a.corruptions {
+        assert_eq!(results.len(), 5);
+        for (severity, result) in results.iter().enumerate() {
+            let (of, at) = result.condition.unwrap();
+            assert_eq!((of, usize::from(at.get()), result.n), (*corruption, severity + 1, 10));
+            assert!(result.interval.low <= result.error && result.error <= result.interval.high);
+        }
+    }
+    assert!(a.mce().unwrap().is_none(), "AlexNet's errors are for ImageNet's labels");
+}
+
+#[test]
+fn what_cannot_be_evaluated_is_an_error() {
+    let options = CorruptionOptions { corruptions: vec![Corruption::Fog], ..Default::default() };
+    let headless = evaluate_corruptions(&model(0), Classifier::Head, data(2, true), &options);
+    assert!(matches!(headless, Err(Error::NoHead { .. })));
+    let unlabelled = evaluate_corruptions(&model(2), Classifier::Head, data(2, false), &options);
+    assert!(matches!(unlabelled, Err(Error::NoLabel { .. })));
+    let none = CorruptionOptions { corruptions: vec![], ..options };
+    assert!(evaluate_corruptions(&model(2), Classifier::Head, data(2, true), &none).is_err());
+}
+
+#[test]
+fn the_benchmark_gives_every_figure_with_its_protocol() {
+    let splits = Splits { train: data(20, true), test: data(8, true), description: "drawn".into() };
+    let context = Context::new(splits, "drawn", "random (seed 0)");
+    let all = CorruptionBenchmark { label_space: LabelSpace::ImageNet1k, ..Default::default() };
+    let scores = all.run(&model(0), &context).unwrap();
+    let count = |metric| scores.iter().filter(|score| score.metric == metric).count();
+    assert_eq!(count("error"), 1 + 19 * 5);
+    assert_eq!(count("ece"), 1 + 19 * 5);
+    assert_eq!((count("mean-error"), count("ce"), count("mce"), count("relative-mce")), (20, 15, 1, 1));
+    assert!(scores.iter().all(|score| score.value.is_finite() && score.protocol.contains_key("corruption")));
+    let unnormalised = CorruptionBenchmark { corruptions: vec![Corruption::Fog], ..Default::default() };
+    let scores = unnormalised.run(&model(0), &context).unwrap();
+    assert!(scores.iter().all(|score| score.metric != "ce" && score.metric != "mce"));
+}
