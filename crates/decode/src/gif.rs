@@ -53,7 +53,7 @@ pub(crate) fn decode(bytes: &[u8], header: &Header, limits: &Limits) -> Result<R
         Some(bytes) => gif::MemoryLimit::Bytes(bytes),
         None => gif::MemoryLimit::Unlimited,
     });
-    let mut decoder = options.read_info(bytes).map_err(|error| error_of(error))?;
+    let mut decoder = options.read_info(bytes).map_err(error_of)?;
     let global = decoder.global_palette().map(<[u8]>::to_vec);
     let frame = decoder
         .read_next_frame()
@@ -85,6 +85,7 @@ pub(crate) fn decode(bytes: &[u8], header: &Header, limits: &Limits) -> Result<R
 fn error_of(error: gif::DecodingError) -> Error {
     match error {
         gif::DecodingError::Io(error) => Error::io(FORMAT, &error),
+        gif::DecodingError::UnexpectedEof => Error::truncated(FORMAT, "the file ends within its first frame"),
         error => Error::corrupt(FORMAT, error.to_string()),
     }
 }
