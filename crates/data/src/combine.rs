@@ -63,7 +63,7 @@ impl Dataset for Subset {
     fn groups(&self) -> Vec<Range<usize>> {
         let base = self.base.groups();
         if base.len() <= 1 {
-            return vec![0..self.len()];
+            return std::iter::once(0..self.len()).collect();
         }
         let group_of = |index: usize| base.partition_point(|group| group.end <= index);
         let mut groups = Vec::new();

@@ -61,7 +61,7 @@ pub trait Dataset: Send + Sync {
     /// The positions at which a reader that goes through the whole set should draw indices together,
     /// as ranges that cover `0..len()` (row groups of a Parquet file). One range when it does not matter.
     fn groups(&self) -> Vec<std::ops::Range<usize>> {
-        vec![0..self.len()]
+        std::iter::once(0..self.len()).collect()
     }
 
     /// How many of [`Dataset::groups`] a shuffling reader may have open at once: as many as the dataset

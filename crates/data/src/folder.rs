@@ -82,7 +82,7 @@ impl ImageFolder {
 
 /// The images under `folder`, relative to `root`, sorted by the path of their folder and then by name.
 fn list_images(root: &Path, folder: &Path) -> Result<Vec<Box<Path>>, Error> {
-    let mut files = Vec::new();
+    let mut files = Vec::<Box<Path>>::new();
     let visible = |entry: &walkdir::DirEntry| !entry.file_name().as_encoded_bytes().starts_with(b".");
     for entry in WalkDir::new(folder).min_depth(1).follow_links(true).into_iter().filter_entry(visible) {
         let entry = entry.map_err(|error| Error::Io {
@@ -94,7 +94,7 @@ fn list_images(root: &Path, folder: &Path) -> Result<Vec<Box<Path>>, Error> {
         }
     }
     // By bytes, not by component: `a-b/` sorts before `a/b/`, as strings do.
-    files.sort_by_cached_key(|path: &Box<Path>| {
+    files.sort_by_cached_key(|path| {
         let bytes = |part: Option<&std::ffi::OsStr>| part.unwrap_or_default().as_encoded_bytes().to_vec();
         (bytes(path.parent().map(Path::as_os_str)), bytes(path.file_name()))
     });

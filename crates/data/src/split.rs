@@ -5,8 +5,8 @@ use rand::seq::SliceRandom;
 use std::collections::BTreeMap;
 use visrep_augment::view_rng;
 
-/// Indices for training and for testing, each ascending: of every class, a share of `test_fraction` (of 0 to
-/// 1) drawn by `seed` is for testing, rounded, but with at least one sample on either side where the class
+/// Indices for training and for testing, each ascending: of every class, a share of `test_fraction`
+/// (from 0 to 1) drawn by `seed` is for testing, rounded, but with at least one sample on either side where the class
 /// has two. Samples without a label count as a class of their own.
 pub fn stratified_split(dataset: &dyn Dataset, test_fraction: f64, seed: u64) -> (Vec<usize>, Vec<usize>) {
     let mut classes = BTreeMap::<Option<u32>, Vec<usize>>::new();

@@ -17,7 +17,8 @@ impl Views {
 
     /// `count` views by one transform, each with its own random numbers.
     pub fn same(transform: impl Transform + 'static, count: usize) -> Self {
-        Self { transforms: vec![Arc::new(transform); count] }
+        let transform: Arc<dyn Transform> = Arc::new(transform);
+        Self { transforms: vec![transform; count] }
     }
 
     /// A view by each of `transforms`, which may give different sizes (multi-crop).

@@ -11,16 +11,16 @@ use visrep_data::{InMemory, Sample, SampleImage};
 use visrep_decode::{RgbImage, encode_png};
 
 /// An image whose pixels depend on `index`.
-pub fn image(index: usize, width: u32, height: u32) -> RgbImage {
+pub(crate) fn image(index: usize, width: u32, height: u32) -> RgbImage {
     RgbImage::from_fn(width, height, |x, y| [index as u8, (index >> 8) as u8, (x * 7 + y * 13) as u8])
 }
 
-pub fn png(index: usize) -> Vec<u8> {
+pub(crate) fn png(index: usize) -> Vec<u8> {
     encode_png(&image(index, 6, 5)).unwrap()
 }
 
 /// `n` encoded images, labels 0, 1, 2, 0, …
-pub fn in_memory(n: usize) -> InMemory {
+pub(crate) fn in_memory(n: usize) -> InMemory {
     let sample = |index| Sample {
         image: SampleImage::Encoded(png(index).into()),
         label: Some(index as u32 % 3),
@@ -30,7 +30,7 @@ pub fn in_memory(n: usize) -> InMemory {
 }
 
 /// The Hugging Face image schema with `rows` images, `per_group` to a row group; labels `index % classes`.
-pub fn hugging_face(rows: usize, per_group: usize, classes: &[&str]) -> Vec<u8> {
+pub(crate) fn hugging_face(rows: usize, per_group: usize, classes: &[&str]) -> Vec<u8> {
     let images: Vec<Vec<u8>> = (0..rows).map(png).collect();
     let bytes: ArrayRef = Arc::new(BinaryArray::from_iter_values(&images));
     let paths: ArrayRef = Arc::new(StringArray::from_iter_values((0..rows).map(|i| format!("{i}.png"))));
@@ -48,7 +48,7 @@ pub fn hugging_face(rows: usize, per_group: usize, classes: &[&str]) -> Vec<u8> 
 }
 
 /// A Parquet file of `columns`.
-pub fn write(columns: Vec<(&str, ArrayRef)>, per_group: usize, hugging_face: Option<String>) -> Vec<u8> {
+pub(crate) fn write(columns: Vec<(&str, ArrayRef)>, per_group: usize, hugging_face: Option<String>) -> Vec<u8> {
     let fields: Vec<Field> =
         columns.iter().map(|(name, array)| Field::new(*name, array.data_type().clone(), true)).collect();
     let schema = Arc::new(Schema::new(fields));
