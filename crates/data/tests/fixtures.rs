@@ -1,5 +1,5 @@
 //! The repository's own fixtures, as users would open them.
-#![allow(missing_docs)]
+#![allow(missing_docs, clippy::unwrap_used)]
 
 use std::path::PathBuf;
 use std::sync::Arc;

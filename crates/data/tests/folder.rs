@@ -1,5 +1,5 @@
 //! Image folders: torchvision's order, and what is refused.
-#![allow(missing_docs)]
+#![allow(missing_docs, clippy::unwrap_used)]
 
 mod support;
 

@@ -1,5 +1,5 @@
 //! The loader: order, resume, bad samples, shutting down, memory.
-#![allow(missing_docs)]
+#![allow(missing_docs, clippy::unwrap_used)]
 
 mod support;
 

@@ -1,5 +1,5 @@
 //! Parquet files: schemas, row groups, labels, and hostile ones.
-#![allow(missing_docs)]
+#![allow(missing_docs, clippy::unwrap_used)]
 
 mod support;
 

@@ -1,5 +1,5 @@
 //! What the tests share: small images, Parquet files written on the spot.
-#![allow(dead_code, missing_docs, reason = "each test file uses its own part")]
+#![allow(dead_code, missing_docs, clippy::unwrap_used, reason = "each test file uses its own part")]
 
 use arrow_array::{ArrayRef, BinaryArray, Int64Array, RecordBatch, StringArray, StructArray};
 use arrow_schema::{DataType, Field, Schema};
@@ -48,7 +48,11 @@ pub(crate) fn hugging_face(rows: usize, per_group: usize, classes: &[&str]) -> V
 }
 
 /// A Parquet file of `columns`.
-pub(crate) fn write(columns: Vec<(&str, ArrayRef)>, per_group: usize, hugging_face: Option<String>) -> Vec<u8> {
+pub(crate) fn write(
+    columns: Vec<(&str, ArrayRef)>,
+    per_group: usize,
+    hugging_face: Option<String>,
+) -> Vec<u8> {
     let fields: Vec<Field> =
         columns.iter().map(|(name, array)| Field::new(*name, array.data_type().clone(), true)).collect();
     let schema = Arc::new(Schema::new(fields));
