@@ -88,6 +88,20 @@ impl Model {
         Ok(Self { name: name.into(), resolved, num_classes, backbone, head, var_store, own })
     }
 
+    /// Makes the model called `name` and loads a weight file into it, as [`Self::load_weights`] does. The classifier has
+    /// as many classes as the file's; a file without one gives a model without one.
+    ///
+    /// # Errors
+    /// Those of [`Self::create`] and [`Self::load_weights`].
+    pub fn from_weights(name: &str, path: impl AsRef<Path>, device: Device) -> Result<(Self, LoadReport), Error> {
+        let head = arch::resolve(name)?.architecture.head().name;
+        let file = weights::WeightFile::read(path.as_ref())?;
+        let num_classes = Some(file.classes(head)?.unwrap_or(0));
+        let mut model = Self::create(name, &ModelOptions { num_classes, device, seed: None })?;
+        let report = model.load(&file)?;
+        Ok((model, report))
+    }
+
     /// The name it was created by, with its tag if that was given.
     pub fn name(&self) -> &str {
         &self.name
@@ -166,13 +180,7 @@ impl Model {
     /// When the file cannot be read, is damaged, or does not fit: [`Error::Mismatch`] lists every tensor at fault.
     /// The model is then unchanged.
     pub fn load_weights(&mut self, path: impl AsRef<Path>) -> Result<LoadReport, Error> {
-        let target = weights::Target {
-            model: &self.name,
-            head: self.resolved.architecture.head().name,
-            has_head: self.head.is_some(),
-            variables: self.variables(),
-        };
-        weights::load(path.as_ref(), target)
+        self.load(&weights::WeightFile::read(path.as_ref())?)
     }
 
     /// Saves every parameter and buffer as safetensors under timm's names, so that PyTorch's strict
@@ -182,6 +190,16 @@ impl Model {
     /// When the file cannot be written.
     pub fn save_weights(&self, path: impl AsRef<Path>) -> Result<(), Error> {
         weights::save(path.as_ref(), self.resolved.architecture.name, &self.variables())
+    }
+
+    fn load(&mut self, file: &weights::WeightFile) -> Result<LoadReport, Error> {
+        let target = weights::Target {
+            model: &self.name,
+            head: self.resolved.architecture.head().name,
+            has_head: self.head.is_some(),
+            variables: self.variables(),
+        };
+        weights::load(file, target)
     }
 
     /// The model's own variables, by name.

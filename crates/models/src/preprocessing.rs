@@ -23,6 +23,15 @@ pub enum Interpolation {
     Bicubic,
 }
 
+impl std::fmt::Display for Interpolation {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            Self::Bilinear => "bilinear",
+            Self::Bicubic => "bicubic",
+        })
+    }
+}
+
 /// A model's evaluation transform, as timm's `resolve_model_data_config` and `create_transform` have it: the
 /// shortest edge is resized to [`Self::resize_size`], the centre `input_size`² is cropped, and the result
 /// normalised by `mean` and `std`.

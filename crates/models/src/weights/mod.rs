@@ -6,7 +6,7 @@ mod write;
 
 pub use mismatch::{Mismatch, Misshaped};
 pub use read::LoadReport;
-pub(crate) use read::{Target, load};
+pub(crate) use read::{Target, WeightFile, load};
 pub(crate) use write::save;
 
 /// PyTorch's counter beside a batch normalisation: of no use at a fixed momentum, so neither missed nor kept.

@@ -48,10 +48,33 @@ pub(crate) struct Target<'a> {
     pub(crate) variables: BTreeMap<String, Tensor>,
 }
 
+/// A weight file in memory, not yet taken apart.
+pub(crate) struct WeightFile {
+    path: PathBuf,
+    bytes: Vec<u8>,
+}
+
+impl WeightFile {
+    /// Reads the file.
+    pub(crate) fn read(path: &Path) -> Result<Self, Error> {
+        Ok(Self { path: path.into(), bytes: read_file(path)? })
+    }
+
+    fn tensors(&self) -> Result<SafeTensors<'_>, Error> {
+        SafeTensors::deserialize(&self.bytes).map_err(|source| damaged(&self.path, &self.bytes, &source))
+    }
+
+    /// The classes of the classifier kept under `head`, by the rows of its weight; `None` without one.
+    pub(crate) fn classes(&self, head: &str) -> Result<Option<i64>, Error> {
+        let file = self.tensors()?;
+        let weight = file.tensor(&format!("{head}.weight")).ok();
+        Ok(weight.and_then(|view| view.shape().first().map(|&rows| rows as i64)))
+    }
+}
+
 /// Copies the file's values into the variables, or changes nothing and says why.
-pub(crate) fn load(path: &Path, target: Target<'_>) -> Result<LoadReport, Error> {
-    let bytes = read_file(path)?;
-    let file = SafeTensors::deserialize(&bytes).map_err(|source| damaged(path, &bytes, &source))?;
+pub(crate) fn load(weights: &WeightFile, target: Target<'_>) -> Result<LoadReport, Error> {
+    let (path, file) = (weights.path.as_path(), weights.tensors()?);
     let head_prefix = format!("{}.", target.head);
 
     let shapes: BTreeMap<&str, Vec<i64>> =

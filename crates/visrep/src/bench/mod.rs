@@ -1,0 +1,179 @@
+//! `visrep bench`: models measured on images, to `results.json` and a report.
+
+mod contestants;
+mod pictures;
+pub mod results;
+mod similarity;
+mod suites;
+mod table;
+
+use crate::report;
+use crate::source::Source;
+use anyhow::{Context as _, Result};
+use contestants::{Contestant, Training};
+pub use contestants::Interrupted;
+use results::{DatasetEntry, Details, Results};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
+use std::time::Instant;
+use tch::Device;
+use visrep_data::{Dataset, Splits, Subset};
+
+/// What to measure, and how.
+pub struct Plan {
+    /// The user's model and data; without it, the default comparison on the embedded images.
+    pub own: Option<Own>,
+    /// Where `results.json` and `report.html` go.
+    pub out: PathBuf,
+    /// The seed of everything random.
+    pub seed: u64,
+    /// At most so many images of each split.
+    pub limit: Option<usize>,
+    /// Where networks run.
+    pub device: Device,
+    /// Threads that decode, augment and corrupt.
+    pub workers: usize,
+    /// Images in one pass.
+    pub batch_size: usize,
+    /// Raised by a signal.
+    pub stop: Arc<AtomicBool>,
+    /// The command line, for the record.
+    pub command: String,
+}
+
+/// A user's model and images.
+pub struct Own {
+    /// The model's name.
+    pub model: String,
+    /// Its weights; a random initialisation without.
+    pub weights: Option<PathBuf>,
+    /// The images.
+    pub data: Source,
+}
+
+/// One data set of the comparison.
+struct Set {
+    entry: DatasetEntry,
+    splits: Splits,
+}
+
+/// Runs the plan and writes its two files; prints the table.
+pub fn run(plan: &Plan) -> Result<()> {
+    let started = Instant::now();
+    std::fs::create_dir_all(&plan.out).with_context(|| format!("cannot create {}", plan.out.display()))?;
+    let contestants = contestants(plan)?;
+    let sets = sets(plan)?;
+    let mut results = Results {
+        schema: 1,
+        visrep: env!("CARGO_PKG_VERSION").to_owned(),
+        command: plan.command.clone(),
+        finished: String::new(),
+        seconds: 0.0,
+        environment: environment(plan),
+        models: contestants.iter().map(|contestant| contestant.entry.clone()).collect(),
+        datasets: sets.iter().map(|set| set.entry.clone()).collect(),
+        scores: Vec::new(),
+        details: Details::default(),
+    };
+    let mut gallery = report::gallery::Gallery::default();
+    for set in &sets {
+        suites::measure(plan, set, &contestants, &mut results, &mut gallery)?;
+    }
+    suites::similarity(plan, &contestants, &mut results, &mut gallery)?;
+    if let (Some(contestant), Source::AllFixtures) = (contestants.iter().find(|c| c.recipe.is_some()), Source::AllFixtures) {
+        gallery.views = pictures::views(contestant, &*Source::AllFixtures.open_train()?, plan.seed)?;
+    }
+    results.finished = now();
+    results.seconds = started.elapsed().as_secs_f64();
+    let json = serde_json::to_vec_pretty(&results)?;
+    let html = report::render(&results, &gallery)?;
+    write(&plan.out.join("results.json"), &json)?;
+    write(&plan.out.join("report.html"), html.as_bytes())?;
+    print!("{}", table::render(&results));
+    println!("\nresults  {}", plan.out.join("results.json").display());
+    println!("report   {}", plan.out.join("report.html").display());
+    Ok(())
+}
+
+fn write(path: &Path, bytes: &[u8]) -> Result<()> {
+    crate::commands::output::replace(path, |temporary| Ok(std::fs::write(temporary, bytes)?))
+}
+
+fn contestants(plan: &Plan) -> Result<Vec<Contestant>> {
+    match &plan.own {
+        None => contestants::trained_here(&Training {
+            folder: &plan.out.join("runs"),
+            seed: plan.seed,
+            device: plan.device,
+            workers: plan.workers,
+            stop: plan.stop.clone(),
+        }),
+        Some(Own { model, weights: Some(weights), .. }) => Ok(vec![
+            contestants::random(model, plan.seed, plan.device)?,
+            contestants::own(model, weights, plan.device)?,
+        ]),
+        Some(Own { model, weights: None, .. }) => Ok(vec![contestants::random(model, plan.seed, plan.device)?]),
+    }
+}
+
+fn sets(plan: &Plan) -> Result<Vec<Set>> {
+    let sources = match &plan.own {
+        None => vec![(Source::Digits, "Digits"), (Source::Patches, "Photo patches")],
+        Some(own) => vec![(own.data.clone(), "")],
+    };
+    sources.into_iter().map(|(source, label)| Set::open(&source, label, plan)).collect()
+}
+
+impl Set {
+    fn open(source: &Source, label: &str, plan: &Plan) -> Result<Self> {
+        let Splits { train, test, mut description } = source.splits()?;
+        let (train, test) = match plan.limit {
+            None => (train, test),
+            Some(limit) => {
+                description += &format!("; at most {limit} images of each");
+                (limited(train, limit), limited(test, limit))
+            }
+        };
+        let id = source.to_string();
+        let label = if label.is_empty() { id.clone() } else { label.to_owned() };
+        let classes = train.classes().to_vec();
+        let entry = DatasetEntry {
+            id,
+            label,
+            split: description.clone(),
+            train: train.len(),
+            test: test.len(),
+            classes,
+        };
+        Ok(Self { entry, splits: Splits { train, test, description } })
+    }
+}
+
+/// Every k-th image, so that all classes of an ordered set stay.
+fn limited(data: Arc<dyn Dataset>, limit: usize) -> Arc<dyn Dataset> {
+    if data.len() <= limit {
+        return data;
+    }
+    let indices = (0..limit).map(|nth| nth * data.len() / limit).collect();
+    Arc::new(Subset::new(data, indices))
+}
+
+fn environment(plan: &Plan) -> Vec<(String, String)> {
+    let version = visrep_torch::version();
+    [
+        ("LibTorch", version.to_string()),
+        ("device", format!("{:?}", plan.device).to_lowercase()),
+        ("threads", tch::get_num_threads().to_string()),
+        ("seed", plan.seed.to_string()),
+    ]
+    .map(|(name, value)| (name.to_owned(), value))
+    .into()
+}
+
+/// The time in RFC 3339, UTC, to the second.
+fn now() -> String {
+    let now = time::OffsetDateTime::now_utc().replace_nanosecond(0);
+    let text = now.ok().and_then(|now| now.format(&time::format_description::well_known::Rfc3339).ok());
+    text.unwrap_or_default()
+}

@@ -1,0 +1,133 @@
+//! `results.json`: everything a benchmark found, and enough to draw the report from.
+
+use serde::{Deserialize, Serialize};
+use visrep_metrics::Score;
+
+/// One benchmark's record.
+#[derive(Debug, Serialize, Deserialize)]
+pub struct Results {
+    /// Version of this layout.
+    pub schema: u32,
+    /// visrep's version.
+    pub visrep: String,
+    /// The command line.
+    pub command: String,
+    /// When it ended, RFC 3339, UTC.
+    pub finished: String,
+    /// Wall time.
+    pub seconds: f64,
+    /// The machine and libraries, as name and value.
+    pub environment: Vec<(String, String)>,
+    /// The models compared, the floor first.
+    pub models: Vec<ModelEntry>,
+    /// The data sets used.
+    pub datasets: Vec<DatasetEntry>,
+    /// Every number with its protocol.
+    pub scores: Vec<Score>,
+    /// Counts behind the plots.
+    pub details: Details,
+}
+
+impl Results {
+    /// The index of the model that `score` is about.
+    pub fn model_of(&self, score: &Score) -> Option<usize> {
+        self.models.iter().position(|model| model.architecture == score.model && model.weights == score.weights)
+    }
+
+    /// The data set that `score` was measured on.
+    pub fn dataset_of(&self, score: &Score) -> Option<&DatasetEntry> {
+        self.datasets.iter().find(|set| set.id == score.data)
+    }
+
+    /// What people call `score`, when it belongs in a summary.
+    pub fn headline(&self, score: &Score) -> Option<String> {
+        let name = suite_name(score)?;
+        Some(match self.dataset_of(score) {
+            Some(set) => format!("{}: {name}", set.label),
+            None => name,
+        })
+    }
+}
+
+/// What people call a score that stands for its suite; `None` for the many that are details of one.
+pub fn suite_name(score: &Score) -> Option<String> {
+    let protocol = |key: &str| score.protocol.get(key).map_or("?", String::as_str);
+    match (score.suite.as_str(), score.metric.as_str()) {
+        ("knn", "top1") => Some(format!("kNN, k = {}", protocol("k"))),
+        ("linear", "top1") => Some("linear probe".to_owned()),
+        ("linear", "ece") => Some("linear probe, ECE".to_owned()),
+        ("classifier", "top1") => Some("own classifier".to_owned()),
+        (suite, "top1") if suite.starts_with("few-shot-") => Some(format!("{}-shot ridge", protocol("shots"))),
+        ("similarity", "2afc") if score.task == "mean" => Some("2AFC, distorted photographs".to_owned()),
+        _ => None,
+    }
+}
+
+/// A model of the comparison.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct ModelEntry {
+    /// What scores call it.
+    pub id: String,
+    /// What people read.
+    pub label: String,
+    /// How it came to be, in a few words.
+    pub about: String,
+    /// Architecture.
+    pub architecture: String,
+    /// Its weights: a file, a run, or the seed of a random initialisation.
+    pub weights: String,
+    /// Trainable parameters of the backbone and head.
+    pub parameters: i64,
+}
+
+/// A data set of the comparison.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct DatasetEntry {
+    /// What scores call it.
+    pub id: String,
+    /// What people read.
+    pub label: String,
+    /// How it is split.
+    pub split: String,
+    /// Number of training images.
+    pub train: usize,
+    /// Number of test images.
+    pub test: usize,
+    /// Class names in label order.
+    pub classes: Vec<String>,
+}
+
+/// What plots need beyond scores.
+#[derive(Debug, Default, Serialize, Deserialize)]
+pub struct Details {
+    /// Reliability diagrams.
+    pub reliability: Vec<Reliability>,
+    /// Confusion matrices.
+    pub confusion: Vec<Confusion>,
+}
+
+/// The bins of one reliability diagram.
+#[derive(Debug, Serialize, Deserialize)]
+pub struct Reliability {
+    /// [`ModelEntry::id`].
+    pub model: String,
+    /// [`DatasetEntry::id`].
+    pub data: String,
+    /// What was done to the images: `clean` or `corrupted`.
+    pub condition: String,
+    /// Expected calibration error over these bins.
+    pub ece: f64,
+    /// The bins from confidence 0 to 1.
+    pub bins: Vec<visrep_metrics::ReliabilityBin>,
+}
+
+/// How often each class was taken for each other.
+#[derive(Debug, Serialize, Deserialize)]
+pub struct Confusion {
+    /// [`ModelEntry::id`].
+    pub model: String,
+    /// [`DatasetEntry::id`].
+    pub data: String,
+    /// `counts[truth][answer]`.
+    pub counts: Vec<Vec<u64>>,
+}

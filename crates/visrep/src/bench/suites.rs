@@ -1,0 +1,209 @@
+//! The suites: transfer, corruption and similarity, with the counts that the report's plots need.
+
+use super::contestants::Contestant;
+use super::results::{Confusion, Reliability, Results};
+use super::similarity::{Crops, DISTORTIONS, PAIRS};
+use super::{Plan, Set, pictures};
+use crate::report::gallery::{Captioned, Distortion, Gallery, data_uri};
+use anyhow::{Context as _, Result};
+use std::collections::BTreeMap;
+use std::rc::Rc;
+use visrep_corrupt::Corruption;
+use visrep_data::{Dataset as _, Splits};
+use visrep_metrics::{ReliabilityBin, Score, bootstrap_mean, mean};
+use visrep_perceptual::{ImageDistance, PerceptualDistance, score_triplets};
+use visrep_probe::{
+    Benchmark, Context, FewShotBenchmark, KnnBenchmark, LEVEL, LinearBenchmark, LinearProbe, LinearProbeOptions,
+    Part, RESAMPLES, ScoreKind, evaluate,
+};
+use visrep_robustness::{CorruptionBenchmark, CorruptionReport, LabelSpace};
+
+/// Squares of each photograph in the similarity suite.
+const CROPS: u64 = 4;
+
+/// Images in one pass of the similarity suite.
+const TRIPLETS: usize = 32;
+
+/// Measures every contestant on one data set.
+pub fn measure(
+    plan: &Plan,
+    set: &Set,
+    contestants: &[Contestant],
+    results: &mut Results,
+    gallery: &mut Gallery,
+) -> Result<()> {
+    let mut features = Vec::new();
+    for contestant in contestants {
+        eprintln!("{}: {}", set.entry.label, contestant.entry.label);
+        let context = context(plan, set, contestant);
+        for suite in transfer() {
+            results.scores.extend(suite.run(&contestant.model, &context)?);
+        }
+        let train = context.features(&contestant.model, Part::Train)?;
+        let test = context.features(&contestant.model, Part::Test)?;
+        let probe = LinearProbe::fit(&train, &LinearProbeOptions::searched(plan.seed))?;
+        let clean = evaluate(&probe.predict(&test.features)?, &test.labels, ScoreKind::Probabilities)?;
+        let (model, data) = (contestant.entry.id.clone(), set.entry.id.clone());
+        if let Some(probabilistic) = clean.probabilistic {
+            results.details.reliability.push(Reliability {
+                model: model.clone(),
+                data: data.clone(),
+                condition: "clean".to_owned(),
+                ece: probabilistic.calibration.ece,
+                bins: probabilistic.calibration.bins,
+            });
+        }
+        results.details.confusion.push(Confusion {
+            model: model.clone(),
+            data: data.clone(),
+            counts: clean.confusion.rows().map(<[u64]>::to_vec).collect(),
+        });
+
+        let corruption = CorruptionBenchmark {
+            corruptions: Corruption::BENCHMARK.to_vec(),
+            label_space: label_space(&set.entry.classes),
+            probe: Some(LinearProbeOptions::searched(plan.seed)),
+        };
+        let (report, scores) = corruption.report(&contestant.model, &context)?;
+        results.scores.extend(scores);
+        let (ece, bins) = pooled_calibration(&report);
+        results.details.reliability.push(Reliability { model, data, condition: "corrupted".to_owned(), ece, bins });
+        features.push((train, test));
+    }
+    let features: Vec<_> = features.iter().map(|(train, test)| (Rc::as_ref(train), Rc::as_ref(test))).collect();
+    let Splits { train, test, .. } = &set.splits;
+    gallery.neighbours.push(pictures::neighbours(&set.entry.label, &**train, &**test, &features)?);
+    Ok(())
+}
+
+fn context(plan: &Plan, set: &Set, contestant: &Contestant) -> Context {
+    let Splits { train, test, description } = &set.splits;
+    let splits = Splits { train: train.clone(), test: test.clone(), description: description.clone() };
+    let mut context = Context::new(splits, &set.entry.id, &contestant.entry.weights);
+    context.cache = Some(plan.out.join("features"));
+    context.seed = plan.seed;
+    context.workers = plan.workers;
+    context.batch_size = plan.batch_size;
+    context.progress = true;
+    context
+}
+
+fn transfer() -> Vec<Box<dyn Benchmark>> {
+    vec![
+        Box::new(KnnBenchmark::default()),
+        Box::new(FewShotBenchmark::new(5, 3)),
+        Box::new(FewShotBenchmark::new(10, 3)),
+        Box::new(LinearBenchmark::default()),
+    ]
+}
+
+/// AlexNet's errors are for ImageNet's 1000 classes, whose folders are named by WordNet identifiers.
+fn label_space(classes: &[String]) -> LabelSpace {
+    let is_synset = |name: &String| {
+        name.strip_prefix('n').is_some_and(|digits| digits.len() == 8 && digits.bytes().all(|b| b.is_ascii_digit()))
+    };
+    if classes.len() == 1000 && classes.iter().all(is_synset) { LabelSpace::ImageNet1k } else { LabelSpace::Other }
+}
+
+/// Calibration over all corruptions and severities together, from the bins of each.
+fn pooled_calibration(report: &CorruptionReport) -> (f64, Vec<ReliabilityBin>) {
+    let mut pooled: Vec<ReliabilityBin> = Vec::new();
+    for bin in report.corruptions.iter().flat_map(|(_, results)| results).flat_map(|result| &result.calibration.bins) {
+        let Some(sum) = pooled.iter_mut().find(|sum| sum.low == bin.low) else {
+            pooled.push(*bin);
+            continue;
+        };
+        let (n, new) = (sum.count as f64, bin.count as f64);
+        let mean = |old: f64, value: f64| if n + new > 0.0 { (n * old + new * value) / (n + new) } else { 0.0 };
+        sum.confidence = mean(sum.confidence, bin.confidence);
+        sum.accuracy = mean(sum.accuracy, bin.accuracy);
+        sum.count += bin.count;
+    }
+    pooled.sort_by(|a, b| a.low.total_cmp(&b.low));
+    let all: usize = pooled.iter().map(|bin| bin.count).sum();
+    let gap = |bin: &ReliabilityBin| bin.count as f64 / all.max(1) as f64 * (bin.accuracy - bin.confidence).abs();
+    (pooled.iter().map(gap).sum(), pooled)
+}
+
+/// 2AFC on the embedded photographs, for every contestant.
+pub fn similarity(
+    plan: &Plan,
+    contestants: &[Contestant],
+    results: &mut Results,
+    gallery: &mut Gallery,
+) -> Result<()> {
+    let photos = crate::fixtures::photos();
+    for contestant in contestants {
+        eprintln!("Distorted photographs: {}", contestant.entry.label);
+        let crops = Crops::new(&photos, contestant.model.preprocessing().input_size, CROPS, plan.seed)?;
+        let distance = PerceptualDistance::all_taps(&contestant.model)?;
+        let protocol = similarity_protocol(plan, &distance, contestant);
+        let mut record = |task: &str, agreement: &[f64]| -> Result<()> {
+            results.scores.push(Score {
+                suite: "similarity".to_owned(),
+                task: task.to_owned(),
+                metric: "2afc".to_owned(),
+                value: mean(agreement)?,
+                n: agreement.len(),
+                interval: Some(bootstrap_mean(agreement, RESAMPLES, LEVEL, plan.seed)?),
+                protocol: protocol.clone(),
+                model: contestant.entry.architecture.clone(),
+                weights: contestant.entry.weights.clone(),
+                data: "fixtures:photos".to_owned(),
+            });
+            Ok(())
+        };
+        let mut all = Vec::new();
+        for distortion in DISTORTIONS {
+            let triplets = crops.triplets(distortion);
+            let found = score_triplets::<anyhow::Error>(&distance, triplets, TRIPLETS, plan.seed)
+                .with_context(|| distortion.to_string())?;
+            record(distortion.name(), &found.two_afc.agreement)?;
+            all.extend(found.two_afc.agreement);
+        }
+        record("mean", &all)?;
+    }
+    gallery.distortions = examples(plan)?;
+    Ok(())
+}
+
+fn similarity_protocol(
+    plan: &Plan,
+    distance: &PerceptualDistance<'_>,
+    contestant: &Contestant,
+) -> BTreeMap<String, String> {
+    let side = contestant.model.preprocessing().input_size;
+    let pairs: Vec<_> = PAIRS.iter().map(|(weaker, stronger)| format!("{weaker} against {stronger}")).collect();
+    [
+        ("distance", distance.name()),
+        ("images", format!("{CROPS} squares of each embedded photograph, {side} px")),
+        ("severities", pairs.join(", ")),
+        ("judgement", "by construction: the weaker distortion is nearer; not human".to_owned()),
+        ("interval", "over triplets; those of one photograph are not independent".to_owned()),
+        ("seed", plan.seed.to_string()),
+    ]
+    .map(|(key, value)| (key.to_owned(), value))
+    .into()
+}
+
+/// A few triplets to look at.
+fn examples(plan: &Plan) -> Result<Vec<Distortion>> {
+    let shown = [("chelsea", Corruption::GaussianNoise), ("coffee", Corruption::GaussianBlur), ("astronaut", Corruption::JpegCompression)];
+    let photos = crate::fixtures::photos();
+    let crops = Crops::new(&photos, 96, 1, plan.seed)?;
+    let mut examples = Vec::new();
+    for (photo, distortion) in shown {
+        let Some(at) = photos.classes().iter().position(|class| class == photo) else { continue };
+        let Some(triplet) = crops.triplets(distortion).nth(at * PAIRS.len()) else { continue };
+        let triplet = triplet?;
+        let (weaker, stronger) = PAIRS[0];
+        let captions = ["reference".to_owned(), format!("severity {weaker}"), format!("severity {stronger}")];
+        let images = [&triplet.reference, &triplet.first, &triplet.second]
+            .into_iter()
+            .zip(captions)
+            .map(|(image, caption)| Ok(Captioned { uri: data_uri(image)?, caption }))
+            .collect::<Result<_>>()?;
+        examples.push(Distortion { name: distortion.name().replace('_', " "), images });
+    }
+    Ok(examples)
+}

@@ -1,0 +1,112 @@
+//! The sub-commands, one file each: what they are called, what they take, and what they print.
+
+mod bench;
+mod corrupt;
+mod data;
+mod embed;
+mod forward;
+mod models;
+pub mod output;
+mod preprocess;
+mod train;
+
+use anyhow::Result;
+use clap::{Args, Parser, Subcommand};
+use std::path::Path;
+use std::process::ExitCode;
+use tch::Device;
+use visrep_models::Model;
+
+/// Learn visual representations, and measure how good they are.
+#[derive(Parser)]
+#[command(
+    name = "visrep",
+    version,
+    max_term_width = 100,
+    after_help = "Start here:\n  \
+        visrep bench                               train two small backbones and compare them with a random one\n  \
+        visrep bench --model resnet50 --weights resnet50.safetensors --data DIR\n  \
+        visrep train simclr-digits --data fixtures:digits --out runs/digits\n\n\
+        `visrep COMMAND --help` explains each command with examples."
+)]
+pub struct Cli {
+    #[command(subcommand)]
+    command: Command,
+    #[command(flatten)]
+    global: Global,
+}
+
+/// Options that every command takes.
+#[derive(Args)]
+struct Global {
+    /// CPU threads that LibTorch uses [default: one for each core]
+    #[arg(long, global = true, value_name = "N", help_heading = "Global options")]
+    threads: Option<std::num::NonZeroUsize>,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    Bench(bench::Bench),
+    Train(train::Train),
+    Embed(embed::Embed),
+    Forward(forward::Forward),
+    Preprocess(preprocess::Preprocess),
+    Corrupt(corrupt::Corrupt),
+    Models(models::Models),
+    Data(data::Data),
+}
+
+impl Cli {
+    /// Runs the command; the exit code is 75 when a signal stopped work that can be resumed.
+    pub fn run(self) -> Result<ExitCode> {
+        visrep_torch::set_threads(self.global.threads);
+        match self.command {
+            Command::Bench(command) => command.run(),
+            Command::Train(command) => command.run(),
+            Command::Embed(command) => command.run().map(|()| ExitCode::SUCCESS),
+            Command::Forward(command) => command.run().map(|()| ExitCode::SUCCESS),
+            Command::Preprocess(command) => command.run().map(|()| ExitCode::SUCCESS),
+            Command::Corrupt(command) => command.run().map(|()| ExitCode::SUCCESS),
+            Command::Models(command) => command.run().map(|()| ExitCode::SUCCESS),
+            Command::Data(command) => command.run().map(|()| ExitCode::SUCCESS),
+        }
+    }
+}
+
+/// Threads that decode and augment, unless the user says otherwise: one for each core.
+fn default_workers() -> usize {
+    std::thread::available_parallelism().map_or(1, usize::from)
+}
+
+/// `--device`, shared by the commands that run a network.
+#[derive(Args)]
+struct DeviceArg {
+    /// Where to run: auto (a GPU when there is one), cpu, cuda or cuda:N
+    #[arg(long, default_value = "auto")]
+    device: visrep_torch::DeviceChoice,
+}
+
+impl DeviceArg {
+    fn resolve(&self) -> Result<Device> {
+        Ok(self.device.resolve()?)
+    }
+}
+
+/// A model with a user's weights; what is odd about them goes to standard error.
+pub fn open_model(name: &str, weights: &Path, device: Device) -> Result<Model> {
+    let (model, report) = Model::from_weights(name, weights, device)?;
+    if !report.non_finite.is_empty() {
+        eprintln!("warning: {report}");
+    }
+    Ok(model)
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    #[test]
+    fn the_command_line_is_well_formed() {
+        super::Cli::command().debug_assert();
+    }
+}

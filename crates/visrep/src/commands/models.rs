@@ -1,0 +1,39 @@
+//! `visrep models`: what can be asked for by name.
+
+use anyhow::{Result, bail};
+use clap::Args;
+use visrep_models::{model_info, model_names};
+
+/// List the models and how their inputs are prepared
+#[derive(Args)]
+#[command(after_help = "Examples:\n  visrep models\n  visrep models vit\n  visrep models resnet50.tv_in1k")]
+pub struct Models {
+    /// Show only names that contain this
+    #[arg(value_name = "TEXT")]
+    filter: Option<String>,
+}
+
+impl Models {
+    pub fn run(self) -> Result<()> {
+        let filter = self.filter.unwrap_or_default();
+        let names: Vec<_> = model_names().into_iter().filter(|name| name.contains(&filter)).collect();
+        if names.is_empty() {
+            bail!("no model's name contains {filter:?}; `visrep models` lists them all");
+        }
+        let width = names.iter().map(String::len).max().unwrap_or_default();
+        println!("{:width$}  parameters  features  input  crop   resize", "name");
+        for name in names {
+            let info = model_info(&name)?;
+            let preprocessing = &info.preprocessing;
+            println!(
+                "{name:width$}  {:>8.2} M  {:>8}  {:>5}  {:<5}  {}",
+                info.parameters as f64 / 1e6,
+                info.embed_dim,
+                preprocessing.input_size,
+                preprocessing.crop_pct,
+                preprocessing.interpolation,
+            );
+        }
+        Ok(())
+    }
+}

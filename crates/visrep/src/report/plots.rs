@@ -1,0 +1,187 @@
+//! The report's plots, drawn as SVG.
+//!
+//! Colours follow the models through every plot, so that a reader learns them once.
+
+use plotters::coord::ranged1d::{KeyPointHint, Ranged};
+use plotters::prelude::*;
+
+/// The colour of model `index` in tables and plots, as CSS.
+pub const MODEL_COLOURS: [&str; 6] = ["#8a8f98", "#1d6fd8", "#d9622b", "#2f9e62", "#8a4fd0", "#b8860b"];
+
+/// One line in a plot: a name, the index of its colour and its points.
+pub struct Series<'a> {
+    /// Shown in the legend.
+    pub name: &'a str,
+    /// Index into [`MODEL_COLOURS`].
+    pub colour: usize,
+    /// `(x, y)` in the plot's units.
+    pub points: Vec<(f64, f64)>,
+}
+
+/// One bar of a reliability diagram: mean confidence and accuracy of the samples in one bin.
+pub struct ReliabilityBar {
+    /// Left edge of the bin.
+    pub low: f64,
+    /// Right edge of the bin.
+    pub high: f64,
+    /// Share of right answers in 0..=1; `None` for an empty bin.
+    pub accuracy: Option<f64>,
+    /// Share of all samples that fall in the bin.
+    pub share: f64,
+}
+
+const TEXT: RGBColor = RGBColor(0x4a, 0x50, 0x5a);
+const GRID: RGBColor = RGBColor(0xe6, 0xe8, 0xec);
+const FONT: &str = "system-ui, sans-serif";
+
+/// Accuracy in percent against corruption severity, 0 (clean) to 5.
+pub fn accuracy_against_severity(title: &str, series: &[Series<'_>], size: (u32, u32)) -> Result<String, PlotError> {
+    let small = size.0 < 300;
+    draw(size, |root| {
+        let mut chart = ChartBuilder::on(root)
+            .margin(if small { 4 } else { 10 })
+            .caption(title, (FONT, if small { 13 } else { 16 }).into_font().color(&TEXT))
+            .x_label_area_size(if small { 18 } else { 36 })
+            .y_label_area_size(if small { 30 } else { 46 })
+            .build_cartesian_2d(Severities, 0.0..100.0)?;
+        let label = |severity: &f64| match severity.round() as i64 {
+            0 if !small => "clean".to_owned(),
+            severity => severity.to_string(),
+        };
+        let mut mesh = chart.configure_mesh();
+        mesh.light_line_style(TRANSPARENT)
+            .bold_line_style(GRID)
+            .axis_style(GRID)
+            .label_style((FONT, if small { 10 } else { 12 }).into_font().color(&TEXT))
+            .y_labels(if small { 3 } else { 6 })
+            .x_label_formatter(&label);
+        if !small {
+            mesh.x_desc("severity").y_desc("accuracy, %");
+        }
+        mesh.draw()?;
+        for line in series {
+            let colour = model_colour(line.colour);
+            let drawn = chart.draw_series(LineSeries::new(line.points.iter().copied(), colour.stroke_width(2)))?;
+            if !small {
+                drawn.label(line.name).legend(move |(x, y)| {
+                    PathElement::new([(x, y), (x + 18, y)], colour.stroke_width(3))
+                });
+            }
+            let radius = if small { 2 } else { 3 };
+            chart.draw_series(line.points.iter().map(|&point| Circle::new(point, radius, colour.filled())))?;
+        }
+        if !small {
+            chart
+                .configure_series_labels()
+                .position(SeriesLabelPosition::LowerLeft)
+                .background_style(WHITE.mix(0.85))
+                .border_style(GRID)
+                .label_font((FONT, 12).into_font().color(&TEXT))
+                .draw()?;
+        }
+        Ok(())
+    })
+}
+
+/// A reliability diagram: accuracy in each confidence bin, beside the diagonal of perfect calibration.
+/// The bars are as opaque as their bins are full.
+pub fn reliability(title: &str, colour: usize, bars: &[ReliabilityBar]) -> Result<String, PlotError> {
+    draw((250, 240), |root| {
+        let mut chart = ChartBuilder::on(root)
+            .margin(8)
+            .caption(title, (FONT, 13).into_font().color(&TEXT))
+            .x_label_area_size(32)
+            .y_label_area_size(38)
+            .build_cartesian_2d(0.0..1.0, 0.0..1.0)?;
+        chart
+            .configure_mesh()
+            .light_line_style(TRANSPARENT)
+            .bold_line_style(GRID)
+            .axis_style(GRID)
+            .label_style((FONT, 10).into_font().color(&TEXT))
+            .x_labels(5)
+            .y_labels(5)
+            .x_desc("confidence")
+            .y_desc("accuracy")
+            .draw()?;
+        let colour = model_colour(colour);
+        let fullest = bars.iter().map(|bar| bar.share).fold(1e-9, f64::max);
+        chart.draw_series(bars.iter().filter_map(|bar| {
+            let opacity = 0.25 + 0.75 * (bar.share / fullest).sqrt();
+            bar.accuracy.map(|accuracy| {
+                Rectangle::new([(bar.low, 0.0), (bar.high, accuracy)], colour.mix(opacity).filled())
+            })
+        }))?;
+        chart.draw_series(LineSeries::new([(0.0, 0.0), (1.0, 1.0)], TEXT.mix(0.6).stroke_width(1)))?;
+        Ok(())
+    })
+}
+
+/// Why a plot could not be drawn; in practice only when memory runs out.
+pub type PlotError = Box<dyn std::error::Error + Send + Sync>;
+
+type Root<'a> = DrawingArea<SVGBackend<'a>, plotters::coord::Shift>;
+
+fn draw(
+    size: (u32, u32),
+    body: impl FnOnce(&Root<'_>) -> Result<(), Box<dyn std::error::Error>>,
+) -> Result<String, PlotError> {
+    let mut svg = String::new();
+    {
+        let root = SVGBackend::with_string(&mut svg, size).into_drawing_area();
+        body(&root).map_err(|error| PlotError::from(error.to_string()))?;
+        root.present()?;
+    }
+    // A view box instead of a fixed size lets the page scale the plot.
+    let fixed = format!("width=\"{}\" height=\"{}\" viewBox", size.0, size.1);
+    Ok(svg.replacen(&fixed, "role=\"img\" viewBox", 1))
+}
+
+fn model_colour(index: usize) -> RGBColor {
+    let hex = MODEL_COLOURS[index % MODEL_COLOURS.len()];
+    let byte = |at: usize| u8::from_str_radix(&hex[at..at + 2], 16).unwrap_or_default();
+    RGBColor(byte(1), byte(3), byte(5))
+}
+
+/// The x axis of severities: a key point at each whole number from 0 to 5.
+struct Severities;
+
+impl Ranged for Severities {
+    type FormatOption = plotters::coord::ranged1d::DefaultFormatting;
+    type ValueType = f64;
+
+    fn map(&self, value: &f64, limit: (i32, i32)) -> i32 {
+        let margin = 0.2;
+        limit.0 + ((value + margin) / (5.0 + 2.0 * margin) * f64::from(limit.1 - limit.0)) as i32
+    }
+
+    fn key_points<Hint: KeyPointHint>(&self, _: Hint) -> Vec<f64> {
+        (0..=5).map(f64::from).collect()
+    }
+
+    fn range(&self) -> std::ops::Range<f64> {
+        -0.2..5.2
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_line_plot_names_its_series_and_scales_with_the_page() {
+        let points = (0..=5).map(|s| (f64::from(s), 90.0 - 10.0 * f64::from(s))).collect();
+        let series = [Series { name: "SimCLR", colour: 1, points }];
+        let svg = accuracy_against_severity("digits", &series, (420, 300)).unwrap();
+        assert!(svg.contains("SimCLR") && svg.contains("digits") && svg.contains("#1D6FD8"));
+        assert!(svg.contains("role=\"img\" viewBox") && !svg.contains("width=\"420\" height=\"300\" viewBox"));
+    }
+
+    #[test]
+    fn empty_bins_have_no_bar() {
+        let bar = |low: f64, accuracy| ReliabilityBar { low, high: low + 0.5, accuracy, share: 0.5 };
+        let full = reliability("m", 0, &[bar(0.0, Some(0.4)), bar(0.5, Some(0.8))]).unwrap();
+        let half = reliability("m", 0, &[bar(0.0, None), bar(0.5, Some(0.8))]).unwrap();
+        assert_eq!(full.matches("<rect").count(), half.matches("<rect").count() + 1);
+    }
+}

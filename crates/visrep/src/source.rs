@@ -1,0 +1,113 @@
+//! `--data SRC`: a folder, a Parquet file or folder, or one of the embedded fixtures.
+
+use anyhow::{Result, bail};
+use std::path::PathBuf;
+use std::str::FromStr;
+use std::sync::Arc;
+use visrep_data::{Concat, Dataset, InMemory, Splits};
+
+/// Where images come from.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Source {
+    /// The embedded handwritten digits.
+    Digits,
+    /// The embedded photo patches.
+    Patches,
+    /// The embedded photographs, whole.
+    Photos,
+    /// Digits and patches as one set, the patches' classes after the digits'.
+    AllFixtures,
+    /// An ImageFolder, a `.parquet` file, or a folder of them.
+    Path(PathBuf),
+}
+
+/// The help text of every `--data` option.
+pub const HELP: &str = "Images: a folder with one sub-folder per class (ImageFolder), a .parquet file or a folder of them, \
+    or an embedded set: fixtures:digits, fixtures:patches, fixtures:photos, fixtures:all";
+
+impl FromStr for Source {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        match text.strip_prefix("fixtures:") {
+            None => Ok(Self::Path(text.into())),
+            Some("digits") => Ok(Self::Digits),
+            Some("patches") => Ok(Self::Patches),
+            Some("photos") => Ok(Self::Photos),
+            Some("all") => Ok(Self::AllFixtures),
+            Some(other) => {
+                Err(format!("there is no fixture named {other:?}; there are digits, patches, photos and all"))
+            }
+        }
+    }
+}
+
+impl std::fmt::Display for Source {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Digits => f.write_str("fixtures:digits"),
+            Self::Patches => f.write_str("fixtures:patches"),
+            Self::Photos => f.write_str("fixtures:photos"),
+            Self::AllFixtures => f.write_str("fixtures:all"),
+            Self::Path(path) => write!(f, "{}", path.display()),
+        }
+    }
+}
+
+impl Source {
+    /// Every image of the source, in a fixed order.
+    pub fn open(&self) -> Result<Arc<dyn Dataset>> {
+        match self {
+            Self::Digits => Ok(crate::fixtures::all_digits()?),
+            Self::Photos => Ok(Arc::new(crate::fixtures::photos())),
+            Self::Path(path) => Ok(visrep_data::open(path)?),
+            Self::Patches | Self::AllFixtures => {
+                let Splits { train, test, .. } = self.splits()?;
+                let classes = train.classes().to_vec();
+                let samples = [train, test].into_iter().flat_map(|part| {
+                    (0..part.len()).map(move |index| part.get(index)).collect::<Vec<_>>()
+                });
+                Ok(Arc::new(InMemory::new(samples.collect::<Result<_, _>>()?, classes)))
+            }
+        }
+    }
+
+    /// The images to train on: the training part of the embedded sets, and everything at a path.
+    pub fn open_train(&self) -> Result<Arc<dyn Dataset>> {
+        match self {
+            Self::Digits | Self::Patches | Self::AllFixtures => Ok(self.splits()?.train),
+            Self::Photos | Self::Path(_) => self.open(),
+        }
+    }
+
+    /// Train and test images.
+    pub fn splits(&self) -> Result<Splits> {
+        match self {
+            Self::Digits => Ok(crate::fixtures::digits()?),
+            Self::Patches => Ok(crate::fixtures::patches()?),
+            Self::AllFixtures => {
+                let (digits, patches) = (crate::fixtures::digits()?, crate::fixtures::patches()?);
+                Ok(Splits {
+                    train: Arc::new(Concat::new(vec![digits.train, patches.train])),
+                    test: Arc::new(Concat::new(vec![digits.test, patches.test])),
+                    description: "digits and patches together".to_owned(),
+                })
+            }
+            Self::Photos => bail!("fixtures:photos has one image of each class, too few to split; use fixtures:patches"),
+            Self::Path(path) => Ok(visrep_data::open_splits(path)?),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_name_round_trips_and_unknown_fixtures_are_refused() {
+        for text in ["fixtures:digits", "fixtures:patches", "fixtures:photos", "fixtures:all", "some/folder", "a.parquet"] {
+            assert_eq!(text.parse::<Source>().unwrap().to_string(), text);
+        }
+        assert!("fixtures:cats".parse::<Source>().unwrap_err().contains("patches"));
+    }
+}
