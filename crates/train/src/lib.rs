@@ -1,11 +1,10 @@
 //! Training: recipes, optimisers, schedules, averages, exact-resume checkpoints, and the loop.
 //!
 //! ```no_run
-//! use std::sync::Arc;
 //! use visrep_train::{Outcome, Recipe, RunOptions, stop_on_signals, train};
 //!
 //! # fn main() -> Result<(), Box<dyn std::error::Error>> {
-//! # let data: Arc<dyn visrep_data::Dataset> = unimplemented!();
+//! let data = visrep_data::open("images/train".as_ref())?;
 //! let mut recipe = Recipe::named("simclr-digits")?;
 //! recipe.set("schedule.length=10 epochs")?;
 //! let options = RunOptions {

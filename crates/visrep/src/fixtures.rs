@@ -2,7 +2,9 @@
 
 use bytes::Bytes;
 use std::sync::Arc;
-use visrep_data::{Dataset, Error, InMemory, Parquet, PatchOptions, Patches, Sample, SampleImage, Splits, Subset};
+use visrep_data::{
+    Dataset, Error, InMemory, Parquet, PatchOptions, Patches, Sample, SampleImage, Splits, Subset,
+};
 
 static DIGITS: &[u8] = include_bytes!("../../../fixtures/digits.parquet");
 
@@ -66,6 +68,7 @@ pub fn patches() -> Result<Splits, Error> {
     Ok(Splits {
         train: Arc::new(train),
         test: Arc::new(test),
-        description: "patches of 64 px; train and test patches come from disjoint regions of each photograph".to_owned(),
+        description: "patches of 64 px; train and test patches come from disjoint regions of each photograph"
+            .to_owned(),
     })
 }

@@ -64,9 +64,9 @@ impl Source {
             Self::Patches | Self::AllFixtures => {
                 let Splits { train, test, .. } = self.splits()?;
                 let classes = train.classes().to_vec();
-                let samples = [train, test].into_iter().flat_map(|part| {
-                    (0..part.len()).map(move |index| part.get(index)).collect::<Vec<_>>()
-                });
+                let samples = [train, test]
+                    .into_iter()
+                    .flat_map(|part| (0..part.len()).map(move |index| part.get(index)).collect::<Vec<_>>());
                 Ok(Arc::new(InMemory::new(samples.collect::<Result<_, _>>()?, classes)))
             }
         }
@@ -93,7 +93,9 @@ impl Source {
                     description: "digits and patches together".to_owned(),
                 })
             }
-            Self::Photos => bail!("fixtures:photos has one image of each class, too few to split; use fixtures:patches"),
+            Self::Photos => {
+                bail!("fixtures:photos has one image of each class, too few to split; use fixtures:patches")
+            }
             Self::Path(path) => Ok(visrep_data::open_splits(path)?),
         }
     }
@@ -105,7 +107,14 @@ mod tests {
 
     #[test]
     fn every_name_round_trips_and_unknown_fixtures_are_refused() {
-        for text in ["fixtures:digits", "fixtures:patches", "fixtures:photos", "fixtures:all", "some/folder", "a.parquet"] {
+        for text in [
+            "fixtures:digits",
+            "fixtures:patches",
+            "fixtures:photos",
+            "fixtures:all",
+            "some/folder",
+            "a.parquet",
+        ] {
             assert_eq!(text.parse::<Source>().unwrap().to_string(), text);
         }
         assert!("fixtures:cats".parse::<Source>().unwrap_err().contains("patches"));

@@ -51,7 +51,19 @@ fn forward_gives_the_models_logits_and_features_whatever_the_batch_size() {
     Tensor::write_safetensors(&[("x", &x)], folder.path().join("x.safetensors")).unwrap();
     succeed(
         folder.path(),
-        &["forward", "--model", MODEL, "--weights", "w.safetensors", "--input", "x.safetensors", "--output", "y.safetensors", "--batch-size", "2"],
+        &[
+            "forward",
+            "--model",
+            MODEL,
+            "--weights",
+            "w.safetensors",
+            "--input",
+            "x.safetensors",
+            "--output",
+            "y.safetensors",
+            "--batch-size",
+            "2",
+        ],
     );
     let y = Tensor::read_safetensors(folder.path().join("y.safetensors")).unwrap();
     let get = |name: &str| y.iter().find(|(found, _)| found == name).unwrap().1.shallow_clone();
@@ -73,7 +85,20 @@ fn forward_refuses_what_does_not_fit_and_leaves_the_old_output_alone() {
     Tensor::write_safetensors(&[("images", &wrong)], at("name.safetensors")).unwrap();
     std::fs::write(at("garbage.safetensors"), [0xff; 64]).unwrap();
     let forward = |model: &str, weights: &str, input: &str| {
-        fail(folder.path(), &["forward", "--model", model, "--weights", weights, "--input", input, "--output", "y.safetensors"])
+        fail(
+            folder.path(),
+            &[
+                "forward",
+                "--model",
+                model,
+                "--weights",
+                weights,
+                "--input",
+                input,
+                "--output",
+                "y.safetensors",
+            ],
+        )
     };
     assert!(forward(MODEL, "w.safetensors", "shape.safetensors").contains("(N, 3, H, W)"));
     assert!(forward(MODEL, "w.safetensors", "name.safetensors").contains("images"));
@@ -96,7 +121,10 @@ fn preprocess_gives_one_normalised_image_for_each_file() {
     assert_eq!((name.as_str(), x.size(), x.kind()), ("x", vec![2, 3, 224, 224], Kind::Float));
     // Normalised by ImageNet's statistics: the darkest possible red is -0.485 / 0.229.
     assert!(x.min().double_value(&[]) >= -2.2 && x.max().double_value(&[]) <= 2.7);
-    let error = fail(folder.path(), &["preprocess", "--model", "resnet50", "missing.png", "--output", "z.safetensors"]);
+    let error = fail(
+        folder.path(),
+        &["preprocess", "--model", "resnet50", "missing.png", "--output", "z.safetensors"],
+    );
     assert!(error.contains("missing.png") && !folder.path().join("z.safetensors").exists());
 }
 
@@ -105,7 +133,10 @@ fn corrupt_is_a_function_of_its_arguments() {
     let folder = tempfile::tempdir().unwrap();
     let cat = photo("chelsea/chelsea.png");
     let run = |seed: &str, out: &str| {
-        succeed(folder.path(), &["corrupt", "--corruption", "shot_noise", "--severity", "3", "--seed", seed, &cat, out]);
+        succeed(
+            folder.path(),
+            &["corrupt", "--corruption", "shot_noise", "--severity", "3", "--seed", seed, &cat, out],
+        );
         std::fs::read(folder.path().join(out)).unwrap()
     };
     let first = run("1", "a.png");
@@ -114,7 +145,10 @@ fn corrupt_is_a_function_of_its_arguments() {
     let header = visrep_decode::read_header(&first).unwrap();
     assert_eq!((header.width, header.height), (451, 300));
     for (corruption, severity, hint) in [("fogg", "3", "fog"), ("fog", "6", "5"), ("fog", "0", "1")] {
-        let error = fail(folder.path(), &["corrupt", "--corruption", corruption, "--severity", severity, &cat, "d.png"]);
+        let error = fail(
+            folder.path(),
+            &["corrupt", "--corruption", corruption, "--severity", severity, &cat, "d.png"],
+        );
         assert!(error.contains(hint), "{error}");
     }
 }
@@ -130,7 +164,17 @@ fn embed_writes_keys_labels_and_features_of_fixed_width() {
     }
     succeed(
         folder.path(),
-        &["embed", "--model", MODEL, "--weights", "w.safetensors", "--data", "images", "--output", "f.parquet"],
+        &[
+            "embed",
+            "--model",
+            MODEL,
+            "--weights",
+            "w.safetensors",
+            "--data",
+            "images",
+            "--output",
+            "f.parquet",
+        ],
     );
     let file = std::fs::File::open(folder.path().join("f.parquet")).unwrap();
     let reader = parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder::try_new(file).unwrap();
@@ -140,15 +184,30 @@ fn embed_writes_keys_labels_and_features_of_fixed_width() {
     let batch = reader.build().unwrap().next().unwrap().unwrap();
     assert_eq!(batch.num_rows(), 2);
     std::fs::create_dir(folder.path().join("empty")).unwrap();
-    assert!(fail(folder.path(), &["embed", "--model", MODEL, "--data", "empty", "--output", "g.parquet"]).contains("empty"));
+    assert!(
+        fail(folder.path(), &["embed", "--model", MODEL, "--data", "empty", "--output", "g.parquet"])
+            .contains("empty")
+    );
 }
 
 #[test]
 fn train_leaves_its_files_and_a_second_call_finds_it_finished() {
     let folder = tempfile::tempdir().unwrap();
     let arguments = [
-        "train", "supervised-digits", "--data", "fixtures:digits", "--out", "run", "--set", "schedule.length=1 epochs",
-        "--set", "schedule.warmup=0 epochs", "--set", "loader.batch_size=256", "--seed", "3",
+        "train",
+        "supervised-digits",
+        "--data",
+        "fixtures:digits",
+        "--out",
+        "run",
+        "--set",
+        "schedule.length=1 epochs",
+        "--set",
+        "schedule.warmup=0 epochs",
+        "--set",
+        "loader.batch_size=256",
+        "--seed",
+        "3",
     ];
     succeed(folder.path(), &arguments);
     let run = folder.path().join("run");
@@ -160,11 +219,21 @@ fn train_leaves_its_files_and_a_second_call_finds_it_finished() {
     assert_eq!(std::fs::read(run.join("metrics.jsonl")).unwrap(), metrics);
     let error = fail(folder.path(), &["train", "simclr-digits", "--data", "fixtures:digits", "--out", "run"]);
     assert!(error.contains("recipe"), "{error}");
-    let error = fail(folder.path(), &["train", "simclr-digitz", "--data", "fixtures:digits", "--out", "other"]);
+    let error =
+        fail(folder.path(), &["train", "simclr-digitz", "--data", "fixtures:digits", "--out", "other"]);
     assert!(error.contains("simclr-digits"), "{error}");
     let error = fail(
         folder.path(),
-        &["train", "simclr-digits", "--data", "fixtures:digits", "--out", "other", "--set", "loader.batchsize=2"],
+        &[
+            "train",
+            "simclr-digits",
+            "--data",
+            "fixtures:digits",
+            "--out",
+            "other",
+            "--set",
+            "loader.batchsize=2",
+        ],
     );
     assert!(error.contains("batch_size"), "{error}");
 }

@@ -40,10 +40,8 @@ pub struct Training<'a> {
 pub struct Interrupted;
 
 /// The recipes whose results the default benchmark compares with a random initialisation.
-const RECIPES: [(&str, &str, &str); 2] = [
-    ("simclr", "SimCLR", "trained without labels"),
-    ("supervised", "Supervised", "trained with labels"),
-];
+const RECIPES: [(&str, &str, &str); 2] =
+    [("simclr", "SimCLR", "trained without labels"), ("supervised", "Supervised", "trained with labels")];
 
 /// A random initialisation, a backbone trained without labels and one trained with them, all of one architecture.
 pub fn trained_here(training: &Training<'_>) -> Result<Vec<Contestant>> {

@@ -10,8 +10,8 @@ mod table;
 use crate::report;
 use crate::source::Source;
 use anyhow::{Context as _, Result};
-use contestants::{Contestant, Training};
 pub use contestants::Interrupted;
+use contestants::{Contestant, Training};
 use results::{DatasetEntry, Details, Results};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -81,7 +81,9 @@ pub fn run(plan: &Plan) -> Result<()> {
         suites::measure(plan, set, &contestants, &mut results, &mut gallery)?;
     }
     suites::similarity(plan, &contestants, &mut results, &mut gallery)?;
-    if let (Some(contestant), Source::AllFixtures) = (contestants.iter().find(|c| c.recipe.is_some()), Source::AllFixtures) {
+    if let (Some(contestant), Source::AllFixtures) =
+        (contestants.iter().find(|c| c.recipe.is_some()), Source::AllFixtures)
+    {
         gallery.views = pictures::views(contestant, &*Source::AllFixtures.open_train()?, plan.seed)?;
     }
     results.finished = now();
@@ -113,7 +115,9 @@ fn contestants(plan: &Plan) -> Result<Vec<Contestant>> {
             contestants::random(model, plan.seed, plan.device)?,
             contestants::own(model, weights, plan.device)?,
         ]),
-        Some(Own { model, weights: None, .. }) => Ok(vec![contestants::random(model, plan.seed, plan.device)?]),
+        Some(Own { model, weights: None, .. }) => {
+            Ok(vec![contestants::random(model, plan.seed, plan.device)?])
+        }
     }
 }
 

@@ -49,7 +49,8 @@ pub fn neighbours(
     test: &dyn Dataset,
     features: &[(&FeatureSet, &FeatureSet)],
 ) -> Result<Neighbours> {
-    let class = |label: i64| usize::try_from(label).ok().and_then(|label| train.classes().get(label)).cloned();
+    let class =
+        |label: i64| usize::try_from(label).ok().and_then(|label| train.classes().get(label)).cloned();
     let mut queries = Vec::new();
     for query in 0..QUERIES.min(test.len()) {
         let index = (2 * query + 1) * test.len() / (2 * QUERIES);

@@ -28,10 +28,15 @@ pub struct Results {
     pub details: Details,
 }
 
+/// What scores call the distance between pixels, the baseline of the similarity suite.
+pub const PIXELS: &str = "pixels (mean squared error)";
+
 impl Results {
     /// The index of the model that `score` is about.
     pub fn model_of(&self, score: &Score) -> Option<usize> {
-        self.models.iter().position(|model| model.architecture == score.model && model.weights == score.weights)
+        self.models
+            .iter()
+            .position(|model| model.architecture == score.model && model.weights == score.weights)
     }
 
     /// The data set that `score` was measured on.
@@ -57,7 +62,9 @@ pub fn suite_name(score: &Score) -> Option<String> {
         ("linear", "top1") => Some("linear probe".to_owned()),
         ("linear", "ece") => Some("linear probe, ECE".to_owned()),
         ("classifier", "top1") => Some("own classifier".to_owned()),
-        (suite, "top1") if suite.starts_with("few-shot-") => Some(format!("{}-shot ridge", protocol("shots"))),
+        (suite, "top1") if suite.starts_with("few-shot-") => {
+            Some(format!("{}-shot ridge", protocol("shots")))
+        }
         ("similarity", "2afc") if score.task == "mean" => Some("2AFC, distorted photographs".to_owned()),
         _ => None,
     }

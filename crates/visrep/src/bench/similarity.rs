@@ -26,8 +26,8 @@ pub const DISTORTIONS: [Corruption; 10] = [
     Corruption::JpegCompression,
 ];
 
-/// The severities compared, two steps apart.
-pub const PAIRS: [(u8, u8); 3] = [(1, 3), (2, 4), (3, 5)];
+/// The severities compared: neighbours, where the choice is hardest.
+pub const PAIRS: [(u8, u8); 4] = [(1, 2), (2, 3), (3, 4), (4, 5)];
 
 /// Squares cut from photographs at random places and brought to one size.
 pub struct Crops {

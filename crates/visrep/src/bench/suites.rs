@@ -1,7 +1,7 @@
 //! The suites: transfer, corruption and similarity, with the counts that the report's plots need.
 
 use super::contestants::Contestant;
-use super::results::{Confusion, Reliability, Results};
+use super::results::{Confusion, PIXELS, Reliability, Results};
 use super::similarity::{Crops, DISTORTIONS, PAIRS};
 use super::{Plan, Set, pictures};
 use crate::report::gallery::{Captioned, Distortion, Gallery, data_uri};
@@ -11,10 +11,10 @@ use std::rc::Rc;
 use visrep_corrupt::Corruption;
 use visrep_data::{Dataset as _, Splits};
 use visrep_metrics::{ReliabilityBin, Score, bootstrap_mean, mean};
-use visrep_perceptual::{ImageDistance, PerceptualDistance, score_triplets};
+use visrep_perceptual::{ImageDistance, PerceptualDistance, PixelDistance, score_triplets};
 use visrep_probe::{
-    Benchmark, Context, FewShotBenchmark, KnnBenchmark, LEVEL, LinearBenchmark, LinearProbe, LinearProbeOptions,
-    Part, RESAMPLES, ScoreKind, evaluate,
+    Benchmark, Context, FewShotBenchmark, KnnBenchmark, LEVEL, LinearBenchmark, LinearProbe,
+    LinearProbeOptions, Part, RESAMPLES, ScoreKind, evaluate,
 };
 use visrep_robustness::{CorruptionBenchmark, CorruptionReport, LabelSpace};
 
@@ -67,10 +67,17 @@ pub fn measure(
         let (report, scores) = corruption.report(&contestant.model, &context)?;
         results.scores.extend(scores);
         let (ece, bins) = pooled_calibration(&report);
-        results.details.reliability.push(Reliability { model, data, condition: "corrupted".to_owned(), ece, bins });
+        results.details.reliability.push(Reliability {
+            model,
+            data,
+            condition: "corrupted".to_owned(),
+            ece,
+            bins,
+        });
         features.push((train, test));
     }
-    let features: Vec<_> = features.iter().map(|(train, test)| (Rc::as_ref(train), Rc::as_ref(test))).collect();
+    let features: Vec<_> =
+        features.iter().map(|(train, test)| (Rc::as_ref(train), Rc::as_ref(test))).collect();
     let Splits { train, test, .. } = &set.splits;
     gallery.neighbours.push(pictures::neighbours(&set.entry.label, &**train, &**test, &features)?);
     Ok(())
@@ -100,81 +107,73 @@ fn transfer() -> Vec<Box<dyn Benchmark>> {
 /// AlexNet's errors are for ImageNet's 1000 classes, whose folders are named by WordNet identifiers.
 fn label_space(classes: &[String]) -> LabelSpace {
     let is_synset = |name: &String| {
-        name.strip_prefix('n').is_some_and(|digits| digits.len() == 8 && digits.bytes().all(|b| b.is_ascii_digit()))
+        name.strip_prefix('n')
+            .is_some_and(|digits| digits.len() == 8 && digits.bytes().all(|b| b.is_ascii_digit()))
     };
-    if classes.len() == 1000 && classes.iter().all(is_synset) { LabelSpace::ImageNet1k } else { LabelSpace::Other }
+    if classes.len() == 1000 && classes.iter().all(is_synset) {
+        LabelSpace::ImageNet1k
+    } else {
+        LabelSpace::Other
+    }
 }
 
 /// Calibration over all corruptions and severities together, from the bins of each.
 fn pooled_calibration(report: &CorruptionReport) -> (f64, Vec<ReliabilityBin>) {
     let mut pooled: Vec<ReliabilityBin> = Vec::new();
-    for bin in report.corruptions.iter().flat_map(|(_, results)| results).flat_map(|result| &result.calibration.bins) {
+    for bin in
+        report.corruptions.iter().flat_map(|(_, results)| results).flat_map(|result| &result.calibration.bins)
+    {
         let Some(sum) = pooled.iter_mut().find(|sum| sum.low == bin.low) else {
             pooled.push(*bin);
             continue;
         };
         let (n, new) = (sum.count as f64, bin.count as f64);
-        let mean = |old: f64, value: f64| if n + new > 0.0 { (n * old + new * value) / (n + new) } else { 0.0 };
+        let mean =
+            |old: f64, value: f64| if n + new > 0.0 { (n * old + new * value) / (n + new) } else { 0.0 };
         sum.confidence = mean(sum.confidence, bin.confidence);
         sum.accuracy = mean(sum.accuracy, bin.accuracy);
         sum.count += bin.count;
     }
     pooled.sort_by(|a, b| a.low.total_cmp(&b.low));
     let all: usize = pooled.iter().map(|bin| bin.count).sum();
-    let gap = |bin: &ReliabilityBin| bin.count as f64 / all.max(1) as f64 * (bin.accuracy - bin.confidence).abs();
+    let gap =
+        |bin: &ReliabilityBin| bin.count as f64 / all.max(1) as f64 * (bin.accuracy - bin.confidence).abs();
     (pooled.iter().map(gap).sum(), pooled)
 }
 
-/// 2AFC on the embedded photographs, for every contestant.
+/// 2AFC on the embedded photographs, for every contestant and for plain pixels.
 pub fn similarity(
     plan: &Plan,
     contestants: &[Contestant],
     results: &mut Results,
     gallery: &mut Gallery,
 ) -> Result<()> {
-    let photos = crate::fixtures::photos();
+    let Some(first) = contestants.first() else { return Ok(()) };
+    let side = first.model.preprocessing().input_size;
+    let crops = Crops::new(&crate::fixtures::photos(), side, CROPS, plan.seed)?;
     for contestant in contestants {
         eprintln!("Distorted photographs: {}", contestant.entry.label);
-        let crops = Crops::new(&photos, contestant.model.preprocessing().input_size, CROPS, plan.seed)?;
         let distance = PerceptualDistance::all_taps(&contestant.model)?;
-        let protocol = similarity_protocol(plan, &distance, contestant);
-        let mut record = |task: &str, agreement: &[f64]| -> Result<()> {
-            results.scores.push(Score {
-                suite: "similarity".to_owned(),
-                task: task.to_owned(),
-                metric: "2afc".to_owned(),
-                value: mean(agreement)?,
-                n: agreement.len(),
-                interval: Some(bootstrap_mean(agreement, RESAMPLES, LEVEL, plan.seed)?),
-                protocol: protocol.clone(),
-                model: contestant.entry.architecture.clone(),
-                weights: contestant.entry.weights.clone(),
-                data: "fixtures:photos".to_owned(),
-            });
-            Ok(())
-        };
-        let mut all = Vec::new();
-        for distortion in DISTORTIONS {
-            let triplets = crops.triplets(distortion);
-            let found = score_triplets::<anyhow::Error>(&distance, triplets, TRIPLETS, plan.seed)
-                .with_context(|| distortion.to_string())?;
-            record(distortion.name(), &found.two_afc.agreement)?;
-            all.extend(found.two_afc.agreement);
-        }
-        record("mean", &all)?;
+        let Contestant { entry, .. } = contestant;
+        results.scores.extend(two_afc(plan, &crops, side, &distance, &entry.architecture, &entry.weights)?);
     }
+    results.scores.extend(two_afc(plan, &crops, side, &PixelDistance, PIXELS, "none")?);
     gallery.distortions = examples(plan)?;
     Ok(())
 }
 
-fn similarity_protocol(
+/// The score of `distance` under each distortion, and under all.
+fn two_afc(
     plan: &Plan,
-    distance: &PerceptualDistance<'_>,
-    contestant: &Contestant,
-) -> BTreeMap<String, String> {
-    let side = contestant.model.preprocessing().input_size;
-    let pairs: Vec<_> = PAIRS.iter().map(|(weaker, stronger)| format!("{weaker} against {stronger}")).collect();
-    [
+    crops: &Crops,
+    side: u32,
+    distance: &dyn ImageDistance,
+    model: &str,
+    weights: &str,
+) -> Result<Vec<Score>> {
+    let pairs: Vec<_> =
+        PAIRS.iter().map(|(weaker, stronger)| format!("{weaker} against {stronger}")).collect();
+    let protocol: BTreeMap<_, _> = [
         ("distance", distance.name()),
         ("images", format!("{CROPS} squares of each embedded photograph, {side} px")),
         ("severities", pairs.join(", ")),
@@ -183,12 +182,40 @@ fn similarity_protocol(
         ("seed", plan.seed.to_string()),
     ]
     .map(|(key, value)| (key.to_owned(), value))
-    .into()
+    .into();
+    let score = |task: &str, agreement: &[f64]| -> Result<Score> {
+        Ok(Score {
+            suite: "similarity".to_owned(),
+            task: task.to_owned(),
+            metric: "2afc".to_owned(),
+            value: mean(agreement)?,
+            n: agreement.len(),
+            interval: Some(bootstrap_mean(agreement, RESAMPLES, LEVEL, plan.seed)?),
+            protocol: protocol.clone(),
+            model: model.to_owned(),
+            weights: weights.to_owned(),
+            data: "fixtures:photos".to_owned(),
+        })
+    };
+    let (mut scores, mut all) = (Vec::new(), Vec::new());
+    for distortion in DISTORTIONS {
+        let found =
+            score_triplets::<anyhow::Error>(distance, crops.triplets(distortion), TRIPLETS, plan.seed)
+                .with_context(|| distortion.to_string())?;
+        scores.push(score(distortion.name(), &found.two_afc.agreement)?);
+        all.extend(found.two_afc.agreement);
+    }
+    scores.push(score("mean", &all)?);
+    Ok(scores)
 }
 
 /// A few triplets to look at.
 fn examples(plan: &Plan) -> Result<Vec<Distortion>> {
-    let shown = [("chelsea", Corruption::GaussianNoise), ("coffee", Corruption::GaussianBlur), ("astronaut", Corruption::JpegCompression)];
+    let shown = [
+        ("chelsea", Corruption::GaussianNoise),
+        ("coffee", Corruption::GaussianBlur),
+        ("astronaut", Corruption::JpegCompression),
+    ];
     let photos = crate::fixtures::photos();
     let crops = Crops::new(&photos, 96, 1, plan.seed)?;
     let mut examples = Vec::new();

@@ -43,7 +43,8 @@ impl Corrupt {
         let bytes = std::fs::read(&self.input).with_context(named)?;
         let image = decode(&bytes, &DecodeOptions::default()).with_context(named)?;
         let scale = Scale::for_size(image.width(), image.height());
-        let corrupted = corrupt(&image, self.corruption, self.severity, scale, self.seed).with_context(named)?;
+        let corrupted =
+            corrupt(&image, self.corruption, self.severity, scale, self.seed).with_context(named)?;
         let png = encode_png(&corrupted)?;
         output::replace(&self.output, |path| Ok(std::fs::write(path, &png)?))
     }

@@ -32,7 +32,9 @@ impl Data {
 ///
 /// Reads every image's header; with --decode every pixel too. The exit code is 1 when an image is broken.
 #[derive(Args)]
-#[command(after_help = "Examples:\n  visrep data inspect fixtures:digits\n  visrep data inspect ~/images --decode")]
+#[command(
+    after_help = "Examples:\n  visrep data inspect fixtures:digits\n  visrep data inspect ~/images --decode"
+)]
 struct Inspect {
     #[arg(value_name = "SRC", help = source::HELP)]
     source: Source,
@@ -57,9 +59,9 @@ struct Findings {
 impl Inspect {
     fn run(self) -> Result<()> {
         let data = self.source.open()?;
-        let progress = ProgressBar::new(data.len() as u64).with_style(
-            ProgressStyle::with_template("{bar:30} {human_pos}/{human_len} images  {per_sec}  {eta} left")?,
-        );
+        let progress = ProgressBar::new(data.len() as u64).with_style(ProgressStyle::with_template(
+            "{bar:30} {human_pos}/{human_len} images  {per_sec}  {eta} left",
+        )?);
         let mut findings = Findings::default();
         for index in 0..data.len() {
             findings.add(&*data, index, self.decode);
@@ -113,7 +115,10 @@ impl Findings {
         {
             let low = self.sizes.keys().map(|size| size.1).min().unwrap_or_default();
             let high = self.sizes.keys().map(|size| size.1).max().unwrap_or_default();
-            println!("sizes: {} different, {narrowest} to {widest} wide, {low} to {high} high", self.sizes.len());
+            println!(
+                "sizes: {} different, {narrowest} to {widest} wide, {low} to {high} high",
+                self.sizes.len()
+            );
         }
         if self.labels.is_empty() {
             println!("labels: none");
@@ -128,7 +133,10 @@ impl Findings {
                 self.unlabelled
             );
             for (label, n) in self.labels.iter().take(SHOWN) {
-                println!("  {label:>4}  {n:>7}  {}", data.classes().get(*label as usize).map_or("", String::as_str));
+                println!(
+                    "  {label:>4}  {n:>7}  {}",
+                    data.classes().get(*label as usize).map_or("", String::as_str)
+                );
             }
             if self.labels.len() > SHOWN {
                 println!("  and {} more", self.labels.len() - SHOWN);

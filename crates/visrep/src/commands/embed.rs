@@ -84,14 +84,17 @@ fn write_parquet(path: &Path, set: &FeatureSet) -> Result<()> {
         let rows = start..set.keys.len().min(start + ROWS);
         let values = set.features.narrow(0, start as i64, rows.len() as i64).contiguous().view(-1);
         let values: Vec<f32> = values.try_into().context("features are not f32 on the CPU")?;
-        let mut features = FixedSizeListBuilder::new(Float32Builder::new(), width as i32).with_field(item.clone());
+        let mut features =
+            FixedSizeListBuilder::new(Float32Builder::new(), width as i32).with_field(item.clone());
         for row in values.chunks(width) {
             features.values().append_slice(row);
             features.append(true);
         }
         let columns: Vec<ArrayRef> = vec![
             Arc::new(StringArray::from_iter_values(&set.keys[rows.clone()])),
-            Arc::new(Int64Array::from_iter(set.labels[rows].iter().map(|&label| (label >= 0).then_some(label)))),
+            Arc::new(Int64Array::from_iter(
+                set.labels[rows].iter().map(|&label| (label >= 0).then_some(label)),
+            )),
             Arc::new(features.finish()),
         ];
         writer.write(&RecordBatch::try_new(schema.clone(), columns)?)?;

@@ -74,7 +74,10 @@ pub fn render(results: &Results, gallery: &Gallery) -> Result<String> {
         environment: named(results.environment.iter().cloned()),
         datasets: results.datasets.iter().map(facts).collect(),
         protocols: tables::protocols(results),
-        footer: format!("Made by visrep {} on {} in {:.0} s.", results.visrep, results.finished, results.seconds),
+        footer: format!(
+            "Made by visrep {} on {} in {:.0} s.",
+            results.visrep, results.finished, results.seconds
+        ),
     };
     let mut environment = Environment::new();
     environment.add_template("report.html", include_str!("template.html"))?;
@@ -129,7 +132,11 @@ fn drawn<'a>(results: &Results, set: &'a CorruptionSet) -> Result<Drawn<'a>> {
             .map(|curve| Series {
                 name: &results.models[curve.model].label,
                 colour: curve.model,
-                points: curve.accuracy.iter().map(|&(severity, accuracy)| (severity, 100.0 * accuracy)).collect(),
+                points: curve
+                    .accuracy
+                    .iter()
+                    .map(|&(severity, accuracy)| (severity, 100.0 * accuracy))
+                    .collect(),
             })
             .collect();
         plots::accuracy_against_severity(title, &series, size).map_err(anyhow::Error::from_boxed)
@@ -159,7 +166,9 @@ fn reliability(results: &Results) -> Result<Vec<ReliabilityRow>> {
             let of_row = |found: &&Reliability| found.data == set.id && found.condition == condition;
             let mut plots = Vec::new();
             for found in results.details.reliability.iter().filter(of_row) {
-                let Some(model) = results.models.iter().position(|model| model.id == found.model) else { continue };
+                let Some(model) = results.models.iter().position(|model| model.id == found.model) else {
+                    continue;
+                };
                 let all: usize = found.bins.iter().map(|bin| bin.count).sum();
                 let bars: Vec<_> = (found.bins.iter())
                     .map(|bin| ReliabilityBar {
@@ -173,7 +182,8 @@ fn reliability(results: &Results) -> Result<Vec<ReliabilityRow>> {
                 plots.push(plots::reliability(&title, model, &bars).map_err(anyhow::Error::from_boxed)?);
             }
             if !plots.is_empty() {
-                let images = if condition == "clean" { "clean images" } else { "all corruptions, all severities" };
+                let images =
+                    if condition == "clean" { "clean images" } else { "all corruptions, all severities" };
                 rows.push(ReliabilityRow { name: format!("{}, {images}", set.label), plots });
             }
         }

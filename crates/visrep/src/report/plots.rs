@@ -35,7 +35,11 @@ const GRID: RGBColor = RGBColor(0xe6, 0xe8, 0xec);
 const FONT: &str = "system-ui, sans-serif";
 
 /// Accuracy in percent against corruption severity, 0 (clean) to 5.
-pub fn accuracy_against_severity(title: &str, series: &[Series<'_>], size: (u32, u32)) -> Result<String, PlotError> {
+pub fn accuracy_against_severity(
+    title: &str,
+    series: &[Series<'_>],
+    size: (u32, u32),
+) -> Result<String, PlotError> {
     let small = size.0 < 300;
     draw(size, |root| {
         let mut chart = ChartBuilder::on(root)
@@ -61,14 +65,16 @@ pub fn accuracy_against_severity(title: &str, series: &[Series<'_>], size: (u32,
         mesh.draw()?;
         for line in series {
             let colour = model_colour(line.colour);
-            let drawn = chart.draw_series(LineSeries::new(line.points.iter().copied(), colour.stroke_width(2)))?;
+            let drawn =
+                chart.draw_series(LineSeries::new(line.points.iter().copied(), colour.stroke_width(2)))?;
             if !small {
-                drawn.label(line.name).legend(move |(x, y)| {
-                    PathElement::new([(x, y), (x + 18, y)], colour.stroke_width(3))
-                });
+                drawn
+                    .label(line.name)
+                    .legend(move |(x, y)| PathElement::new([(x, y), (x + 18, y)], colour.stroke_width(3)));
             }
             let radius = if small { 2 } else { 3 };
-            chart.draw_series(line.points.iter().map(|&point| Circle::new(point, radius, colour.filled())))?;
+            chart
+                .draw_series(line.points.iter().map(|&point| Circle::new(point, radius, colour.filled())))?;
         }
         if !small {
             chart
@@ -174,7 +180,9 @@ mod tests {
         let series = [Series { name: "SimCLR", colour: 1, points }];
         let svg = accuracy_against_severity("digits", &series, (420, 300)).unwrap();
         assert!(svg.contains("SimCLR") && svg.contains("digits") && svg.contains("#1D6FD8"));
-        assert!(svg.contains("role=\"img\" viewBox") && !svg.contains("width=\"420\" height=\"300\" viewBox"));
+        assert!(
+            svg.contains("role=\"img\" viewBox") && !svg.contains("width=\"420\" height=\"300\" viewBox")
+        );
     }
 
     #[test]

@@ -3,7 +3,7 @@
 use super::gallery::{Distortion, Gallery};
 use super::plots::MODEL_COLOURS;
 use super::{Named, named};
-use crate::bench::results::{DatasetEntry, Results, suite_name};
+use crate::bench::results::{DatasetEntry, PIXELS, Results, suite_name};
 use serde::Serialize;
 use visrep_metrics::Score;
 
@@ -67,18 +67,20 @@ pub fn transfer(results: &Results) -> Vec<Group> {
     results.datasets.iter().map(group).collect()
 }
 
-/// Rows of the scores that `name` names, one column for each model; the best of each row is marked.
+/// Rows of the scores that `name` names, one column for each model, and the last for plain pixels where scores are
+/// about them; the best of each row is marked.
 fn rows(results: &Results, columns: usize, name: impl Fn(&Score) -> Option<String>) -> Vec<Row> {
     let mut rows: Vec<(Row, Vec<f64>)> = Vec::new();
     for score in &results.scores {
-        let (Some(model), Some(name)) = (results.model_of(score), name(score)) else { continue };
+        let pixels = (score.model == PIXELS).then_some(columns - 1);
+        let (Some(column), Some(name)) = (results.model_of(score).or(pixels), name(score)) else { continue };
         let at = rows.iter().position(|(row, _)| row.name == name).unwrap_or_else(|| {
             let cells = (0..columns).map(|_| None).collect();
             rows.push((Row { name, cells }, vec![f64::NEG_INFINITY; columns]));
             rows.len() - 1
         });
-        rows[at].0.cells[model] = Some(Bar::new(score, model));
-        rows[at].1[model] = score.value;
+        rows[at].0.cells[column] = Some(Bar::new(score, column));
+        rows[at].1[column] = score.value;
     }
     rows.into_iter()
         .map(|(mut row, values)| {
@@ -101,25 +103,32 @@ pub struct Verdict {
     text: String,
 }
 
-/// For each data set and trained model, the linear probe's gain over the random initialisation.
+/// For each data set and trained model, what it gains over the random initialisation: by nearest neighbours, which
+/// judge the features as they are, and by the linear probe, which may pick from them.
 pub fn verdicts(results: &Results) -> Vec<Verdict> {
-    let linear = |model: usize, set: &DatasetEntry| {
-        results.scores.iter().find(|score| {
-            score.data == set.id && score.suite == "linear" && score.metric == "top1" && results.model_of(score) == Some(model)
-        })
+    let top1 = |suite: &str, model: usize, set: &DatasetEntry| {
+        let wanted = |score: &&Score| {
+            score.data == set.id
+                && score.suite == suite
+                && score.metric == "top1"
+                && results.model_of(score) == Some(model)
+        };
+        results.scores.iter().find(wanted).map(|score| 100.0 * score.value)
     };
     let mut verdicts = Vec::new();
     for set in &results.datasets {
         for (model, entry) in results.models.iter().enumerate().skip(1) {
-            let (Some(floor), Some(found)) = (linear(0, set), linear(model, set)) else { continue };
-            let gain = 100.0 * (found.value - floor.value);
+            let gain = |suite: &str| Some((top1(suite, 0, set)?, top1(suite, model, set)?));
+            let (Some((floor, knn)), Some((linear_floor, linear))) = (gain("knn"), gain("linear")) else {
+                continue;
+            };
             verdicts.push(Verdict {
-                change: format!("{gain:+.1} points"),
-                direction: if gain > 0.0 { "up" } else { "down" },
+                change: format!("{:+.1} points", knn - floor),
+                direction: if knn > floor { "up" } else { "down" },
                 text: format!(
-                    "{} over {} in linear-probe accuracy on {}",
+                    "{} on {}: nearest neighbours right for {knn:.1} % of images, {floor:.1} % with random features; \
+                     linear probe {linear:.1} against {linear_floor:.1} %",
                     entry.label,
-                    results.models[0].label.to_lowercase(),
                     set.label.to_lowercase()
                 ),
             });
@@ -173,9 +182,18 @@ struct CorruptionCell {
 
 impl CorruptionCell {
     fn new(error: Option<f64>, ece: Option<f64>) -> Self {
-        let text = |value: Option<f64>| value.map_or_else(|| "-".to_owned(), |value| format!("{:.1}", 100.0 * value));
-        let shade = |value: Option<f64>, full: f64| format!("rgba(217,98,43,{:.2})", 0.65 * (value.unwrap_or(0.0) / full).clamp(0.0, 1.0));
-        Self { error: text(error), error_shade: shade(error, 1.0), ece: text(ece), ece_shade: shade(ece, 0.5) }
+        let text = |value: Option<f64>| {
+            value.map_or_else(|| "-".to_owned(), |value| format!("{:.1}", 100.0 * value))
+        };
+        let shade = |value: Option<f64>, full: f64| {
+            format!("rgba(217,98,43,{:.2})", 0.65 * (value.unwrap_or(0.0) / full).clamp(0.0, 1.0))
+        };
+        Self {
+            error: text(error),
+            error_shade: shade(error, 1.0),
+            ece: text(ece),
+            ece_shade: shade(ece, 0.5),
+        }
     }
 }
 
@@ -208,15 +226,22 @@ fn corruption_set(results: &Results, set: &DatasetEntry) -> Option<CorruptionSet
         return None;
     }
     let value = |name: &str, severity: u32, model: usize, metric: &str| {
-        let found = scores.iter().find(|(score, of, by)| *of == (name, severity) && *by == model && score.metric == metric);
+        let found = scores
+            .iter()
+            .find(|(score, of, by)| *of == (name, severity) && *by == model && score.metric == metric);
         found.map(|(score, ..)| score.value)
     };
-    let mean = |values: Vec<f64>| (!values.is_empty()).then(|| values.iter().sum::<f64>() / values.len() as f64);
-    let over_severities = |name: &str, model, metric| mean((1..=5).filter_map(|s| value(name, s, model, metric)).collect());
+    let mean =
+        |values: Vec<f64>| (!values.is_empty()).then(|| values.iter().sum::<f64>() / values.len() as f64);
+    let over_severities =
+        |name: &str, model, metric| mean((1..=5).filter_map(|s| value(name, s, model, metric)).collect());
     let models = 0..results.models.len();
     let clean = |model: usize| {
         let of_model = |score: &&Score| {
-            score.data == set.id && score.suite == "linear" && score.metric == "top1" && results.model_of(score) == Some(model)
+            score.data == set.id
+                && score.suite == "linear"
+                && score.metric == "top1"
+                && results.model_of(score) == Some(model)
         };
         results.scores.iter().find(of_model).map(|score| (0.0, score.value))
     };
@@ -230,7 +255,9 @@ fn corruption_set(results: &Results, set: &DatasetEntry) -> Option<CorruptionSet
             .collect(),
     };
     let cells = |names: &[&str]| {
-        let of = |model, metric| mean(names.iter().filter_map(|name| over_severities(name, model, metric)).collect());
+        let of = |model, metric| {
+            mean(names.iter().filter_map(|name| over_severities(name, model, metric)).collect())
+        };
         models.clone().map(|model| CorruptionCell::new(of(model, "error"), of(model, "ece"))).collect()
     };
     let row = |name: &str, names: &[&str]| CorruptionRow { name: name.to_owned(), cells: cells(names) };
@@ -284,16 +311,28 @@ pub fn confusion(results: &Results) -> Vec<ConfusionSet> {
             .filter(|found| found.data == set.id)
             .filter_map(|found| {
                 let model = results.models.iter().position(|model| model.id == found.model)?;
-                let rows = found.counts.iter().zip(&set.classes).enumerate().map(|(truth, (counts, class))| {
-                    let all = counts.iter().sum::<u64>().max(1) as f64;
-                    let cell = |(answer, &n): (usize, &u64)| {
-                        let share = n as f64 / all;
-                        let (colour, share) = if answer == truth { ("29,111,216", share) } else { ("200,64,47", share * 2.0) };
-                        let share = share.min(1.0);
-                        MatrixCell { n, shade: format!("rgba({colour},{:.2})", 0.85 * share), ink: if share > 0.55 { "#fff" } else { "#1f242c" } }
-                    };
-                    MatrixRow { class: class.clone(), cells: counts.iter().enumerate().map(cell).collect() }
-                });
+                let rows =
+                    found.counts.iter().zip(&set.classes).enumerate().map(|(truth, (counts, class))| {
+                        let all = counts.iter().sum::<u64>().max(1) as f64;
+                        let cell = |(answer, &n): (usize, &u64)| {
+                            let share = n as f64 / all;
+                            let (colour, share) = if answer == truth {
+                                ("29,111,216", share)
+                            } else {
+                                ("200,64,47", share * 2.0)
+                            };
+                            let share = share.min(1.0);
+                            MatrixCell {
+                                n,
+                                shade: format!("rgba({colour},{:.2})", 0.85 * share),
+                                ink: if share > 0.55 { "#fff" } else { "#1f242c" },
+                            }
+                        };
+                        MatrixRow {
+                            class: class.clone(),
+                            cells: counts.iter().enumerate().map(cell).collect(),
+                        }
+                    });
                 Some(Matrix { model: results.models[model].label.clone(), rows: rows.collect() })
             })
             .collect();
@@ -314,7 +353,8 @@ pub struct Similarity<'a> {
 
 /// The 2AFC table: one row for each distortion, one column for each model.
 pub fn similarity<'a>(results: &Results, gallery: &'a Gallery) -> Option<Similarity<'a>> {
-    let columns: Vec<_> = results.models.iter().map(|model| model.label.clone()).collect();
+    let mut columns: Vec<_> = results.models.iter().map(|model| model.label.clone()).collect();
+    columns.push("Pixels, mean squared error".to_owned());
     let rows = rows(results, columns.len(), |score| {
         (score.suite == "similarity" && score.metric == "2afc").then(|| score.task.replace('_', " "))
     });
