@@ -1,5 +1,7 @@
 //! Parameters that make no sense are refused with a message that names them.
 
+#![allow(clippy::unwrap_used)] // a test may panic, its helpers too
+
 use visrep_augment::{
     BlurMethod, Border, CenterCrop, ColorJitter, Filter, GaussianBlur, MAX_SIDE, RandomApply,
     RandomGrayscale, RandomHorizontalFlip, RandomResizedCrop, Resize, RgbImage, Solarize, adjust_brightness,

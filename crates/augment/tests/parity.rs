@@ -1,5 +1,7 @@
 //! Every operation against Pillow and torchvision on the same parameters (`fixtures/golden/augment/make.py`).
 
+#![allow(clippy::unwrap_used)] // a test may panic, its helpers too
+
 use safetensors::SafeTensors;
 use serde_json::Value;
 use std::path::{Path, PathBuf};

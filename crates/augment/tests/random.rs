@@ -1,5 +1,7 @@
 //! What the random transforms draw: distributions, probabilities, order, and that equal generators give equal views.
 
+#![allow(clippy::unwrap_used)] // a test may panic, its helpers too
+
 use serde_json::Value;
 use std::collections::HashMap;
 use std::ops::RangeInclusive;

@@ -20,6 +20,21 @@ pub(crate) fn header(bytes: &[u8]) -> Result<Header, Error> {
 }
 
 pub(crate) fn decode(bytes: &[u8]) -> Result<RgbImage, Error> {
+    decode_whole(bytes).map_err(|error| match claimed_length(bytes) {
+        Some(claimed) if claimed > bytes.len() => {
+            Error::truncated(FORMAT, format!("{} of {claimed} bytes are there", bytes.len()))
+        }
+        _ => error,
+    })
+}
+
+/// The length that the RIFF header gives the file. The decoder takes what is cut off for damage.
+fn claimed_length(bytes: &[u8]) -> Option<usize> {
+    let size = u32::from_le_bytes(*bytes.get(4..)?.first_chunk()?);
+    usize::try_from(size).ok()?.checked_add(8)
+}
+
+fn decode_whole(bytes: &[u8]) -> Result<RgbImage, Error> {
     let mut decoder = open(bytes)?;
     let (width, height) = decoder.dimensions();
     let channels = if decoder.has_alpha() { 4 } else { 3 };

@@ -1,5 +1,7 @@
 //! Every awkward file against what Pillow makes of it.
 
+#![allow(clippy::unwrap_used)] // a test may panic, its helpers too
+
 mod common;
 
 use visrep_decode::{DecodeOptions, Format, OrientationPolicy, RgbImage, decode, read_header};

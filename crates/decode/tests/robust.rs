@@ -1,5 +1,7 @@
 //! Broken, hostile and cut-off files: an error, never a panic, and no memory for what a header only claims.
 
+#![allow(clippy::unwrap_used)] // a test may panic, its helpers too
+
 mod common;
 
 use proptest::prelude::*;

@@ -1,6 +1,8 @@
 //! Values and gradients against lightly's `NTXentLoss` and `torch.nn.functional.cross_entropy`
 //! (fixtures/golden/losses), and against slow transcriptions of the formulas.
 
+#![allow(clippy::unwrap_used)] // a test may panic, its helpers too
+
 use serde_json::Value;
 use tch::{Kind, Tensor};
 use visrep_losses::{Error, cross_entropy, nt_xent};

@@ -93,7 +93,11 @@ impl Model {
     ///
     /// # Errors
     /// Those of [`Self::create`] and [`Self::load_weights`].
-    pub fn from_weights(name: &str, path: impl AsRef<Path>, device: Device) -> Result<(Self, LoadReport), Error> {
+    pub fn from_weights(
+        name: &str,
+        path: impl AsRef<Path>,
+        device: Device,
+    ) -> Result<(Self, LoadReport), Error> {
         let head = arch::resolve(name)?.architecture.head().name;
         let file = weights::WeightFile::read(path.as_ref())?;
         let num_classes = Some(file.classes(head)?.unwrap_or(0));

@@ -14,7 +14,7 @@ use visrep_probe::{
 fn data(count: u32, shade: u8) -> Arc<dyn Dataset> {
     let sample = |i: u32| {
         let image = RgbImage::from_fn(32, 32, |x, y| {
-            let on = if i % 2 == 0 { (x / 4) % 2 == 0 } else { (y / 4) % 2 == 0 };
+            let on = if i.is_multiple_of(2) { (x / 4) % 2 == 0 } else { (y / 4) % 2 == 0 };
             if on { [shade, 150, 90 + i as u8] } else { [30, i as u8, 40] }
         });
         Sample { image: SampleImage::Decoded(image), label: Some(i % 2), key: format!("drawn-{i}") }

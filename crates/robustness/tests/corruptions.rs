@@ -16,7 +16,11 @@ use visrep_robustness::{
 fn data(count: u32, labelled: bool) -> Arc<dyn Dataset> {
     let sample = |i: u32| {
         let image = RgbImage::from_fn(32, 32, |x, y| {
-            let on = if i % 2 == 0 { (x / 4 + i) % 2 == 0 } else { (x / 4 + y / 4 + i) % 2 == 0 };
+            let on = if i.is_multiple_of(2) {
+                (x / 4 + i).is_multiple_of(2)
+            } else {
+                (x / 4 + y / 4 + i).is_multiple_of(2)
+            };
             if on { [200 - i as u8, 150, 90] } else { [30, 60 + i as u8, 40] }
         });
         Sample {

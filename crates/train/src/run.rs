@@ -229,7 +229,7 @@ impl<'a> Run<'a> {
     }
 
     fn logs(&self, step: u64) -> bool {
-        step % self.recipe.log.every_steps == 0 || step == self.total
+        step.is_multiple_of(self.recipe.log.every_steps) || step == self.total
     }
 
     /// Notes that the next batch is `batch` of `epoch`, or the next epoch's first when there is no such batch.

@@ -1,5 +1,7 @@
 //! Optimisers and the average against torch 2.11 and timm 1.0.31 (fixtures/golden/train).
 
+#![allow(clippy::unwrap_used)] // a test may panic, its helpers too
+
 use serde_json::Value;
 use std::collections::BTreeMap;
 use tch::{Kind, Tensor};

@@ -1,6 +1,8 @@
 //! Stopping and going on: *n steps, resume, n steps* equals *2n steps* to the bit, and damaged, foreign or
 //! unwritable checkpoints do no harm.
 
+#![allow(clippy::unwrap_used)] // a test may panic, its helpers too
+
 mod common;
 
 use common::{images, options, recipe};

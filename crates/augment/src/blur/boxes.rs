@@ -17,7 +17,7 @@ type Line = [u8; LANES];
 /// Edges are continued with their own values. A `sigma` that is not above 0 changes nothing; one above
 /// 10,000 counts as 10,000.
 pub fn pillow_blur(image: &mut RgbImage, sigma: f64) {
-    if !(sigma > 0.0) {
+    if sigma.is_nan() || sigma <= 0.0 {
         return;
     }
     let filter = BoxFilter::for_sigma(sigma.min(1e4) as f32);

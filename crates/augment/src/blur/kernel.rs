@@ -30,7 +30,7 @@ pub fn gaussian_blur(image: &mut RgbImage, size: u32, sigma: f64, border: Border
 /// The centre of the kernel and one half of it, outwards.
 fn half_kernel(size: u32, sigma: f64) -> Vec<f32> {
     let radius = size.min(MAX_SIDE) / 2;
-    if !(sigma > 0.0) {
+    if sigma.is_nan() || sigma <= 0.0 {
         return vec![1.0];
     }
     let weight = |x: u32| (-0.5 * (f64::from(x) / sigma).powi(2)).exp();

@@ -49,12 +49,21 @@ impl Scratch {
     #[inline(always)]
     fn row<'a>(&'a mut self, component: &'a Component, y: usize, width: usize) -> &'a [u8] {
         // The row above for an upper row, below for a lower one; the edges have none and stand in for it.
-        let far = if y % 2 == 0 { (y / 2).saturating_sub(1) } else { (y / 2 + 1).min(component.height - 1) };
+        let far = if y.is_multiple_of(2) {
+            (y / 2).saturating_sub(1)
+        } else {
+            (y / 2 + 1).min(component.height - 1)
+        };
         match component.method {
             Method::None => return &component.row(y)[..width],
             Method::Width => upsample::double_width(component.row(y), &mut self.row),
             Method::Height => {
-                upsample::double_height(component.row(y / 2), component.row(far), y % 2 == 0, &mut self.row);
+                upsample::double_height(
+                    component.row(y / 2),
+                    component.row(far),
+                    y.is_multiple_of(2),
+                    &mut self.row,
+                );
             }
             Method::Both => {
                 upsample::double_both(

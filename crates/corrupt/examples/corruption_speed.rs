@@ -1,6 +1,6 @@
 //! Milliseconds per 224 x 224 image for each corruption, the mean of the five severities on one thread.
 //!
-//! `cargo run -p visrep-corrupt --example speed`
+//! `cargo run -p visrep-corrupt --example corruption_speed`
 
 use std::time::Instant;
 

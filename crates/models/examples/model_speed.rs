@@ -1,5 +1,5 @@
 //! Images per second of a model in f32, inference and training steps (forward and backward), on random images:
-//! `cargo run -p visrep-models --example speed -- resnet50 32 [--train] [--device cuda]`.
+//! `cargo run -p visrep-models --example model_speed -- resnet50 32 [--train] [--device cuda]`.
 
 use std::time::{Duration, Instant};
 use tch::{Device, Kind, Tensor};
