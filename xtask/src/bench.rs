@@ -5,7 +5,7 @@ use std::path::Path;
 use std::process::{Command, ExitCode};
 
 use crate::error::{Error, Result};
-use crate::process::{cargo, run as run_command, with_library_path};
+use crate::process::{cargo, run as run_command, with_libtorch};
 use crate::setup;
 
 const EXAMPLES: &str = "\
@@ -28,17 +28,26 @@ impl Args {
     pub(crate) fn passed_on(&self) -> &[OsString] {
         &self.args
     }
+
+    fn names_an_output(&self) -> bool {
+        self.args.iter().any(|arg| arg.to_string_lossy().split('=').next() == Some("--out"))
+    }
 }
 
-/// Runs the command; the exit code is that of `visrep bench`.
-pub(crate) fn run(root: &Path, args: &Args) -> Result<ExitCode> {
+/// Runs the command; the exit code is that of `visrep bench`. It works from the folder `here`, where the user
+/// stands, so that paths mean what they say; results go to the project's `target` all the same.
+pub(crate) fn run(root: &Path, here: &Path, args: &Args) -> Result<ExitCode> {
     let libtorch = setup::ensure(root)?;
-    run_command(with_library_path(cargo().args(["build", "--package", "visrep"]), &libtorch.lib)?)?;
+    run_command(with_libtorch(cargo().args(["build", "--package", "visrep"]), &libtorch.lib)?)?;
     let mut visrep = cargo();
     visrep
         .args(["run", "--quiet", "--package", "visrep", "--bin", "visrep", "--", "bench"])
-        .args(args.passed_on());
-    with_library_path(&mut visrep, &libtorch.lib)?;
+        .args(args.passed_on())
+        .current_dir(here);
+    if here != root && !args.names_an_output() {
+        visrep.arg("--out").arg(root.join("target/visrep/bench"));
+    }
+    with_libtorch(&mut visrep, &libtorch.lib)?;
     become_program(&mut visrep)
 }
 

@@ -63,12 +63,13 @@ fn main() -> ExitCode {
 
 fn run(cli: Cli) -> Result<ExitCode> {
     let root = project_root()?;
+    let here = std::env::current_dir().unwrap_or_else(|_| root.clone());
     std::env::set_current_dir(&root)
         .map_err(|e| Error::new(format!("cannot enter the project folder {}: {e}", root.display())))?;
     match cli.command {
         Command::Setup(args) => setup::run(&root, &args).map(|_| ExitCode::SUCCESS),
         Command::Doctor(args) => doctor::run(&root, &args),
-        Command::Bench(args) => bench::run(&root, &args),
+        Command::Bench(args) => bench::run(&root, &here, &args),
         Command::Test(args) => test::run(&root, &args).map(|()| ExitCode::SUCCESS),
         Command::Lint(args) => lint::run(&root, &args).map(|()| ExitCode::SUCCESS),
         Command::Ci(args) => ci::run(&root, &args).map(|()| ExitCode::SUCCESS),

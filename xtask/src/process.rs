@@ -11,9 +11,10 @@ pub(crate) fn cargo() -> Command {
     Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()))
 }
 
-/// Puts `folder` in front of the loader's search path, for what rpath does not cover: doctests, and a
-/// LibTorch outside `target`.
-pub(crate) fn with_library_path<'a>(command: &'a mut Command, folder: &Path) -> Result<&'a mut Command> {
+/// What programs on LibTorch are started with. `folder` goes in front of the loader's search path, for what
+/// rpath does not cover: doctests, and a LibTorch outside `target`. And OpenMP's threads sleep while they wait,
+/// unless the user says otherwise: spinning, they take the cores from the threads that load images.
+pub(crate) fn with_libtorch<'a>(command: &'a mut Command, folder: &Path) -> Result<&'a mut Command> {
     let old = std::env::var_os("LD_LIBRARY_PATH").unwrap_or_default();
     let paths = std::iter::once(folder.to_path_buf())
         .chain(std::env::split_paths(&old).filter(|path| !path.as_os_str().is_empty()));
@@ -21,6 +22,9 @@ pub(crate) fn with_library_path<'a>(command: &'a mut Command, folder: &Path) -> 
         Error::new(format!("LibTorch's folder {} cannot stand in LD_LIBRARY_PATH: {e}", folder.display()))
             .fix("use a path without a colon")
     })?;
+    if std::env::var_os("OMP_WAIT_POLICY").is_none() {
+        command.env("OMP_WAIT_POLICY", "passive");
+    }
     Ok(command.env("LD_LIBRARY_PATH", joined))
 }
 

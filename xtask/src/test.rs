@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use crate::error::{Error, Result};
-use crate::process::{cargo, run as run_command, with_library_path};
+use crate::process::{cargo, run as run_command, with_libtorch};
 use crate::setup;
 
 /// Crates that must build and test on a machine without LibTorch, with their default features.
@@ -21,7 +21,7 @@ pub(crate) struct Args {}
 pub(crate) fn run(root: &Path, _args: &Args) -> Result<()> {
     without_libtorch()?;
     let libtorch = setup::ensure(root)?;
-    run_command(with_library_path(cargo().args(["test", "--workspace"]), &libtorch.lib)?)
+    run_command(with_libtorch(cargo().args(["test", "--workspace"]), &libtorch.lib)?)
 }
 
 /// Asks cargo what those crates depend on, then tests them, alone so that no other crate of the workspace

@@ -1,7 +1,7 @@
 //! A measurement of a model on data: the trait that every suite implements, and what it is given.
 
 use crate::identity::weights_hash;
-use crate::{Error, ExtractOptions, FeatureSet, extract};
+use crate::{Error, ExtractOptions, FeatureSet, LinearProbe, LinearProbeOptions, extract};
 use std::cell::RefCell;
 use std::collections::{BTreeMap, HashMap};
 use std::path::PathBuf;
@@ -28,8 +28,8 @@ pub enum Part {
     Test,
 }
 
-/// What benchmarks share: data, where to cache, seeds and resources. Features are extracted once for each model
-/// and part, whichever benchmarks ask for them.
+/// What benchmarks share: data, where to cache, seeds and resources. Features are extracted, and linear probes
+/// fitted, once for each model, whichever benchmarks ask for them.
 pub struct Context {
     /// Training and test data, and how they were split.
     pub splits: Splits,
@@ -48,14 +48,16 @@ pub struct Context {
     /// Draw progress bars.
     pub progress: bool,
     features: RefCell<HashMap<(String, Part), Rc<FeatureSet>>>,
+    probes: RefCell<HashMap<(String, String), Rc<LinearProbe>>>,
 }
 
 impl Context {
     /// A context for `splits` with seed 0, no cache folder, a worker per core, batches of 64 and no progress bars.
     pub fn new(splits: Splits, data: impl Into<String>, weights: impl Into<String>) -> Self {
         let ExtractOptions { batch_size, workers, cache, progress } = ExtractOptions::default();
-        let (data, weights, features) = (data.into(), weights.into(), RefCell::default());
-        Self { splits, data, weights, cache, seed: 0, workers, batch_size, progress, features }
+        let (data, weights) = (data.into(), weights.into());
+        let (features, probes) = (RefCell::default(), RefCell::default());
+        Self { splits, data, weights, cache, seed: 0, workers, batch_size, progress, features, probes }
     }
 
     /// How features are extracted.
@@ -81,6 +83,18 @@ impl Context {
         let set = Rc::new(extract(model, data.clone(), &self.extract_options())?);
         self.features.borrow_mut().insert(key, Rc::clone(&set));
         Ok(set)
+    }
+
+    /// The linear probe on the model's training features, fitted at the first call with these options.
+    pub fn linear_probe(&self, model: &Model, options: &LinearProbeOptions) -> Result<Rc<LinearProbe>, Error> {
+        let key = (weights_hash(model)?, format!("{options:?}"));
+        if let Some(probe) = self.probes.borrow().get(&key) {
+            return Ok(Rc::clone(probe));
+        }
+        let train = self.features(model, Part::Train)?;
+        let probe = Rc::new(LinearProbe::fit(&train, options)?);
+        self.probes.borrow_mut().insert(key, Rc::clone(&probe));
+        Ok(probe)
     }
 
     /// The protocol entries that hold for every benchmark on this data: split, preprocessing, seed.

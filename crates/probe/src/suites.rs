@@ -102,9 +102,9 @@ impl Benchmark for LinearBenchmark {
     }
 
     fn run(&self, model: &Model, context: &Context) -> Result<Vec<Score>, Error> {
-        let (train, test) = (context.features(model, Part::Train)?, context.features(model, Part::Test)?);
+        let test = context.features(model, Part::Test)?;
         let options = self.options.clone().unwrap_or_else(|| LinearProbeOptions::searched(context.seed));
-        let probe = LinearProbe::fit(&train, &options)?;
+        let probe = context.linear_probe(model, &options)?;
         let probabilities = probe.predict(&test.features)?;
         let mut protocol = context.protocol(model);
         protocol.extend(linear_protocol(&probe, &options));

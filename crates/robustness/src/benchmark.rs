@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 use visrep_corrupt::Corruption;
 use visrep_metrics::{Interval, Score, corruption_error};
 use visrep_models::Model;
-use visrep_probe::{Context, Figure, LinearProbe, LinearProbeOptions, Part, linear_protocol};
+use visrep_probe::{Context, Figure, LinearProbeOptions, linear_protocol};
 
 const SUITE: &str = "imagenet-c";
 
@@ -34,8 +34,7 @@ impl CorruptionBenchmark {
     /// The full report, whose parts plots need, and its scores.
     pub fn report(&self, model: &Model, context: &Context) -> Result<(CorruptionReport, Vec<Score>), Error> {
         let options = self.probe.clone().unwrap_or_else(|| LinearProbeOptions::searched(context.seed));
-        let train = context.features(model, Part::Train)?;
-        let probe = LinearProbe::fit(&train, &options)?;
+        let probe = context.linear_probe(model, &options)?;
         let corruptions = CorruptionOptions {
             corruptions: self.corruptions.clone(),
             label_space: self.label_space,
@@ -100,8 +99,16 @@ fn scores(
         push(task(result), "ece", result.calibration.ece, Some(result.ece_interval.clone()), "none");
     }
     let imagenet = report.label_space() == LabelSpace::ImageNet1k;
+    let mean = |values: &[f64]| values.iter().sum::<f64>() / values.len().max(1) as f64;
+    let mut eces = Vec::new();
+    for (corruption, results) in &report.corruptions {
+        let of_severities: Vec<_> = results.iter().map(|result| result.calibration.ece).collect();
+        eces.push(mean(&of_severities));
+        push(corruption.name().into(), "mean-ece", mean(&of_severities), None, "none");
+    }
+    push("mean".into(), "mean-ece", mean(&eces), None, "none");
     for (name, errors) in report.errors() {
-        push(name.into(), "mean-error", errors.iter().sum::<f64>() / 5.0, None, "none");
+        push(name.into(), "mean-error", mean(&errors), None, "none");
         if imagenet && Corruption::BENCHMARK.iter().any(|corruption| corruption.name() == name) {
             push(name.into(), "ce", corruption_error(name, &errors)?, None, "AlexNet");
         }
@@ -111,7 +118,7 @@ fn scores(
         "mean-error",
         report.mean_error()?,
         None,
-        "none: AlexNet's errors are for ImageNet-1k labels",
+        if imagenet { "none" } else { "none: AlexNet's errors are for ImageNet-1k labels" },
     );
     if let Some((mce, relative)) = report.mce()? {
         push("mean".into(), "mce", mce, None, "AlexNet");
