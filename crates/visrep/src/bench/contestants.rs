@@ -40,8 +40,14 @@ pub struct Training<'a> {
 pub struct Interrupted;
 
 /// The recipes whose results the default benchmark compares with a random initialisation.
-const RECIPES: [(&str, &str, &str); 2] =
-    [("simclr", "SimCLR", "trained without labels"), ("supervised", "Supervised", "trained with labels")];
+const RECIPES: [(&str, &str, &str); 2] = [
+    ("simclr", "SimCLR", "trained on both sets' training images without labels"),
+    (
+        "supervised",
+        "Supervised",
+        "trained with the labels of those images, every class below among them: an upper bound, not few-shot",
+    ),
+];
 
 /// A random initialisation, a backbone trained without labels and one trained with them, all of one architecture.
 pub fn trained_here(training: &Training<'_>) -> Result<Vec<Contestant>> {
@@ -52,7 +58,9 @@ pub fn trained_here(training: &Training<'_>) -> Result<Vec<Contestant>> {
         if found.is_empty() {
             found.push(random(&recipe.model.name, training.seed, training.device)?);
         }
-        let run = training.folder.join(&name);
+        // Another recipe or seed is another run, beside this one.
+        let digest = hash(&recipe.to_toml()?);
+        let run = training.folder.join(format!("{name}-seed{}-{digest:08x}", training.seed));
         let weights = run.join("model.safetensors");
         eprintln!("{label}: recipe {name} in {}", run.display());
         let options = RunOptions {
@@ -66,12 +74,11 @@ pub fn trained_here(training: &Training<'_>) -> Result<Vec<Contestant>> {
             Outcome::Finished => {}
             Outcome::Interrupted => bail!(Interrupted),
         }
-        let about = format!("{about}, recipe {name}");
         let mut contestant = own(&recipe.model.name, &weights, training.device)?;
         contestant.entry = ModelEntry {
             id: id.to_owned(),
             label: label.to_owned(),
-            about,
+            about: about.to_owned(),
             weights: format!("recipe {name}, seed {}", training.seed),
             ..contestant.entry
         };
@@ -79,6 +86,14 @@ pub fn trained_here(training: &Training<'_>) -> Result<Vec<Contestant>> {
         found.push(contestant);
     }
     Ok(found)
+}
+
+/// FNV-1a, folded to 32 bits: enough to tell recipes apart, and the same on every machine.
+fn hash(text: &str) -> u32 {
+    let hash = text.bytes().fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| {
+        (hash ^ u64::from(byte)).wrapping_mul(0x0000_0100_0000_01b3)
+    });
+    (hash ^ (hash >> 32)) as u32
 }
 
 /// The floor that every comparison needs: a network that has learned nothing.

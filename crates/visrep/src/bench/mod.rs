@@ -15,7 +15,7 @@ use contestants::{Contestant, Training};
 use results::{DatasetEntry, Details, Results};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::sync::atomic::AtomicBool;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Instant;
 use tch::Device;
 use visrep_data::{Dataset, Splits, Subset};
@@ -40,6 +40,13 @@ pub struct Plan {
     pub stop: Arc<AtomicBool>,
     /// The command line, for the record.
     pub command: String,
+}
+
+impl Plan {
+    /// Errs when a signal asked for the end. What is done so far is kept: trained backbones and features.
+    fn go_on(&self) -> Result<()> {
+        if self.stop.load(Ordering::Relaxed) { Err(Interrupted.into()) } else { Ok(()) }
+    }
 }
 
 /// A user's model and images.
@@ -81,21 +88,20 @@ pub fn run(plan: &Plan) -> Result<()> {
         suites::measure(plan, set, &contestants, &mut results, &mut gallery)?;
     }
     suites::similarity(plan, &contestants, &mut results, &mut gallery)?;
-    if let (Some(contestant), Source::AllFixtures) =
-        (contestants.iter().find(|c| c.recipe.is_some()), Source::AllFixtures)
-    {
+    if let Some(contestant) = contestants.iter().find(|contestant| contestant.recipe.is_some()) {
         gallery.views = pictures::views(contestant, &*Source::AllFixtures.open_train()?, plan.seed)?;
     }
     results.finished = now();
     results.seconds = started.elapsed().as_secs_f64();
-    let json = serde_json::to_vec_pretty(&results)?;
-    let html = report::render(&results, &gallery)?;
-    write(&plan.out.join("results.json"), &json)?;
-    write(&plan.out.join("report.html"), html.as_bytes())?;
-    print!("{}", table::render(&results));
-    println!("\nresults  {}", plan.out.join("results.json").display());
-    println!("report   {}", plan.out.join("report.html").display());
-    Ok(())
+    let (json, html) = (plan.out.join("results.json"), plan.out.join("report.html"));
+    write(&json, &serde_json::to_vec_pretty(&results)?)?;
+    write(&html, report::render(&results, &gallery)?.as_bytes())?;
+    let table = table::render(&results);
+    crate::commands::output::say(&format!(
+        "{table}\nresults  {}\nreport   {}\n",
+        json.display(),
+        html.display()
+    ))
 }
 
 fn write(path: &Path, bytes: &[u8]) -> Result<()> {
@@ -140,7 +146,13 @@ impl Set {
             }
         };
         let id = source.to_string();
-        let label = if label.is_empty() { id.clone() } else { label.to_owned() };
+        let label = match (label, source) {
+            ("", Source::Path(path)) => {
+                path.file_name().map_or_else(|| id.clone(), |name| name.to_string_lossy().into_owned())
+            }
+            ("", _) => id.clone(),
+            (label, _) => label.to_owned(),
+        };
         let classes = train.classes().to_vec();
         let entry = DatasetEntry {
             id,
@@ -166,13 +178,24 @@ fn limited(data: Arc<dyn Dataset>, limit: usize) -> Arc<dyn Dataset> {
 fn environment(plan: &Plan) -> Vec<(String, String)> {
     let version = visrep_torch::version();
     [
+        ("processor", processor()),
         ("LibTorch", version.to_string()),
         ("device", format!("{:?}", plan.device).to_lowercase()),
-        ("threads", tch::get_num_threads().to_string()),
+        ("threads", format!("{} for LibTorch, {} that load images", tch::get_num_threads(), plan.workers)),
+        ("batch", plan.batch_size.to_string()),
         ("seed", plan.seed.to_string()),
     ]
     .map(|(name, value)| (name.to_owned(), value))
     .into()
+}
+
+/// The processor's name where the system tells it, else its architecture.
+fn processor() -> String {
+    let named = std::fs::read_to_string("/proc/cpuinfo").ok().and_then(|text| {
+        let line = text.lines().find(|line| line.starts_with("model name"))?;
+        Some(line.split_once(':')?.1.trim().to_owned())
+    });
+    named.unwrap_or_else(|| std::env::consts::ARCH.to_owned())
 }
 
 /// The time in RFC 3339, UTC, to the second.

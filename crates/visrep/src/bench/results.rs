@@ -61,9 +61,11 @@ pub fn suite_name(score: &Score) -> Option<String> {
         ("knn", "top1") => Some(format!("kNN, k = {}", protocol("k"))),
         ("linear", "top1") => Some("linear probe".to_owned()),
         ("linear", "ece") => Some("linear probe, ECE".to_owned()),
-        ("classifier", "top1") => Some("own classifier".to_owned()),
+        ("imagenet-c", "mean-error") if score.task == "mean" => Some("error under corruption".to_owned()),
+        ("imagenet-c", "mce") => Some("mCE (AlexNet = 100)".to_owned()),
         (suite, "top1") if suite.starts_with("few-shot-") => {
-            Some(format!("{}-shot ridge", protocol("shots")))
+            let fewer = score.protocol.get("smallest_class").map_or("", |_| " (fewer in some classes)");
+            Some(format!("{}-shot ridge{fewer}", protocol("shots")))
         }
         ("similarity", "2afc") if score.task == "mean" => Some("2AFC, distorted photographs".to_owned()),
         _ => None,
@@ -73,7 +75,7 @@ pub fn suite_name(score: &Score) -> Option<String> {
 /// A model of the comparison.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct ModelEntry {
-    /// What scores call it.
+    /// What [`Details`] call it. Scores name a model by its architecture and weights.
     pub id: String,
     /// What people read.
     pub label: String,

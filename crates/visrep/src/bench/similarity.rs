@@ -56,6 +56,11 @@ impl Crops {
         Ok(Self { images, seed })
     }
 
+    /// How many triplets each distortion gives.
+    pub fn triplets_each(&self) -> usize {
+        self.images.len() * PAIRS.len()
+    }
+
     /// Every crop under `distortion` at each pair of [`PAIRS`], the weaker first.
     pub fn triplets(&self, distortion: Corruption) -> impl Iterator<Item = Result<Triplet>> {
         let mut nth = 0;

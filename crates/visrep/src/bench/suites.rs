@@ -13,8 +13,8 @@ use visrep_data::{Dataset as _, Splits};
 use visrep_metrics::{ReliabilityBin, Score, bootstrap_mean, mean};
 use visrep_perceptual::{ImageDistance, PerceptualDistance, PixelDistance, score_triplets};
 use visrep_probe::{
-    Benchmark, Context, FewShotBenchmark, KnnBenchmark, LEVEL, LinearBenchmark, LinearProbe,
-    LinearProbeOptions, Part, RESAMPLES, ScoreKind, evaluate,
+    Benchmark, Context, FewShotBenchmark, KnnBenchmark, LEVEL, LinearBenchmark, LinearProbeOptions, Part,
+    Progress, RESAMPLES, ScoreKind, evaluate,
 };
 use visrep_robustness::{CorruptionBenchmark, CorruptionReport, LabelSpace};
 
@@ -37,11 +37,13 @@ pub fn measure(
         eprintln!("{}: {}", set.entry.label, contestant.entry.label);
         let context = context(plan, set, contestant);
         for suite in transfer() {
+            plan.go_on()?;
             results.scores.extend(suite.run(&contestant.model, &context)?);
         }
         let train = context.features(&contestant.model, Part::Train)?;
         let test = context.features(&contestant.model, Part::Test)?;
-        let probe = LinearProbe::fit(&train, &LinearProbeOptions::searched(plan.seed))?;
+        let options = LinearProbeOptions::searched(plan.seed);
+        let probe = context.linear_probe(&contestant.model, &options)?;
         let clean = evaluate(&probe.predict(&test.features)?, &test.labels, ScoreKind::Probabilities)?;
         let (model, data) = (contestant.entry.id.clone(), set.entry.id.clone());
         if let Some(probabilistic) = clean.probabilistic {
@@ -59,10 +61,11 @@ pub fn measure(
             counts: clean.confusion.rows().map(<[u64]>::to_vec).collect(),
         });
 
+        plan.go_on()?;
         let corruption = CorruptionBenchmark {
             corruptions: Corruption::BENCHMARK.to_vec(),
             label_space: label_space(&set.entry.classes),
-            probe: Some(LinearProbeOptions::searched(plan.seed)),
+            probe: Some(options),
         };
         let (report, scores) = corruption.report(&contestant.model, &context)?;
         results.scores.extend(scores);
@@ -198,10 +201,13 @@ fn two_afc(
         })
     };
     let (mut scores, mut all) = (Vec::new(), Vec::new());
+    let mut progress = Progress::new(true, "triplets", DISTORTIONS.len() * crops.triplets_each());
     for distortion in DISTORTIONS {
+        plan.go_on()?;
         let found =
             score_triplets::<anyhow::Error>(distance, crops.triplets(distortion), TRIPLETS, plan.seed)
                 .with_context(|| distortion.to_string())?;
+        progress.advance(found.two_afc.agreement.len());
         scores.push(score(distortion.name(), &found.two_afc.agreement)?);
         all.extend(found.two_afc.agreement);
     }

@@ -1,7 +1,7 @@
 //! `visrep corrupt`: one image under one of ImageNet-C's corruptions.
 
 use super::output;
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, bail};
 use clap::Args;
 use std::path::PathBuf;
 use visrep_corrupt::{Corruption, Scale, Severity, corrupt};
@@ -39,6 +39,9 @@ pub struct Corrupt {
 
 impl Corrupt {
     pub fn run(self) -> Result<()> {
+        if !self.output.extension().is_some_and(|ending| ending.eq_ignore_ascii_case("png")) {
+            bail!("{}: the result is a PNG; let its name end in .png", self.output.display());
+        }
         let named = || self.input.display().to_string();
         let bytes = std::fs::read(&self.input).with_context(named)?;
         let image = decode(&bytes, &DecodeOptions::default()).with_context(named)?;

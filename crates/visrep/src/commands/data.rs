@@ -1,5 +1,6 @@
 //! `visrep data`: looking at images before anything is computed from them.
 
+use super::output;
 use crate::source::{self, Source};
 use anyhow::{Result, bail};
 use clap::{Args, Subcommand};
@@ -68,7 +69,7 @@ impl Inspect {
             progress.inc(1);
         }
         progress.finish_and_clear();
-        findings.print(&self.source.to_string(), &*data);
+        output::say(&findings.text(&self.source.to_string(), &*data))?;
         if !findings.broken.is_empty() {
             bail!("{} of {} images are broken", findings.broken.len(), data.len());
         }
@@ -104,49 +105,42 @@ impl Findings {
         }
     }
 
-    fn print(&self, name: &str, data: &dyn Dataset) {
-        println!("{name}: {} images, {:.1} MB", data.len(), self.bytes as f64 / 1e6);
-        let list = |counts: &BTreeMap<String, usize>| {
-            counts.iter().map(|(name, n)| format!("{name} {n}")).collect::<Vec<_>>().join(", ")
+    /// What was found, for people.
+    fn text(&self, name: &str, data: &dyn Dataset) -> String {
+        let mut lines = vec![format!("{name}: {} images, {:.1} MB", data.len(), self.bytes as f64 / 1e6)];
+        let formats: Vec<_> = self.formats.iter().map(|(format, n)| format!("{format} {n}")).collect();
+        lines.push(format!("formats: {}", formats.join(", ")));
+        let range = |side: fn(&(u32, u32)) -> u32| {
+            let sides = || self.sizes.keys().map(side);
+            format!("{} to {}", sides().min().unwrap_or_default(), sides().max().unwrap_or_default())
         };
-        println!("formats: {}", list(&self.formats));
-        if let (Some(narrowest), Some(widest)) =
-            (self.sizes.keys().map(|size| size.0).min(), self.sizes.keys().map(|size| size.0).max())
-        {
-            let low = self.sizes.keys().map(|size| size.1).min().unwrap_or_default();
-            let high = self.sizes.keys().map(|size| size.1).max().unwrap_or_default();
-            println!(
-                "sizes: {} different, {narrowest} to {widest} wide, {low} to {high} high",
-                self.sizes.len()
-            );
-        }
-        if self.labels.is_empty() {
-            println!("labels: none");
-        } else {
-            let (fewest, most) = (self.labels.values().min(), self.labels.values().max());
-            println!(
-                "classes: {} named, {} present, {} to {} images each, {} images unlabelled",
-                data.classes().len(),
-                self.labels.len(),
-                fewest.unwrap_or(&0),
-                most.unwrap_or(&0),
-                self.unlabelled
-            );
-            for (label, n) in self.labels.iter().take(SHOWN) {
-                println!(
-                    "  {label:>4}  {n:>7}  {}",
-                    data.classes().get(*label as usize).map_or("", String::as_str)
-                );
-            }
-            if self.labels.len() > SHOWN {
-                println!("  and {} more", self.labels.len() - SHOWN);
-            }
-        }
-        for message in self.broken.iter().take(SHOWN) {
-            println!("broken: {message}");
-        }
+        let (wide, high) = (range(|size| size.0), range(|size| size.1));
+        lines.push(format!("sizes: {} different, {wide} wide, {high} high", self.sizes.len()));
+        self.describe_labels(data, &mut lines);
+        lines.extend(self.broken.iter().take(SHOWN).map(|message| format!("broken: {message}")));
         if self.broken.len() > SHOWN {
-            println!("and {} more broken images", self.broken.len() - SHOWN);
+            lines.push(format!("and {} more broken images", self.broken.len() - SHOWN));
+        }
+        lines.join("\n") + "\n"
+    }
+
+    fn describe_labels(&self, data: &dyn Dataset, lines: &mut Vec<String>) {
+        let (Some(fewest), Some(most)) = (self.labels.values().min(), self.labels.values().max()) else {
+            lines.push("labels: none".to_owned());
+            return;
+        };
+        lines.push(format!(
+            "classes: {} named, {} present, {fewest} to {most} images each, {} images unlabelled",
+            data.classes().len(),
+            self.labels.len(),
+            self.unlabelled
+        ));
+        for (label, n) in self.labels.iter().take(SHOWN) {
+            let name = data.classes().get(*label as usize).map_or("", String::as_str);
+            lines.push(format!("  {label:>4}  {n:>7}  {name}"));
+        }
+        if self.labels.len() > SHOWN {
+            lines.push(format!("  and {} more", self.labels.len() - SHOWN));
         }
     }
 }

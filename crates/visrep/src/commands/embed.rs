@@ -47,6 +47,7 @@ pub struct Embed {
 
 impl Embed {
     pub fn run(self) -> Result<()> {
+        output::check(&self.output)?;
         let device = self.device.resolve()?;
         let model = match &self.weights {
             Some(weights) => super::open_model(&self.model, weights, device)?,

@@ -60,8 +60,9 @@ impl Forward {
 }
 
 fn read_images(path: &std::path::Path) -> Result<Tensor> {
-    let tensors =
-        Tensor::read_safetensors(path).with_context(|| format!("cannot read {}", path.display()))?;
+    std::fs::File::open(path).with_context(|| path.display().to_string())?;
+    let tensors = Tensor::read_safetensors(path)
+        .with_context(|| format!("{}: not a safetensors file of plain tensors", path.display()))?;
     let names: Vec<_> = tensors.iter().map(|(name, _)| name.clone()).collect();
     let Some((_, x)) = tensors.into_iter().find(|(name, _)| name == "x") else {
         bail!("{}: there is no tensor `x`; it holds: {}", path.display(), names.join(", "));

@@ -1,5 +1,6 @@
 //! `visrep models`: what can be asked for by name.
 
+use super::output;
 use anyhow::{Result, bail};
 use clap::Args;
 use visrep_models::{model_info, model_names};
@@ -21,19 +22,20 @@ impl Models {
             bail!("no model's name contains {filter:?}; `visrep models` lists them all");
         }
         let width = names.iter().map(String::len).max().unwrap_or_default();
-        println!("{:width$}  parameters  features  input  crop   resize", "name");
+        let mut text = format!("{:width$}  parameters  features  input  crop   resize    tags\n", "name");
         for name in names {
             let info = model_info(&name)?;
             let preprocessing = &info.preprocessing;
-            println!(
-                "{name:width$}  {:>8.2} M  {:>8}  {:>5}  {:<5}  {}",
+            text += &format!(
+                "{name:width$}  {:>8.2} M  {:>8}  {:>5}  {:<5}  {:<8}  {}\n",
                 info.parameters as f64 / 1e6,
                 info.embed_dim,
                 preprocessing.input_size,
                 preprocessing.crop_pct,
-                preprocessing.interpolation,
+                preprocessing.interpolation.to_string(),
+                info.tags.join(" "),
             );
         }
-        Ok(())
+        output::say(&text)
     }
 }

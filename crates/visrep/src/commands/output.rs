@@ -1,16 +1,43 @@
-//! Writing a command's output so that a failure never harms a file that was there before.
+//! Writing a command's output: files so that a failure never harms what was there before, and text so that a
+//! reader may stop listening.
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, bail};
+use std::io::{ErrorKind, Write};
 use std::path::{Path, PathBuf};
 
-/// Writes `path` through a temporary file in its folder: `write` fills the temporary file, which then
-/// takes the place of `path` in one step. Missing parent folders are made.
-pub fn replace(path: &Path, write: impl FnOnce(&Path) -> Result<()>) -> Result<()> {
-    let folder = match path.parent() {
+/// Prints `text`. A reader that has closed the pipe (`| head`) has seen enough: that is no error.
+pub fn say(text: &str) -> Result<()> {
+    match std::io::stdout().lock().write_all(text.as_bytes()) {
+        Err(error) if error.kind() == ErrorKind::BrokenPipe => Ok(()),
+        other => other.context("cannot write to standard output"),
+    }
+}
+
+/// Errs where [`replace`] would in the end: for commands that work long before they write.
+pub fn check(path: &Path) -> Result<()> {
+    if path.exists() && !path.is_file() {
+        bail!("{} is not a regular file; name another output", path.display());
+    }
+    let folder = folder_of(path);
+    std::fs::create_dir_all(&folder).with_context(|| format!("cannot create {}", folder.display()))?;
+    tempfile::tempfile_in(&folder).with_context(|| format!("cannot write in {}", folder.display()))?;
+    Ok(())
+}
+
+fn folder_of(path: &Path) -> PathBuf {
+    match path.parent() {
         Some(parent) if !parent.as_os_str().is_empty() => parent.to_owned(),
         _ => PathBuf::from("."),
-    };
-    std::fs::create_dir_all(&folder).with_context(|| format!("cannot create {}", folder.display()))?;
+    }
+}
+
+/// Writes `path` through a temporary file in its folder: `write` fills the temporary file, which then
+/// takes the place of `path` in one step. Missing parent folders are made; of a link, the file it leads to is
+/// replaced.
+pub fn replace(path: &Path, write: impl FnOnce(&Path) -> Result<()>) -> Result<()> {
+    check(path)?;
+    let path = &path.canonicalize().unwrap_or_else(|_| path.to_owned());
+    let folder = folder_of(path);
     let named = || format!("cannot write {}", path.display());
     let temporary = tempfile::Builder::new().prefix(".visrep-").tempfile_in(&folder).with_context(named)?;
     write(temporary.path()).with_context(named)?;
@@ -33,6 +60,21 @@ fn set_default_mode(file: &std::fs::File) -> std::io::Result<()> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_is_no_file_is_refused_and_a_link_stays_one() {
+        let folder = tempfile::tempdir().unwrap();
+        assert!(check(folder.path()).unwrap_err().to_string().contains("not a regular file"));
+        #[cfg(unix)]
+        {
+            let (file, link) = (folder.path().join("file"), folder.path().join("link"));
+            std::fs::write(&file, "old").unwrap();
+            std::os::unix::fs::symlink(&file, &link).unwrap();
+            replace(&link, |to| Ok(std::fs::write(to, "new")?)).unwrap();
+            assert_eq!(std::fs::read_to_string(&file).unwrap(), "new");
+            assert!(link.is_symlink());
+        }
+    }
 
     #[test]
     fn a_failed_write_leaves_the_old_file_and_no_litter() {

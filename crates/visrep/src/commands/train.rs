@@ -29,7 +29,7 @@ pub struct Train {
     /// The run's folder
     #[arg(long, value_name = "RUN")]
     out: PathBuf,
-    /// Change a value of the recipe; may be repeated
+    /// Change a value of the recipe, by its key in RUN/recipe.toml (schedule.lr=0.05); may be repeated
     #[arg(long = "set", value_name = "KEY=VALUE")]
     changes: Vec<String>,
     /// Seed of the initialisation, the order and the augmentations

@@ -22,6 +22,7 @@ struct Page<'a> {
     verdicts: Vec<tables::Verdict>,
     transfer: Vec<tables::Group>,
     corruption_count: Option<usize>,
+    mce: Vec<Named>,
     corruption: Vec<Drawn<'a>>,
     reliability: Vec<ReliabilityRow>,
     confusion: Vec<tables::ConfusionSet>,
@@ -63,6 +64,7 @@ pub fn render(results: &Results, gallery: &Gallery) -> Result<String> {
         verdicts: tables::verdicts(results),
         transfer: tables::transfer(results),
         corruption_count: corruption.iter().map(CorruptionSet::len).max(),
+        mce: tables::mce(results),
         corruption: corruption.iter().map(|set| drawn(results, set)).collect::<Result<_>>()?,
         reliability: reliability(results)?,
         confusion: tables::confusion(results),
@@ -105,9 +107,9 @@ fn named(pairs: impl IntoIterator<Item = (String, String)>) -> Vec<Named> {
 }
 
 fn subtitle(results: &Results) -> String {
-    let sets: Vec<_> = results.datasets.iter().map(|set| set.label.to_lowercase()).collect();
+    let sets: Vec<_> = results.datasets.iter().map(|set| set.label.as_str()).collect();
     let models = results.models.len();
-    format!("{models} model{} measured on {}", if models == 1 { "" } else { "s" }, sets.join(" and "))
+    format!("{models} model{}, measured on: {}", if models == 1 { "" } else { "s" }, sets.join(", "))
 }
 
 fn abridged(classes: &[String]) -> String {
@@ -182,8 +184,11 @@ fn reliability(results: &Results) -> Result<Vec<ReliabilityRow>> {
                 plots.push(plots::reliability(&title, model, &bars).map_err(anyhow::Error::from_boxed)?);
             }
             if !plots.is_empty() {
-                let images =
-                    if condition == "clean" { "clean images" } else { "all corruptions, all severities" };
+                let images = if condition == "clean" {
+                    "clean images"
+                } else {
+                    "all corruptions and severities pooled"
+                };
                 rows.push(ReliabilityRow { name: format!("{}, {images}", set.label), plots });
             }
         }

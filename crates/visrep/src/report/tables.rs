@@ -107,34 +107,61 @@ pub struct Verdict {
 /// judge the features as they are, and by the linear probe, which may pick from them.
 pub fn verdicts(results: &Results) -> Vec<Verdict> {
     let top1 = |suite: &str, model: usize, set: &DatasetEntry| {
-        let wanted = |score: &&Score| {
+        results.scores.iter().find(|score| {
             score.data == set.id
                 && score.suite == suite
                 && score.metric == "top1"
                 && results.model_of(score) == Some(model)
-        };
-        results.scores.iter().find(wanted).map(|score| 100.0 * score.value)
+        })
     };
     let mut verdicts = Vec::new();
     for set in &results.datasets {
         for (model, entry) in results.models.iter().enumerate().skip(1) {
-            let gain = |suite: &str| Some((top1(suite, 0, set)?, top1(suite, model, set)?));
-            let (Some((floor, knn)), Some((linear_floor, linear))) = (gain("knn"), gain("linear")) else {
+            let pair = |suite: &str| Some((top1(suite, 0, set)?, top1(suite, model, set)?));
+            let (Some((floor, knn)), Some((linear_floor, linear))) = (pair("knn"), pair("linear")) else {
                 continue;
             };
+            let percent = |score: &Score| 100.0 * score.value;
             verdicts.push(Verdict {
-                change: format!("{:+.1} points", knn - floor),
-                direction: if knn > floor { "up" } else { "down" },
+                change: format!("{:+.1} points", percent(knn) - percent(floor)),
+                direction: direction(floor, knn),
                 text: format!(
-                    "{} on {}: nearest neighbours right for {knn:.1} % of images, {floor:.1} % with random features; \
-                     linear probe {linear:.1} against {linear_floor:.1} %",
+                    "{} on {}: nearest neighbours right for {:.1} % of images, {:.1} % with random features; linear \
+                     probe {:.1} against {:.1} %",
                     entry.label,
-                    set.label.to_lowercase()
+                    set.label,
+                    percent(knn),
+                    percent(floor),
+                    percent(linear),
+                    percent(linear_floor)
                 ),
             });
         }
     }
     verdicts
+}
+
+/// Up or down only where the intervals do not overlap.
+fn direction(floor: &Score, score: &Score) -> &'static str {
+    let ends =
+        |score: &Score| score.interval.as_ref().map_or((score.value, score.value), |i| (i.low, i.high));
+    let ((floor_low, floor_high), (low, high)) = (ends(floor), ends(score));
+    if low > floor_high {
+        "up"
+    } else if high < floor_low {
+        "down"
+    } else {
+        "even"
+    }
+}
+
+/// The mCE of each model, where the labels are ImageNet's.
+pub fn mce(results: &Results) -> Vec<Named> {
+    let of = results.scores.iter().filter(|score| score.suite == "imagenet-c" && score.metric == "mce");
+    named(of.filter_map(|score| {
+        let model = results.model_of(score)?;
+        Some((results.models[model].label.clone(), format!("{:.1}", 100.0 * score.value)))
+    }))
 }
 
 /// Accuracy of one model against severity.
