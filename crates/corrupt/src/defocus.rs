@@ -67,9 +67,6 @@ fn disk_quadrant(Defocus { radius, alias_blur }: Defocus) -> Vec<Vec<f32>> {
             row
         })
         .collect();
-    while rows.len() > 1 && rows[rows.len() - 1] == [0.0] {
-        rows.pop();
-    }
     while rows.len() > 1 && rows[rows.len() - 1][0] < 1e-9 {
         rows.pop();
     }

@@ -84,10 +84,21 @@ pub(crate) fn reduced_crop(texture: &RgbImage, scale: f64, region: Region) -> Re
     if scale == 1.0 {
         return Ok(texture.crop(region)?);
     }
-    let source = Field::from_rgb(texture);
     let at = |offset: u32, i: u32| ((f64::from(offset + i) + 0.5) / scale - 0.5) as f32;
+    // Only what the region reads is converted: the start and the length of a range of rows or columns.
+    let window = |offset: u32, len: u32, side: u32| {
+        let inside = |index: f32| (index.max(0.0) as u32).min(side - 1);
+        let start = inside(at(offset, 0).floor());
+        (start, inside(at(offset, len.saturating_sub(1)).floor() + 1.0) - start + 1)
+    };
+    let (left, width) = window(region.x, region.width, texture.width());
+    let (top, height) = window(region.y, region.height, texture.height());
+    let source = Field::from_rgb(&texture.crop(Region { x: left, y: top, width, height })?);
+    // A whole number is taken off a larger one, which is exact in f32.
+    let (left, top) = (left as f32, top as f32);
     Ok(RgbImage::from_fn(region.width, region.height, |x, y| {
-        bilinear(&source, at(region.x, x), at(region.y, y), Edge::Nearest).map(|v| (v + 0.5) as u8)
+        let (x, y) = (at(region.x, x) - left, at(region.y, y) - top);
+        bilinear(&source, x, y, Edge::Nearest).map(|v| (v + 0.5) as u8)
     }))
 }
 
@@ -190,6 +201,25 @@ mod tests {
             assert!((120.0..210.0).contains(&mean), "mean {mean}");
             assert!((19.0..43.0).contains(&deviation), "deviation {deviation}");
             assert!((7.0..17.5).contains(&grain), "grain {grain}");
+        }
+    }
+
+    #[test]
+    fn a_crop_reads_what_it_would_read_of_the_whole_texture() {
+        let texture =
+            RgbImage::from_fn(61, 47, |x, y| [(x * 37 + y * 11) as u8, (x * y) as u8, (y * 91) as u8]);
+        let whole = Field::from_rgb(&texture);
+        for scale in [0.2, 0.37, 0.9, 1.7, 6.3] {
+            let scaled = |side: u32| (f64::from(side) * scale).round_ties_even() as u32;
+            let (width, height) = ((scaled(61) / 2).max(1), (scaled(47) / 3).max(1));
+            for (x, y) in [(0, 0), (scaled(61) - width, scaled(47) - height), (3, 1)] {
+                let region = Region { x, y, width, height };
+                let at = |v: u32| ((f64::from(v) + 0.5) / scale - 0.5) as f32;
+                let expected = RgbImage::from_fn(width, height, |i, j| {
+                    bilinear(&whole, at(x + i), at(y + j), Edge::Nearest).map(|v| (v + 0.5) as u8)
+                });
+                assert!(reduced_crop(&texture, scale, region).unwrap() == expected, "{scale}: {region:?}");
+            }
         }
     }
 

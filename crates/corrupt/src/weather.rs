@@ -8,6 +8,9 @@ use crate::field::Field;
 use crate::motion::motion_blur;
 use crate::zoom::{clipped_zoom, zoom_window};
 
+/// The widest map that fog is drawn from: 64 MiB, wider than which images only a long, thin one would need.
+const LARGEST_MAP: usize = 4096;
+
 /// A square height map in 0..=1 by the diamond-square algorithm with wrap-around; `side` is a power of two.
 /// `signed_unit` gives uniforms in [-1, 1) in the order they are used.
 ///
@@ -47,26 +50,28 @@ pub(crate) fn plasma(side: usize, decay: f64, mut signed_unit: impl FnMut() -> f
     map
 }
 
-/// Adds a plasma fog and rescales by the image's brightest value. The map is at least `map_side` wide and
-/// grows with the image, so that no image size repeats it.
+/// Adds a plasma fog and rescales by the image's brightest value. The map is at least `map_side` wide and grows with
+/// the image, so that none repeats it up to a side of [`LARGEST_MAP`]; beyond, it continues without a seam.
 pub(crate) fn fog(
     image: &RgbImage,
     bank: FogBank,
     map_side: usize,
     signed_unit: impl FnMut() -> f32,
 ) -> Result<RgbImage, Error> {
-    let side = map_side.max(image.width().max(image.height()) as usize).next_power_of_two();
+    let longer = image.width().max(image.height()) as usize;
+    let side = map_side.max(longer.min(LARGEST_MAP)).next_power_of_two();
     let map = plasma(side, bank.decay, signed_unit);
     let brightest = f32::from(image.data().iter().copied().max().unwrap_or(0));
     let density = bank.density as f32 * 255.0;
     let scale = if brightest > 0.0 { brightest / (brightest + density) } else { 0.0 };
-    let width = image.width() as usize;
     let mut data = Vec::with_capacity(image.data().len());
     for y in 0..image.height() {
-        let row = image.row(y).as_chunks::<3>().0;
-        for (pixel, &height) in row.iter().zip(&map[y as usize * side..][..width]) {
-            let veil = height * density;
-            data.extend(pixel.map(|v| ((f32::from(v) + veil) * scale) as u8));
+        let heights = &map[(y as usize % side) * side..][..side];
+        for part in image.row(y).as_chunks::<3>().0.chunks(side) {
+            for (pixel, &height) in part.iter().zip(heights) {
+                let veil = height * density;
+                data.extend(pixel.map(|v| ((f32::from(v) + veil) * scale) as u8));
+            }
         }
     }
     Ok(RgbImage::new(image.width(), image.height(), data)?)
@@ -127,6 +132,20 @@ mod tests {
         let (smooth, rough): (f64, f64) =
             ((0..20).map(|_| roughness(3.0)).sum(), (0..20).map(|_| roughness(1.4)).sum());
         assert!(rough > 2.0 * smooth, "{rough} against {smooth}");
+    }
+
+    #[test]
+    fn fog_on_a_very_long_image_continues_the_largest_map() {
+        let mut random = Random::new(2);
+        let bank = FogBank { density: 1.5, decay: 2.0 };
+        for (w, h) in [(20_000, 2), (2, 20_000)] {
+            let out = fog(&RgbImage::filled(w, h, [90; 3]), bank, 32, || random.signed_unit()).unwrap();
+            assert_eq!((out.width(), out.height()), (w, h));
+            let along: Vec<u8> =
+                (0..w.max(h)).map(|i| if w > h { out.pixel(i, 1)[0] } else { out.pixel(1, i)[0] }).collect();
+            assert!(along[..4096].windows(2).any(|pair| pair[0] != pair[1]));
+            assert!(along.iter().zip(&along[4096..]).all(|(a, b)| a == b));
+        }
     }
 
     #[test]
