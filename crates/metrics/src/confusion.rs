@@ -13,12 +13,17 @@ pub struct ConfusionMatrix {
 }
 
 impl ConfusionMatrix {
-    /// Counts the pairs. Labels and predictions must lie in `0..classes` and match one to one.
+    /// Counts the pairs. Labels and predictions must lie in `0..classes` and match one to one. Takes
+    /// 8 · `classes`² bytes, and errs when there is no such memory.
     pub fn new(predictions: &[i64], labels: &[i64], classes: usize) -> Result<Self, Error> {
         check_lengths("predictions", predictions.len(), "labels", labels.len())?;
         check_labels(predictions, classes)?;
         check_labels(labels, classes)?;
-        let mut counts = vec![0; classes * classes];
+        let mut counts: Vec<u64> = Vec::new();
+        match classes.checked_mul(classes) {
+            Some(cells) if counts.try_reserve_exact(cells).is_ok() => counts.resize(cells, 0),
+            _ => return Err(Error::TooManyClasses { classes }),
+        }
         for (&prediction, &label) in predictions.iter().zip(labels) {
             counts[label as usize * classes + prediction as usize] += 1;
         }
@@ -57,5 +62,9 @@ mod tests {
         assert_eq!(matrix.per_class_accuracy(), [Some(0.5), Some(0.5), None, None]);
         assert!(ConfusionMatrix::new(&[4], &[0], 4).is_err());
         assert!(ConfusionMatrix::new(&[0, 1], &[0], 4).is_err());
+        for classes in [1 << 30, usize::MAX] {
+            let error = ConfusionMatrix::new(&[0], &[0], classes).unwrap_err();
+            assert_eq!(error, Error::TooManyClasses { classes });
+        }
     }
 }

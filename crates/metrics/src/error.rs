@@ -54,6 +54,12 @@ pub enum Error {
         /// The number of classes.
         classes: usize,
     },
+    /// A confusion matrix that does not fit in memory.
+    #[error("a confusion matrix of {classes} classes does not fit in memory: count fewer classes")]
+    TooManyClasses {
+        /// The number of classes.
+        classes: usize,
+    },
     /// A parameter is outside its range.
     #[error("{parameter} is {value}: expected {expected}")]
     Parameter {

@@ -1,9 +1,11 @@
 //! How far a figure can be trusted: Wilson and percentile bootstrap intervals.
 
 use crate::Error;
+use crate::error::{check_lengths, check_values};
 use rand::{RngExt, SeedableRng};
 use rand_xoshiro::Xoshiro256PlusPlus;
 use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
 
 /// A confidence interval.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -14,7 +16,7 @@ pub struct Interval {
     pub high: f64,
     /// Confidence level, for example 0.95.
     pub level: f64,
-    /// How it was made: `wilson`, or `bootstrap(resamples, seed)`.
+    /// How it was made: `wilson`, `bootstrap(resamples, seed)`, or `bootstrap of groups(groups, resamples, seed)`.
     pub method: String,
 }
 
@@ -40,14 +42,7 @@ pub fn wilson(successes: usize, n: usize, level: f64) -> Result<Interval, Error>
 
 /// The percentile bootstrap interval (Efron 1979) of the mean of `values`.
 pub fn bootstrap_mean(values: &[f64], resamples: usize, level: f64, seed: u64) -> Result<Interval, Error> {
-    if let Some(index) = values.iter().position(|value| !value.is_finite()) {
-        return Err(Error::Value {
-            what: "values",
-            index,
-            value: values[index],
-            expected: "a finite number",
-        });
-    }
+    check_values("values", values, "a finite number", f64::is_finite)?;
     bootstrap(
         values.len(),
         |sample| sample.iter().map(|&i| values[i]).sum::<f64>() / sample.len() as f64,
@@ -55,6 +50,39 @@ pub fn bootstrap_mean(values: &[f64], resamples: usize, level: f64, seed: u64) -
         level,
         seed,
     )
+}
+
+/// The percentile bootstrap interval of the mean of `values` that come in groups, such as several crops of one
+/// photograph: whole groups are resampled (the cluster bootstrap), since values within one are not independent.
+/// `groups` names the group of each value, by any number; there must be two groups at least.
+pub fn bootstrap_groups(
+    values: &[f64],
+    groups: &[usize],
+    resamples: usize,
+    level: f64,
+    seed: u64,
+) -> Result<Interval, Error> {
+    check_lengths("values", values.len(), "groups", groups.len())?;
+    check_values("values", values, "a finite number", f64::is_finite)?;
+    let mut totals = BTreeMap::<usize, (f64, usize)>::new();
+    for (value, group) in values.iter().zip(groups) {
+        let (sum, count) = totals.entry(*group).or_default();
+        *sum += value;
+        *count += 1;
+    }
+    let totals: Vec<_> = totals.into_values().collect();
+    if totals.len() < 2 {
+        return Err(Error::Parameter { parameter: "groups", value: 1.0, expected: "two groups or more" });
+    }
+    let mean = |sample: &[usize]| {
+        let add =
+            |(sum, count): (f64, usize), &group: &usize| (sum + totals[group].0, count + totals[group].1);
+        let (sum, count) = sample.iter().fold((0.0, 0), add);
+        sum / count as f64
+    };
+    let interval = bootstrap(totals.len(), mean, resamples, level, seed)?;
+    let method = format!("bootstrap of groups({}, {resamples}, seed {seed})", totals.len());
+    Ok(Interval { method, ..interval })
 }
 
 /// The percentile bootstrap interval of any statistic of `n` units: `statistic` gets the indices of a
@@ -182,6 +210,36 @@ mod tests {
         assert!(bootstrap_mean(&[f64::NAN], 10, 0.95, 0).is_err());
         assert!(bootstrap_mean(&[1.0], 0, 0.95, 0).is_err());
         assert_eq!(bootstrap_mean(&[2.0], 5, 0.95, 0).unwrap().high, 2.0);
+    }
+
+    #[test]
+    fn groups_are_resampled_whole() {
+        // 100 groups of 4 equal values: as uncertain as 100 values, not as 400.
+        let values: Vec<f64> = (0..400).map(|i| f64::from(i / 4 % 2)).collect();
+        let groups: Vec<usize> = (0..400).map(|i| 7 * (i / 4)).collect();
+        let grouped = bootstrap_groups(&values, &groups, 2000, 0.95, 3).unwrap();
+        assert_eq!(grouped, bootstrap_groups(&values, &groups, 2000, 0.95, 3).unwrap());
+        assert_eq!(grouped.method, "bootstrap of groups(100, 2000, seed 3)");
+        assert!((grouped.low - (0.5 - 1.96 * 0.05)).abs() < 0.012, "{grouped:?}");
+        assert!((grouped.high - (0.5 + 1.96 * 0.05)).abs() < 0.012, "{grouped:?}");
+        let alone = bootstrap_mean(&values, 2000, 0.95, 3).unwrap();
+        assert!(grouped.high - grouped.low > 1.8 * (alone.high - alone.low));
+
+        // Groups of one value each are no groups; the order of the values does not matter.
+        let (some, each) = ([0.1, 0.9, 0.4, 0.2], [0, 1, 2, 3]);
+        let plain = bootstrap_mean(&some, 300, 0.9, 5).unwrap();
+        let singles = bootstrap_groups(&some, &each, 300, 0.9, 5).unwrap();
+        assert!((plain.low - singles.low).abs() < 1e-12 && (plain.high - singles.high).abs() < 1e-12);
+        let mixed = bootstrap_groups(&[1.0, 5.0, 2.0], &[0, 1, 0], 200, 0.9, 1).unwrap();
+        let sorted = bootstrap_groups(&[1.0, 2.0, 5.0], &[0, 0, 1], 200, 0.9, 1).unwrap();
+        assert_eq!(mixed, sorted);
+        // A resample of the large group alone has the mean 1.5, of the small one 5, of both 8 / 3.
+        assert_eq!((mixed.low, mixed.high), (1.5, 5.0));
+
+        assert!(bootstrap_groups(&some, &[4; 4], 10, 0.9, 0).is_err());
+        assert!(bootstrap_groups(&some, &[0, 1], 10, 0.9, 0).is_err());
+        assert!(bootstrap_groups(&[], &[], 10, 0.9, 0).is_err());
+        assert!(bootstrap_groups(&[f64::NAN, 1.0], &[0, 1], 10, 0.9, 0).is_err());
     }
 
     #[test]

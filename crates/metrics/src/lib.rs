@@ -32,13 +32,12 @@ pub use calibration::{
 };
 pub use confusion::ConfusionMatrix;
 pub use corruption::{
-    ALEXNET_CLEAN_ERROR, ALEXNET_ERRORS, ALEXNET_MEAN_ERRORS, EXTRA_CORRUPTIONS, MeanCorruptionError,
-    Severities, corruption_error, corruption_error_from_mean, mean_corruption_error,
-    mean_corruption_error_from_means, relative_corruption_error, relative_mean_corruption_error,
-    unnormalised_mean_corruption_error,
+    ALEXNET_CLEAN_ERROR, ALEXNET_ERRORS, EXTRA_CORRUPTIONS, MeanCorruptionError, Severities,
+    corruption_error, corruption_error_from_mean, mean_corruption_error, mean_corruption_error_from_means,
+    relative_corruption_error, relative_mean_corruption_error, unnormalised_mean_corruption_error,
 };
 pub use error::Error;
-pub use interval::{Interval, bootstrap, bootstrap_mean, mean, wilson};
+pub use interval::{Interval, bootstrap, bootstrap_groups, bootstrap_mean, mean, wilson};
 pub use matrix::ScoreMatrix;
 pub use score::Score;
 pub use two_afc::{TwoAfc, two_afc, two_afc_human, two_afc_oracle};

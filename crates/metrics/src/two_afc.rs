@@ -1,7 +1,7 @@
 //! Two-alternative forced choice: which of two images is nearer to a reference (BAPPS; Zhang et al. 2018).
 
 use crate::error::{check_fractions, check_lengths, check_values};
-use crate::{Error, Interval, bootstrap_mean, mean};
+use crate::{Error, mean};
 use serde::{Deserialize, Serialize};
 
 /// How often a distance agrees with the judges.
@@ -9,15 +9,9 @@ use serde::{Deserialize, Serialize};
 pub struct TwoAfc {
     /// The mean agreement, a fraction.
     pub score: f64,
-    /// The agreement on each triplet.
+    /// The agreement on each triplet. For an interval of the score, [`bootstrap_mean`](crate::bootstrap_mean), or
+    /// [`bootstrap_groups`](crate::bootstrap_groups) where triplets share photographs.
     pub agreement: Vec<f64>,
-}
-
-impl TwoAfc {
-    /// The percentile bootstrap interval of the score over triplets.
-    pub fn interval(&self, resamples: usize, level: f64, seed: u64) -> Result<Interval, Error> {
-        bootstrap_mean(&self.agreement, resamples, level, seed)
-    }
 }
 
 /// Scores distances `d0` and `d1` of the two images from the reference against `judge`, the fraction of judges
@@ -61,8 +55,6 @@ mod tests {
         assert!((result.score - 0.675).abs() < 1e-12);
         assert!((two_afc_human(&judge).unwrap() - (1.0 + 0.68 + 1.0 + 0.68) / 4.0).abs() < 1e-12);
         assert!((two_afc_oracle(&judge).unwrap() - 0.9).abs() < 1e-12);
-        let interval = result.interval(500, 0.95, 1).unwrap();
-        assert!(interval.low <= result.score && result.score <= interval.high);
     }
 
     #[test]
