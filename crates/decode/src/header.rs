@@ -1,6 +1,6 @@
 //! What a file says about itself before any pixel is decoded.
 
-use crate::{Error, Format, Orientation, bmp, gif, jpeg, png, tiff, webp};
+use crate::{Error, Format, Orientation, bmp, gif, guarded, jpeg, png, tiff, webp};
 
 /// What the header says about an image.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -70,14 +70,14 @@ pub fn read_header(bytes: &[u8]) -> Result<Header, Error> {
     }
     let format = Format::sniff(bytes)
         .ok_or_else(|| Error::UnknownFormat { start: bytes[..bytes.len().min(8)].to_vec() })?;
-    let header = match format {
-        Format::Jpeg => jpeg::header(bytes)?,
-        Format::Png => png::header(bytes)?,
-        Format::WebP => webp::header(bytes)?,
-        Format::Gif => gif::header(bytes)?,
-        Format::Bmp => bmp::header(bytes)?,
-        Format::Tiff => tiff::header(bytes)?,
-    };
+    let header = guarded(format, || match format {
+        Format::Jpeg => jpeg::header(bytes),
+        Format::Png => png::header(bytes),
+        Format::WebP => webp::header(bytes),
+        Format::Gif => gif::header(bytes),
+        Format::Bmp => bmp::header(bytes),
+        Format::Tiff => tiff::header(bytes),
+    })?;
     if header.width == 0 || header.height == 0 {
         return Err(Error::corrupt(format, format!("a size of {}x{}", header.width, header.height)));
     }

@@ -23,6 +23,9 @@
 //! - EXIF orientation stays as stored unless [`OrientationPolicy::Apply`] asks for it; but a TIFF's orientation
 //!   tag is always applied.
 //! - A truncated file is an error, not a half-grey image.
+//!
+//! A decoder that panics on a hostile file is stopped, and the panic becomes [`Error::Corrupt`]; the process's panic
+//! hook still sees it first.
 #![forbid(unsafe_code)]
 
 mod bmp;
@@ -48,6 +51,8 @@ pub use orient::Orientation;
 pub use png::encode_png;
 pub use rgb::{Region, RgbImage};
 
+use std::panic::{AssertUnwindSafe, catch_unwind};
+
 /// Decodes a whole image, as [the crate's documentation](crate) says.
 ///
 /// Errors: bytes of no known format, an image over the limits (found before anything is allocated), truncated or
@@ -55,17 +60,28 @@ pub use rgb::{Region, RgbImage};
 pub fn decode(bytes: &[u8], options: &DecodeOptions) -> Result<RgbImage, Error> {
     let header = read_header(bytes)?;
     options.limits.check(&header)?;
-    let image = match header.format {
-        Format::Jpeg => jpeg::decode(bytes)?,
-        Format::Png => png::decode(bytes, &header)?,
-        Format::WebP => webp::decode(bytes)?,
-        Format::Gif => gif::decode(bytes, &header, &options.limits)?,
-        Format::Bmp => bmp::decode(bytes)?,
-        Format::Tiff => tiff::decode(bytes)?,
-    };
+    let image = guarded(header.format, || match header.format {
+        Format::Jpeg => jpeg::decode(bytes),
+        Format::Png => png::decode(bytes, &header),
+        Format::WebP => webp::decode(bytes),
+        Format::Gif => gif::decode(bytes, &header, &options.limits),
+        Format::Bmp => bmp::decode(bytes),
+        Format::Tiff => tiff::decode(bytes),
+    })?;
     Ok(match options.orientation {
         OrientationPolicy::AsStored => image,
         OrientationPolicy::Apply => header.orientation.apply(image),
+    })
+}
+
+/// Runs a decoder; a panic inside it, or inside the crate that it stands on, is the file's error.
+fn guarded<T>(format: Format, read: impl FnOnce() -> Result<T, Error>) -> Result<T, Error> {
+    catch_unwind(AssertUnwindSafe(read)).unwrap_or_else(|payload| {
+        let message = match payload.downcast_ref::<String>() {
+            Some(message) => message,
+            None => payload.downcast_ref::<&str>().copied().unwrap_or("no message"),
+        };
+        Err(Error::corrupt(format, format!("its decoder panicked: {message}")))
     })
 }
 
@@ -81,4 +97,17 @@ pub fn decode_region(bytes: &[u8], region: Region, options: &DecodeOptions) -> R
     };
     region.check(width, height)?;
     decode(bytes, options)?.crop(region)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_panic_in_a_decoder_is_an_error_of_the_file() {
+        let error = guarded(Format::WebP, || -> Result<(), Error> { panic!("index {} is outside", 7) });
+        let text = error.err().map(|error| error.to_string());
+        let expected = "the WebP image is corrupt: its decoder panicked: index 7 is outside";
+        assert_eq!(text.as_deref(), Some(expected));
+    }
 }

@@ -9,11 +9,13 @@ use visrep_decode::{DecodeOptions, Error, Limits, OrientationPolicy, Region, Rgb
 use visrep_decode::{decode, decode_region, encode_png, read_header};
 
 /// One small file of each way of coding.
-const SAMPLES: [&str; 18] = [
+const SAMPLES: [&str; 21] = [
     "small_16x16.jpg",
     "photo_420.jpg",
     "progressive_420.jpg",
     "restart.jpg",
+    "restart_grey.jpg",
+    "restart_progressive.jpg",
     "cmyk_adobe.jpg",
     "exif_6.jpg",
     "rgb.png",
@@ -22,6 +24,7 @@ const SAMPLES: [&str; 18] = [
     "still.gif",
     "interlaced.gif",
     "lossy.webp",
+    "lossy_alpha.webp",
     "lossless_alpha.webp",
     "animated_alpha.webp",
     "palette_8_rle.bmp",
@@ -105,6 +108,50 @@ fn a_raised_limit_does_not_make_a_claim_true() {
     for name in ["huge.png", "huge.jpg", "huge.bmp"] {
         let error = decode(&common::awkward(name), &options).unwrap_err();
         assert!(matches!(error, Error::Truncated { .. }), "{name}: {error}");
+    }
+}
+
+#[test]
+fn a_jpeg_of_endless_scans_is_refused() {
+    let bytes = common::awkward("progressive_420.jpg");
+    let last = bytes.windows(2).rposition(|pair| pair == [0xFF, 0xDA]).unwrap();
+    let (scan, end) = bytes[last..].split_at(bytes.len() - 2 - last);
+    let repeated = |times| [&bytes[..last], &scan.repeat(times), end].concat();
+    assert!(decode(&repeated(400), &DecodeOptions::default()).is_ok());
+    let error = decode(&repeated(501), &DecodeOptions::default()).unwrap_err();
+    assert_eq!(error.to_string(), "the JPEG image is corrupt: more than 500 scans");
+}
+
+/// `lossy_alpha.webp` as an animation of one frame, whose container states the size `width` x `height`.
+fn animation(width: u32, height: u32) -> Vec<u8> {
+    let chunk = |kind: &[u8; 4], body: &[u8]| [kind, &(body.len() as u32).to_le_bytes()[..], body].concat();
+    let still = common::awkward("lossy_alpha.webp");
+    // After the RIFF and the VP8X chunk: ALPH and VP8.
+    let frames = &still[12 + 18..];
+    assert!(frames.starts_with(b"ALPH"));
+    let size = [&(width - 1).to_le_bytes()[..3], &(height - 1).to_le_bytes()[..3]].concat();
+    let frame = [&[0; 6], &size[..], &[40, 0, 0, 2], frames].concat();
+    let content = [
+        b"WEBP".to_vec(),
+        chunk(b"VP8X", &[&[0x12, 0, 0, 0], &size[..]].concat()),
+        chunk(b"ANIM", &[0; 6]),
+        chunk(b"ANMF", &frame),
+    ];
+    chunk(b"RIFF", &content.concat())
+}
+
+#[test]
+fn a_webp_frame_larger_than_its_container_is_refused_before_it_is_decoded() {
+    let options = DecodeOptions::default();
+    let still = common::awkward("lossy_alpha.webp");
+    let whole = decode(&still, &options).unwrap();
+    assert!(decode(&animation(37, 29), &options).unwrap() == whole);
+    let mut shrunk = still;
+    shrunk[24..30].fill(0);
+    for (bytes, container) in [(animation(36, 29), "36x29"), (animation(37, 1), "37x1"), (shrunk, "1x1")] {
+        let error = decode(&bytes, &options).unwrap_err();
+        let expected = format!("the WebP image is corrupt: a frame of {container} holds an image of 37x29");
+        assert_eq!(error.to_string(), expected);
     }
 }
 

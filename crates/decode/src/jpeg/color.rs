@@ -21,8 +21,8 @@ impl Space {
             (3, Some(0)) => Self::Rgb,
             (3, None) if ids == b"RGB" => Self::Rgb,
             (3, _) => Self::YCbCr,
-            (_, Some(2)) => Self::Ycck,
-            _ => Self::Cmyk,
+            (_, None | Some(0)) => Self::Cmyk,
+            _ => Self::Ycck,
         }
     }
 }

@@ -11,6 +11,9 @@ use super::{idct, output};
 use crate::{Error, RgbImage};
 use pulp::Arch;
 
+/// Encoders write about ten; a file of scans that say nothing would keep the decoder busy for hours.
+const MAX_SCANS: usize = 500;
+
 /// One component of the image being decoded.
 pub(super) struct Component {
     frame: FrameComponent,
@@ -194,6 +197,9 @@ impl<'a> Decoder<'a> {
     }
 
     fn scan(&mut self, image: &mut Image, header: &ScanHeader) -> Result<(), Error> {
+        if image.scans == MAX_SCANS {
+            return Err(Error::corrupt(FORMAT, format!("more than {MAX_SCANS} scans")));
+        }
         let find = |id: u8| image.components.iter().position(|c| c.frame.id == id);
         let members: Option<Vec<usize>> = header.components.iter().map(|c| find(c.id)).collect();
         let members =
@@ -297,18 +303,22 @@ impl<'a, 't> ScanRun<'a, 't> {
         })
     }
 
-    /// To be called before each MCU.
+    /// To be called before each MCU. Whether the file is cut off where a restart marker should be.
     #[inline(always)]
-    fn before_mcu(&mut self) {
+    fn before_mcu(&mut self) -> bool {
         if self.restart_interval > 0 {
             if self.until_restart == 0 {
                 self.starved = !self.bits.restart();
                 self.predicted.fill(0);
                 self.progression.end_run = 0;
                 self.until_restart = self.restart_interval;
+                if self.starved && self.bits.is_cut() {
+                    return true;
+                }
             }
             self.until_restart -= 1;
         }
+        false
     }
 
     /// To be called after each MCU. Whether the file is cut off here.
@@ -341,6 +351,7 @@ impl<'a, 't> ScanRun<'a, 't> {
         let single = tables.len() == 1;
         // A lone component's rows of blocks are taken one by one, whatever its sampling factor.
         let rows_buffered = if single { image.components[tables[0].0].frame.v } else { 1 };
+        let image_height = image.height;
         for row in 0..down {
             if image.streamed {
                 for component in &mut image.components {
@@ -348,8 +359,15 @@ impl<'a, 't> ScanRun<'a, 't> {
                     component.lasts.fill(0);
                 }
             }
+            let cut = || {
+                let height = if single { 8 } else { 8 * image_height.div_ceil(8).div_ceil(down) };
+                let progress = format!("{} of {image_height} rows decoded", (row * height).min(image_height));
+                Error::truncated(FORMAT, progress)
+            };
             for column in 0..across {
-                self.before_mcu();
+                if self.before_mcu() {
+                    return Err(cut());
+                }
                 if self.starved {
                     continue;
                 }
@@ -369,11 +387,7 @@ impl<'a, 't> ScanRun<'a, 't> {
                     }
                 }
                 if self.is_cut() {
-                    let height = if single { 8 } else { 8 * image.height.div_ceil(8).div_ceil(down) };
-                    return Err(Error::truncated(
-                        FORMAT,
-                        format!("{} of {} rows decoded", (row * height).min(image.height), image.height),
-                    ));
+                    return Err(cut());
                 }
             }
             if image.streamed {
@@ -404,9 +418,13 @@ impl<'a, 't> ScanRun<'a, 't> {
     fn progressive(&mut self, image: &mut Image) -> Result<(), Error> {
         let (across, down) = self.size(image);
         let single = self.members.len() == 1;
+        let scan = image.scans + 1;
+        let cut = || Error::truncated(FORMAT, format!("it ends within scan {scan}"));
         for row in 0..down {
             for column in 0..across {
-                self.before_mcu();
+                if self.before_mcu() {
+                    return Err(cut());
+                }
                 if self.starved {
                     continue;
                 }
@@ -428,7 +446,7 @@ impl<'a, 't> ScanRun<'a, 't> {
                     }
                 }
                 if self.is_cut() {
-                    return Err(Error::truncated(FORMAT, format!("it ends within scan {}", image.scans + 1)));
+                    return Err(cut());
                 }
             }
         }
