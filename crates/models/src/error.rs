@@ -1,5 +1,6 @@
 //! What can go wrong with a model or its weights.
 
+use crate::file::WriteError;
 use crate::weights::Mismatch;
 use std::path::PathBuf;
 
@@ -91,12 +92,12 @@ pub enum Error {
     #[error(transparent)]
     Mismatch(#[from] Box<Mismatch>),
 
-    /// A weight file cannot be written; what stood at its place before is unharmed.
-    #[error("cannot write weights to {}: {source}; a file that stood there before is unchanged", path.display())]
+    /// A weight file cannot be written; the source tells what stands at its place.
+    #[error("cannot write weights to {}: {source}", path.display())]
     Write {
         /// The file.
         path: PathBuf,
         /// The system's reason.
-        source: std::io::Error,
+        source: WriteError,
     },
 }

@@ -98,9 +98,10 @@ impl Model {
         path: impl AsRef<Path>,
         device: Device,
     ) -> Result<(Self, LoadReport), Error> {
-        let head = arch::resolve(name)?.architecture.head().name;
+        let architecture = arch::resolve(name)?.architecture;
         let file = weights::WeightFile::read(path.as_ref())?;
-        let num_classes = Some(file.classes(head)?.unwrap_or(0));
+        // With a classifier that cannot be the architecture's, loading lists it among all that does not fit.
+        let num_classes = file.classes(architecture.head().name, architecture.embed_dim())?;
         let mut model = Self::create(name, &ModelOptions { num_classes, device, seed: None })?;
         let report = model.load(&file)?;
         Ok((model, report))

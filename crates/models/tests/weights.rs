@@ -91,6 +91,31 @@ fn heads_may_be_left_out() {
 }
 
 #[test]
+fn a_classifier_of_another_shape_is_listed_and_decides_nothing() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("w.safetensors");
+    for shape in [vec![10_000_000_000, 0], vec![0, 128], vec![5, 64], vec![128], vec![]] {
+        let mut tensors = named(&model(Some(5), 1));
+        for (name, tensor) in &mut tensors {
+            *tensor = tensor.detach();
+            if name == "fc.weight" {
+                *tensor = Tensor::zeros(shape.as_slice(), (Kind::Float, Device::Cpu));
+            }
+        }
+        write(&path, &tensors.iter().map(|(n, t)| (n.as_str(), t.shallow_clone())).collect::<Vec<_>>());
+        let message = Model::from_weights(NAME, &path, Device::Cpu).unwrap_err().to_string();
+        assert!(
+            message.contains(&format!("fc.weight: the model has [10, 128], the file {shape:?}")),
+            "{message}"
+        );
+    }
+    model(Some(5), 1).save_weights(&path).unwrap();
+    assert_eq!(Model::from_weights(NAME, &path, Device::Cpu).unwrap().0.num_classes(), 5);
+    model(Some(0), 1).save_weights(&path).unwrap();
+    assert_eq!(Model::from_weights(NAME, &path, Device::Cpu).unwrap().0.num_classes(), 0);
+}
+
+#[test]
 fn a_mismatch_lists_every_tensor() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("w.safetensors");

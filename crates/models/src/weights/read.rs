@@ -64,11 +64,15 @@ impl WeightFile {
         SafeTensors::deserialize(&self.bytes).map_err(|source| damaged(&self.path, &self.bytes, &source))
     }
 
-    /// The classes of the classifier kept under `head`, by the rows of its weight; `None` without one.
-    pub(crate) fn classes(&self, head: &str) -> Result<Option<i64>, Error> {
+    /// The classes of the classifier kept under `head`, by the rows of its weight: 0 without one, `None` when the
+    /// weight is not (classes, `embed_dim`) and so not this architecture's.
+    pub(crate) fn classes(&self, head: &str, embed_dim: i64) -> Result<Option<i64>, Error> {
         let file = self.tensors()?;
-        let weight = file.tensor(&format!("{head}.weight")).ok();
-        Ok(weight.and_then(|view| view.shape().first().map(|&rows| rows as i64)))
+        let Ok(weight) = file.tensor(&format!("{head}.weight")) else { return Ok(Some(0)) };
+        Ok(match *weight.shape() {
+            [rows, columns] if rows > 0 && columns as i64 == embed_dim => Some(rows as i64),
+            _ => None,
+        })
     }
 }
 

@@ -1,12 +1,12 @@
 //! Writing a model's parameters as safetensors, without ever harming what is already there.
 
 use crate::Error;
+use crate::file::{WriteError, write_atomically};
 use safetensors::{Dtype, View};
 use std::borrow::Cow;
 use std::collections::{BTreeMap, HashMap};
-use std::fs::{self, File};
-use std::io::{self, Write};
-use std::path::{Path, PathBuf};
+use std::io;
+use std::path::Path;
 use tch::{Device, Kind, TchError, Tensor};
 
 /// A tensor's bytes, row by row, on the host.
@@ -46,7 +46,7 @@ impl View for Stored {
     }
 }
 
-/// Writes `variables` to `path`, by way of a temporary file beside it that is synced and renamed.
+/// Writes `variables` to `path`.
 /// `architecture` goes into the file's metadata, beside the `format` that other readers look for.
 pub(crate) fn save(
     path: &Path,
@@ -59,35 +59,8 @@ pub(crate) fn save(
         .collect::<Result<Vec<_>, TchError>>()?;
     let metadata = [("format", "pt"), ("architecture", architecture)];
     let metadata: HashMap<_, _> = metadata.map(|(k, v)| (k.to_owned(), v.to_owned())).into();
-    let failed = |source: io::Error| Error::Write { path: path.into(), source };
-    let bytes = safetensors::serialize(stored, Some(metadata)).map_err(|e| failed(io::Error::other(e)))?;
-    replace(path, &bytes).map_err(failed)
-}
-
-fn replace(path: &Path, bytes: &[u8]) -> io::Result<()> {
-    // A link stays a link: what it points to is replaced.
-    let path = fs::canonicalize(path).unwrap_or_else(|_| path.to_owned());
-    if path.is_dir() {
-        return Err(io::Error::other("it is a folder; name a file"));
-    }
-    let folder = match path.parent() {
-        Some(parent) if !parent.as_os_str().is_empty() => parent.to_owned(),
-        _ => PathBuf::from("."),
-    };
-    let mut builder = tempfile::Builder::new();
-    builder.prefix(".visrep-").suffix(".tmp");
-    #[cfg(unix)]
-    {
-        // As a plain `File::create` would: readable by whom the umask allows.
-        use std::os::unix::fs::PermissionsExt;
-        builder.permissions(fs::Permissions::from_mode(0o666));
-    }
-    let mut file = builder.tempfile_in(&folder)?;
-    file.write_all(bytes)?;
-    file.as_file().sync_all()?;
-    file.persist(&path).map_err(|error| error.error)?;
-    if cfg!(unix) {
-        File::open(&folder)?.sync_all()?;
-    }
-    Ok(())
+    let failed = |source: WriteError| Error::Write { path: path.into(), source };
+    let bytes = safetensors::serialize(stored, Some(metadata))
+        .map_err(|error| failed(WriteError { replaced: false, source: io::Error::other(error) }))?;
+    write_atomically(path, &bytes).map_err(failed)
 }
