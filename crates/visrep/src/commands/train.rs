@@ -63,12 +63,9 @@ impl Train {
             stop: stop_on_signals()?,
             progress: true,
         };
-        match train(&recipe, self.data.open_train()?, &self.out, &options)? {
-            Outcome::Finished => Ok(ExitCode::SUCCESS),
-            Outcome::Interrupted => {
-                eprintln!("stopped by a signal; the same command resumes");
-                Ok(ExitCode::from(INTERRUPTED))
-            }
-        }
+        Ok(match train(&recipe, self.data.open_train()?, &self.out, &options)? {
+            Outcome::Finished => ExitCode::SUCCESS,
+            Outcome::Interrupted => ExitCode::from(INTERRUPTED),
+        })
     }
 }
