@@ -136,6 +136,14 @@ pub enum Error {
     /// Worker threads cannot be started.
     #[error("cannot start a worker thread: {0}")]
     Thread(std::io::Error),
+    /// A worker thread ended without finishing its batch.
+    #[error(
+        "batch {batch} was lost: a worker thread ended before it was finished; start the epoch again from it"
+    )]
+    WorkerLost {
+        /// The batch's number in the epoch.
+        batch: usize,
+    },
 }
 
 impl Error {

@@ -1,4 +1,4 @@
-//! Sources (where samples are), samplers, and the threaded loader.
+//! Datasets (where samples are), their splits, and the threaded loader.
 //!
 //! A [`Dataset`] gives samples by index, from any thread. [`ImageFolder`], [`Parquet`], [`InMemory`] and
 //! [`Patches`] are datasets; [`Subset`] and [`Concat`] make new ones of others; [`open`] and [`open_splits`] find out

@@ -23,22 +23,22 @@ pub struct Splits {
 ///
 /// A place that holds several splits is an error that names them, so that nobody trains on a test set by
 /// mistake: ask for one, as in `DIR/train`, which also finds `DIR/train-00000-of-00002.parquet` and the like,
-/// or call [`open_splits`].
+/// or call [`open_splits`]. A place with a single split is that split. Folders named like splits are classes only
+/// beside folders with other names.
 pub fn open(path: &Path) -> Result<Arc<dyn Dataset>, Error> {
     if path.is_dir() {
-        let splits = find_splits(path)?;
-        if let Some(train) = splits.train {
-            let names: Vec<_> = [train].iter().chain(&splits.evaluation).map(|s| s.name.clone()).collect();
-            if names.len() > 1 {
-                let problem = format!(
-                    "holds the splits {}: name one, such as {}",
-                    names.join(", "),
-                    path.join(&names[0]).display()
-                );
-                return Err(Error::Layout { path: path.into(), problem });
+        let splits: Vec<_> = find_splits(path)?.all().collect();
+        return match splits.as_slice() {
+            [] => open_folder(path),
+            [only] => only.open(),
+            [first, ..] => {
+                let names: Vec<_> = splits.iter().map(|split| split.name.as_str()).collect();
+                let example = path.join(&first.name);
+                let problem =
+                    format!("holds the splits {}: name one, such as {}", names.join(", "), example.display());
+                Err(Error::Layout { path: path.into(), problem })
             }
-        }
-        return open_folder(path);
+        };
     }
     if path.exists() {
         if parquet::is_parquet(path) {
@@ -48,12 +48,10 @@ pub fn open(path: &Path) -> Result<Arc<dyn Dataset>, Error> {
         return Err(Error::Layout { path: path.into(), problem });
     }
     // The name of a split whose shards lie side by side.
-    if let (Some(parent), Some(name)) = (path.parent().filter(|parent| parent.is_dir()), path.file_name()) {
-        let splits = find_splits(parent)?;
-        let mut all = splits.train.into_iter().chain(splits.evaluation);
-        if let Some(split) = all.find(|split| name.eq_ignore_ascii_case(&split.name)) {
-            return split.open();
-        }
+    if let (Some(parent), Some(name)) = (path.parent().filter(|parent| parent.is_dir()), path.file_name())
+        && let Some(split) = find_splits(parent)?.all().find(|split| name.eq_ignore_ascii_case(&split.name))
+    {
+        return split.open();
     }
     Err(Error::Io { path: path.into(), source: std::io::ErrorKind::NotFound.into() })
 }
@@ -61,9 +59,10 @@ pub fn open(path: &Path) -> Result<Arc<dyn Dataset>, Error> {
 /// Opens `path` as a training and a test set.
 ///
 /// A folder with `train` and one of `val`, `validation`, `valid` and `test` (the first that is there), as
-/// folders or in the names of Parquet files, has its own splits. Anything else is divided 80 to 20 by class
-/// with seed 0, and the description says that this is not official.
+/// folders or in the names of Parquet files, has its own splits. Anything else that [`open`] takes, such as a single
+/// split, is divided 80 to 20 by class with seed 0, and the description says that this is not official.
 pub fn open_splits(path: &Path) -> Result<Splits, Error> {
+    let mut divided = path.to_path_buf();
     if path.is_dir() {
         let found = find_splits(path)?;
         if let (Some(train), Some(test)) = (&found.train, found.evaluation.first()) {
@@ -81,6 +80,7 @@ pub fn open_splits(path: &Path) -> Result<Splits, Error> {
                 }
             };
         }
+        divided.extend(found.all().next().map(|split| split.name));
     }
     let all = open(path)?;
     all.labels()?;
@@ -88,7 +88,7 @@ pub fn open_splits(path: &Path) -> Result<Splits, Error> {
     Ok(Splits {
         train: Arc::new(Subset::new(all.clone(), train)),
         test: Arc::new(Subset::new(all, test)),
-        description: format!("80/20 split of {} by class, seed 0; not official", path.display()),
+        description: format!("80/20 split of {} by class, seed 0; not official", divided.display()),
     })
 }
 
@@ -147,7 +147,14 @@ struct FoundSplits {
     evaluation: Vec<Split>,
 }
 
-/// The splits that `path` has as folders, else as Parquet files each of which has a split in its name.
+impl FoundSplits {
+    fn all(self) -> impl Iterator<Item = Split> {
+        self.train.into_iter().chain(self.evaluation)
+    }
+}
+
+/// The splits that `path` has as folders, or as Parquet files each of which has a split in its name. Folders count
+/// when there is one for training and one for evaluation, or when there is nothing else.
 fn find_splits(path: &Path) -> Result<FoundSplits, Error> {
     let folder = |name: &&str| {
         let folder = path.join(name);
@@ -157,10 +164,13 @@ fn find_splits(path: &Path) -> Result<FoundSplits, Error> {
         train: TRAIN.iter().find_map(folder),
         evaluation: EVALUATION.iter().filter_map(folder).collect(),
     };
-    if folders.train.is_some() {
+    if folders.train.is_some() && !folders.evaluation.is_empty() {
         return Ok(folders);
     }
     let shards = shards_of(path)?;
+    if shards.is_empty() {
+        return Ok(if has_other_folders(path)? { FoundSplits::default() } else { folders });
+    }
     let named: Vec<_> = shards.iter().map(|file| split_in_name(file)).collect();
     if named.contains(&None) {
         return Ok(FoundSplits::default());
@@ -178,6 +188,20 @@ fn find_splits(path: &Path) -> Result<FoundSplits, Error> {
         train: TRAIN.iter().find_map(shards_named),
         evaluation: EVALUATION.iter().filter_map(shards_named).collect(),
     })
+}
+
+/// Whether `path` has a visible folder whose name is not a split's.
+fn has_other_folders(path: &Path) -> Result<bool, Error> {
+    let error = |source| Error::Io { path: path.into(), source };
+    for entry in std::fs::read_dir(path).map_err(error)? {
+        let entry = entry.map_err(error)?;
+        let name = entry.file_name();
+        let split = TRAIN.iter().chain(&EVALUATION).any(|split| name == **split);
+        if !split && !name.as_encoded_bytes().starts_with(b".") && entry.path().is_dir() {
+            return Ok(true);
+        }
+    }
+    Ok(false)
 }
 
 /// The split that a file's name says it belongs to: `train-00000-of-00002.parquet`, `cifar10-test.parquet`.

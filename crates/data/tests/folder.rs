@@ -147,3 +147,44 @@ fn shards_with_split_names_are_splits() {
     std::fs::rename(data.join("validation-00000-of-00001.parquet"), data.join("more.parquet")).unwrap();
     assert_eq!(open(dir.path()).unwrap().len(), 14);
 }
+
+#[test]
+fn folders_that_are_all_named_like_splits_are_no_classes() {
+    let dir = tempfile::tempdir().unwrap();
+    let root = dir.path();
+    let files: Vec<String> = (0..40).map(|i| format!("train/{}/{i}.png", ["a", "b"][i % 2])).collect();
+    put(root, &files.iter().map(String::as_str).collect::<Vec<_>>());
+    std::fs::create_dir(root.join(".cache")).unwrap();
+    assert_eq!(open(root).unwrap().classes(), ["a", "b"]);
+    let splits = open_splits(root).unwrap();
+    assert_eq!((splits.train.len(), splits.test.len(), splits.train.classes().len()), (32, 8, 2));
+    let place = root.join("train").display().to_string();
+    assert!(splits.description.contains(&place) && splits.description.contains("not official"));
+
+    let dir = tempfile::tempdir().unwrap();
+    let root = dir.path();
+    put(root, &["val/cat/1.png", "val/dog/2.png"]);
+    assert_eq!(open(root).unwrap().classes(), ["cat", "dog"]);
+    put(root, &["test/cat/3.png", "test/dog/4.png"]);
+    for text in [message(open(root)), message(open_splits(root))] {
+        assert!(text.contains("holds the splits val, test: name one, such as"), "{text}");
+    }
+    assert_eq!(open(&root.join("test")).unwrap().len(), 2);
+    // Beside another name they are classes.
+    put(root, &["bench/5.png"]);
+    assert_eq!(open(root).unwrap().classes(), ["bench", "test", "val"]);
+}
+
+#[test]
+fn shards_of_two_splits_for_evaluation_are_not_mixed() {
+    let dir = tempfile::tempdir().unwrap();
+    for name in ["test-0", "validation-0"] {
+        std::fs::write(dir.path().join(format!("{name}.parquet")), hugging_face(8, 4, &["x", "y"])).unwrap();
+    }
+    assert!(message(open(dir.path())).contains("holds the splits validation, test"));
+    assert_eq!(open(&dir.path().join("test")).unwrap().len(), 8);
+    // A folder beside shards is not what is read.
+    std::fs::remove_file(dir.path().join("test-0.parquet")).unwrap();
+    put(dir.path(), &["test/cat/1.png"]);
+    assert_eq!(open(dir.path()).unwrap().len(), 8);
+}

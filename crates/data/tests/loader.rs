@@ -346,3 +346,86 @@ fn each_image_is_read_once_for_all_its_views() {
     assert_eq!(run(&loader, 0, 0).iter().map(|batch| batch.0.len()).collect::<Vec<_>>(), [5, 5, 5]);
     assert_eq!(data.reads.load(Ordering::SeqCst), 12);
 }
+
+#[test]
+fn a_resumed_epoch_of_bad_samples_only_just_ends() {
+    let skip = LoaderOptions { on_bad_sample: OnBadSample::Skip, ..options(2, 2) };
+    let loader = Loader::new(with_bad(6, &[2, 3, 4, 5]), plain(), skip).unwrap();
+    let mut resumed = loader.epoch(0, 1);
+    assert!(resumed.next().is_none());
+    assert_eq!((resumed.skipped().len(), resumed.position()), (4, 3));
+}
+
+#[test]
+fn an_error_is_the_last_thing_of_an_epoch() {
+    for workers in [0, 2] {
+        let bomb = Call(|image: RgbImage| if image.data()[0] == 3 { panic!("boom") } else { image });
+        let skip = LoaderOptions { on_bad_sample: OnBadSample::Skip, ..options(2, workers) };
+        let loader = Loader::new(with_bad(6, &[0, 1]), Views::single(bomb), skip).unwrap();
+        let mut epoch = loader.epoch(0, 0);
+        assert!(matches!(epoch.next(), Some(Err(Error::Panic { .. }))));
+        assert_eq!(epoch.skipped().len(), 2);
+        assert!(epoch.next().is_none());
+    }
+}
+
+#[test]
+fn an_absurd_prefetch_means_the_whole_epoch() {
+    for workers in [0, 2] {
+        let options = LoaderOptions { prefetch: usize::MAX, ..options(7, workers) };
+        let loader = Loader::new(Arc::new(in_memory(30)), plain(), options).unwrap();
+        assert_eq!(run(&loader, 0, 0).len(), 5);
+    }
+}
+
+/// A dataset of which nothing can be read, nor a key given.
+struct Hostile;
+
+impl Dataset for Hostile {
+    fn len(&self) -> usize {
+        3
+    }
+    fn get(&self, index: usize) -> Result<Sample, Error> {
+        Err(Error::Row { key: index.to_string(), problem: "is bad".into() })
+    }
+    fn label(&self, _: usize) -> Option<u32> {
+        None
+    }
+    fn classes(&self) -> &[String] {
+        &[]
+    }
+    fn key(&self, _: usize) -> String {
+        panic!("no key")
+    }
+}
+
+#[test]
+fn a_dataset_that_panics_over_a_key_stops_no_worker() {
+    for workers in [0, 1] {
+        let skip = LoaderOptions { on_bad_sample: OnBadSample::Skip, ..options(2, workers) };
+        let mut epoch = Loader::new(Arc::new(Hostile), plain(), skip).unwrap().epoch(0, 0);
+        assert!(matches!(epoch.next(), Some(Err(Error::NothingReadable { count: 3, .. }))));
+        let keys: Vec<_> = epoch.skipped().iter().map(|skipped| skipped.key.as_str()).collect();
+        assert_eq!(keys, ["sample 0", "sample 1", "sample 2"]);
+    }
+}
+
+#[test]
+fn a_worker_that_dies_is_reported_with_its_batch() {
+    /// What a panic carries, and panics again when it is thrown away, outside of any guard.
+    struct Payload;
+    impl Drop for Payload {
+        fn drop(&mut self) {
+            panic!("twice");
+        }
+    }
+    let bomb =
+        Call(|image: RgbImage| if image.data()[0] == 5 { std::panic::panic_any(Payload) } else { image });
+    let mut epoch =
+        Loader::new(Arc::new(in_memory(9)), Views::single(bomb), options(3, 1)).unwrap().epoch(0, 0);
+    assert!(epoch.next().unwrap().is_ok());
+    let error = epoch.next().unwrap().unwrap_err();
+    assert!(matches!(error, Error::WorkerLost { batch: 1 }), "{error}");
+    assert!(error.to_string().starts_with("batch 1 was lost: a worker thread ended"), "{error}");
+    assert!(epoch.next().is_none());
+}

@@ -114,7 +114,8 @@ fn columns_that_will_not_do_are_named() {
     assert!(found.contains("no column of images among `caption` (Utf8)"), "{found}");
     let two = write(vec![("left", images(2)), ("right", images(2))], 10, None);
     let found = message(open(two.clone()));
-    assert!(found.contains("`left`, `right` would do"), "{found}");
+    assert!(found.contains("`left`, `right` would do: call one of them `image`"), "{found}");
+    assert!(found.contains("`ParquetOptions::image`"), "{found}");
 
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().join("two.parquet");
@@ -243,4 +244,62 @@ fn a_damaged_footer_never_panics() {
             }
         }
     }
+}
+
+#[test]
+fn metadata_of_another_shape_is_passed_over() {
+    for text in ["[]", "3", "\"x\"", "{\"info\": 5}", "{\"info\": {\"features\": []}}", "not JSON"] {
+        let data = open(write(vec![("image", images(2))], 10, Some(text.into()))).unwrap();
+        assert_eq!((data.len(), data.classes().len()), (2, 0), "{text}");
+    }
+}
+
+#[test]
+fn a_file_replaced_by_one_of_the_same_length_is_noticed() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("set.parquet");
+    std::fs::write(&path, hugging_face(40, 10, &["a"])).unwrap();
+    let data = Parquet::open(&path).unwrap();
+    assert!(data.get(3).is_ok());
+    let file = std::fs::File::options().write(true).open(&path).unwrap();
+    let later = file.metadata().unwrap().modified().unwrap() + std::time::Duration::from_secs(5);
+    file.set_modified(later).unwrap();
+    assert!(message(data.get(33)).contains("row group 3: the file has changed since it was opened"));
+    assert!(message(data.labels()).contains("row group 0: the file has changed since it was opened"));
+}
+
+/// `whole` with each number `from` of the footer replaced by `to` in turn, as zigzag varints.
+fn with_count(whole: &[u8], from: u8, to: u64) -> Vec<Vec<u8>> {
+    let end = whole.len() - 8;
+    let footer = u32::from_le_bytes(whole[end..end + 4].try_into().unwrap()) as usize;
+    let mut number = Vec::new();
+    let mut rest = 2 * to;
+    while rest > 0x7f {
+        number.push(rest as u8 | 0x80);
+        rest >>= 7;
+    }
+    number.push(rest as u8);
+    let longer = (footer + number.len() - 1) as u32;
+    (end - footer..end)
+        .filter(|at| whole[*at] == 2 * from)
+        .map(|at| [&whole[..at], &number, &whole[at + 1..end], &longer.to_le_bytes(), b"PAR1"].concat())
+        .collect()
+}
+
+#[test]
+fn absurd_counts_are_refused_by_name() {
+    let whole = hugging_face(41, 41, &["a"]);
+    let claims = |to: u64| -> Vec<String> {
+        with_count(&whole, 41, to)
+            .into_iter()
+            .filter_map(|bytes| open(bytes).err())
+            .map(|e| e.to_string())
+            .collect()
+    };
+    for rows in [(1 << 28) + 1, 1 << 40, i64::MAX as u64 / 2] {
+        let expected =
+            format!("set.parquet: claims {rows} rows, more than the 268435456 that a file may have");
+        assert!(claims(rows).contains(&expected), "{:?}", claims(rows));
+    }
+    assert!(!claims(1 << 28).iter().any(|text| text.contains("more than")));
 }

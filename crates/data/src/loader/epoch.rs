@@ -23,6 +23,7 @@ pub struct Epoch {
     scheduled: usize,
     /// Batches in flight, the next one first.
     pending: VecDeque<Pending>,
+    /// Whether the caller has had something: a batch, or the error that ended the epoch.
     delivered: bool,
     skipped: Vec<Skipped>,
     failed: Option<Error>,
@@ -62,7 +63,8 @@ impl Epoch {
             order,
             epoch,
             pending: VecDeque::new(),
-            delivered: false,
+            // Of a resumed epoch, what came before is not known to have been unreadable.
+            delivered: start_batch > 0,
             skipped: Vec::new(),
             failed,
             pool,
@@ -116,14 +118,13 @@ impl Epoch {
                 work.run(&self.shared, slot);
             }
         }
-        let lost =
-            || Error::Thread(std::io::Error::other("a worker thread ended without finishing its batch"));
-        Some(done.recv().unwrap_or_else(|_| Err(lost())))
+        Some(done.recv().unwrap_or(Err(Error::WorkerLost { batch: self.position })))
     }
 
     /// Ends the epoch with an error.
     fn fail(&mut self, error: Error) -> Option<Result<Batch, Error>> {
         self.pending.clear();
+        self.delivered = true;
         self.scheduled = self.shared.batches_per_epoch();
         self.pool.shut_down();
         Some(Err(error))
@@ -150,7 +151,6 @@ impl Iterator for Epoch {
                 }
                 Some(Err(error)) => return self.fail(error),
                 None if !self.delivered && !self.skipped.is_empty() => {
-                    self.delivered = true;
                     let (count, first) = (self.skipped.len(), self.skipped[0].error.to_string());
                     return self.fail(Error::NothingReadable { count, first });
                 }

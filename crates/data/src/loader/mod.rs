@@ -58,7 +58,7 @@ pub struct LoaderOptions {
     pub drop_last: bool,
     /// What to do about a sample that cannot be read or decoded.
     pub on_bad_sample: OnBadSample,
-    /// Batches in flight ahead of the caller, at least 1.
+    /// Batches in flight ahead of the caller, at least 1; more than an epoch has mean all of them.
     pub prefetch: usize,
     /// How images are decoded.
     pub decode: DecodeOptions,
@@ -93,7 +93,7 @@ struct Shared {
 
 impl Loader {
     /// A loader of `views` of `dataset`. Errs when an option cannot work or there is nothing to load.
-    pub fn new(dataset: Arc<dyn Dataset>, views: Views, options: LoaderOptions) -> Result<Self, Error> {
+    pub fn new(dataset: Arc<dyn Dataset>, views: Views, mut options: LoaderOptions) -> Result<Self, Error> {
         const MAX_WORKERS: usize = 1024;
         let fail = |parameter, problem: String| Err(Error::Option { parameter, problem });
         if options.batch_size == 0 {
@@ -117,6 +117,7 @@ impl Loader {
                 format!("{} is more than the {len} samples, and drop_last leaves none", options.batch_size);
             return fail("batch_size", problem);
         }
+        options.prefetch = options.prefetch.min(len.div_ceil(options.batch_size));
         Ok(Self { shared: Arc::new(Shared { dataset, views, options }) })
     }
 

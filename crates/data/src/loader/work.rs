@@ -74,14 +74,18 @@ impl Work {
         // that of the first bad sample in the batch, whichever thread was faster.
         let pointless = matches!(&self.lock().failure, Some((failed, _)) if *failed < slot);
         let loaded = if pointless { None } else { Some(self.load(shared, slot)) };
+        let skips = shared.options.on_bad_sample == OnBadSample::Skip;
+        // The dataset's own code does not run under the lock.
+        let skipped = match &loaded {
+            Some(Err(error)) if skips && error.is_bad_sample() => Some(key_of(shared, self.indices[slot])),
+            _ => None,
+        };
         let mut assembly = self.lock();
         if let Some(result) = loaded
             && let Err(error) = result.and_then(|sample| assembly.place(slot, sample))
         {
-            let skip = shared.options.on_bad_sample == OnBadSample::Skip && error.is_bad_sample();
-            if skip {
-                let index = self.indices[slot];
-                assembly.skipped.push((slot, Skipped { index, key: shared.dataset.key(index), error }));
+            if let Some(key) = skipped {
+                assembly.skipped.push((slot, Skipped { index: self.indices[slot], key, error }));
             } else if assembly.failure.as_ref().is_none_or(|(failed, _)| slot < *failed) {
                 assembly.failure = Some((slot, error));
             }
@@ -113,11 +117,28 @@ impl Work {
             Ok(Loaded { views, label: sample.label.map_or(-1, i64::from), key: sample.key })
         };
         catch_unwind(AssertUnwindSafe(load)).unwrap_or_else(|payload| {
-            let key = catch_unwind(AssertUnwindSafe(|| shared.dataset.key(index)));
-            let key = key.unwrap_or_else(|_| format!("sample {index}"));
-            Err(Error::Panic { key, message: panic_message(payload) })
+            Err(Error::Panic { key: key_of(shared, index), message: panic_message(payload) })
         })
     }
+}
+
+/// A sample's key, also of a dataset that panics when it is asked for one.
+fn key_of(shared: &Shared, index: usize) -> String {
+    catch_unwind(AssertUnwindSafe(|| shared.dataset.key(index))).unwrap_or_else(|_| format!("sample {index}"))
+}
+
+/// Room for `n` views of a size.
+fn blank(n: usize, width: u32, height: u32) -> Result<ImageBatch, Error> {
+    let mut data = Vec::new();
+    let bytes = (width as usize * height as usize * 3).checked_mul(n);
+    match bytes.map(|bytes| (bytes, data.try_reserve_exact(bytes))) {
+        Some((bytes, Ok(()))) => data.resize(bytes, 0),
+        _ => {
+            let problem = format!("{n} views of {width}x{height} do not fit into memory: lower it");
+            return Err(Error::Option { parameter: "batch_size", problem });
+        }
+    }
+    Ok(ImageBatch { n, height, width, data })
 }
 
 impl Assembly {
@@ -125,14 +146,7 @@ impl Assembly {
     fn place(&mut self, slot: usize, sample: Loaded) -> Result<(), Error> {
         let slots = self.meta.len();
         if self.views.is_empty() {
-            let views = sample.views.iter().map(|view| {
-                let (height, width) = (view.height(), view.width());
-                let bytes = view.data().len().checked_mul(slots).ok_or_else(|| Error::Option {
-                    parameter: "batch_size",
-                    problem: format!("{slots} views of {width}x{height} do not fit into memory"),
-                })?;
-                Ok(ImageBatch { n: slots, height, width, data: vec![0; bytes] })
-            });
+            let views = sample.views.iter().map(|view| blank(slots, view.width(), view.height()));
             self.views = views.collect::<Result<_, Error>>()?;
         }
         for (view, (image, batch)) in sample.views.iter().zip(&self.views).enumerate() {
@@ -179,5 +193,20 @@ impl Assembly {
         self.skipped.sort_by_key(|(slot, _)| *slot);
         let skipped = self.skipped.drain(..).map(|(_, skipped)| skipped).collect();
         Ok(Finished { batch, skipped })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_batch_beyond_memory_is_an_error() {
+        for n in [1 << 45, usize::MAX] {
+            let text = blank(n, 224, 224).err().map(|error| error.to_string());
+            let expected = format!("batch_size: {n} views of 224x224 do not fit into memory: lower it");
+            assert_eq!(text, Some(expected));
+        }
+        assert_eq!(blank(2, 3, 4).map(|batch| batch.data).ok(), Some(vec![0; 72]));
     }
 }

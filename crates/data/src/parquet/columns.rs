@@ -51,7 +51,8 @@ pub(super) fn find(
                 .ok_or_else(|| match fitting.as_slice() {
                     [] => fail(format!("no column of images among {}", list(fields))),
                     several => fail(format!(
-                        "which column holds the images? {} would do: name one",
+                        "which column holds the images? {} would do: call one of them `image`, or name it in \
+                         `ParquetOptions::image`",
                         several
                             .iter()
                             .map(|field| format!("`{}`", field.name()))
@@ -72,7 +73,11 @@ pub(super) fn find(
             let found = pick(&candidates, &LABEL_NAMES).or_else(|| pick_named(fields, &LABEL_NAMES));
             if found.is_none() && candidates.len() > 1 {
                 let names: Vec<_> = candidates.iter().map(|field| format!("`{}`", field.name())).collect();
-                return Err(fail(format!("which column holds the labels? {}: name one", names.join(", "))));
+                return Err(fail(format!(
+                    "which column holds the labels? {} would do: call one of them `label`, or name it in \
+                     `ParquetOptions::label`",
+                    names.join(", ")
+                )));
             }
             found
         }
@@ -115,7 +120,7 @@ fn features(metadata: &ArrowReaderMetadata) -> Option<serde_json::Value> {
     let entries = metadata.metadata().file_metadata().key_value_metadata()?;
     let text = entries.iter().find(|entry| entry.key == "huggingface")?.value.as_ref()?;
     let mut value: serde_json::Value = serde_json::from_str(text).ok()?;
-    Some(value["info"]["features"].take()).filter(serde_json::Value::is_object)
+    value.pointer_mut("/info/features").map(serde_json::Value::take).filter(serde_json::Value::is_object)
 }
 
 fn named<'a>(fields: &'a Fields, name: &str) -> Option<&'a Field> {

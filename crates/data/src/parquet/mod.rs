@@ -9,11 +9,13 @@
 mod cache;
 mod columns;
 mod shard;
+mod source;
 
 use crate::{Dataset, Error, Sample, SampleImage, natural};
 use bytes::Bytes;
 use cache::Cache;
-use shard::{Block, Shard, Source};
+use shard::{Block, Shard};
+use source::Source;
 use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
@@ -155,8 +157,10 @@ fn numbered_classes(shards: &[Shard], blocks: &[Block]) -> Result<Vec<String>, E
     for shard in shards {
         let Some(max) = shard.max_label(blocks)? else { continue };
         if max >= LIMIT {
-            let problem =
-                format!("a label of {max} is no class index (limit {LIMIT}): name another label column");
+            let problem = format!(
+                "a label of {max} is no class index (limit {LIMIT}): call another column `label`, or name it in \
+                 `ParquetOptions::label`"
+            );
             return Err(Error::Parquet { file: shard.file(), problem });
         }
         count = count.max(max + 1);

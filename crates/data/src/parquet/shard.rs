@@ -4,6 +4,7 @@
 //! panic becomes the file's or the row group's error.
 
 use super::columns::{self, Columns};
+use super::source::{Input, Source, Stamp};
 use super::{Labels, ParquetOptions};
 use crate::Error;
 use crate::error::panic_message;
@@ -19,13 +20,8 @@ use parquet::arrow::ProjectionMask;
 use parquet::arrow::arrow_reader::{
     ArrowReaderMetadata, ArrowReaderOptions, ParquetRecordBatchReader, ParquetRecordBatchReaderBuilder,
 };
-use parquet::errors::Result as ParquetResult;
-use parquet::file::reader::{ChunkReader, Length};
 use parquet::file::statistics::Statistics;
-use std::fs::File;
-use std::io::Read;
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::path::PathBuf;
 
 /// A row group that decodes to more bytes is read in slices of about this size …
 const BLOCK_BYTES: u64 = 16 << 20;
@@ -35,17 +31,13 @@ const BLOCK_ROWS: u64 = 4096;
 const MAX_BLOCK_BYTES: usize = 1 << 30;
 /// Rows that are decoded in one go.
 const BATCH_ROWS: usize = 256;
-/// A row group that claims more rows is refused.
-const MAX_GROUP_ROWS: u64 = 1 << 31;
-
-/// Where a file's bytes are.
-pub(super) enum Source {
-    File(PathBuf),
-    Memory(Bytes),
-}
+/// A file that claims more rows is refused …
+const MAX_ROWS: u64 = 1 << 28;
+/// … and so is one that would make more blocks: honest ones are far from both.
+const MAX_BLOCKS: usize = 1 << 20;
 
 /// One file of a dataset. The file is opened anew for each block, so that a set of thousands of shards needs no
-/// more than one handle per thread, and a file that was replaced meanwhile is noticed.
+/// more than one handle per thread. Its footer is kept, and a file that was replaced meanwhile is noticed.
 pub(super) struct Shard {
     /// Stands for the file in keys.
     pub(super) name: String,
@@ -54,6 +46,8 @@ pub(super) struct Shard {
     pub(super) start: usize,
     rows: usize,
     source: Source,
+    metadata: ArrowReaderMetadata,
+    stamp: Option<Stamp>,
     max_label: MaxLabel,
     labels: Labels,
 }
@@ -121,8 +115,8 @@ impl Shard {
     ) -> Result<Opened, Error> {
         let file = source.describe(&name);
         let fail = |problem: String| Error::Parquet { file: file.clone(), problem };
-        let input = match source.open() {
-            Ok(input) => input,
+        let (input, stamp) = match source.open().and_then(|input| input.stamp().map(|stamp| (input, stamp))) {
+            Ok(opened) => opened,
             Err(error) => match &source {
                 Source::File(path) => return Err(Error::Io { path: path.clone(), source: error }),
                 Source::Memory(_) => return Err(fail(error.to_string())),
@@ -136,15 +130,24 @@ impl Shard {
         let mut blocks = Vec::new();
         let mut max_label = if columns.label.is_some() { MaxLabel::Known(-1) } else { MaxLabel::None };
         let mut next = start;
+        let claimed =
+            metadata.metadata().row_groups().iter().map(|group| group.num_rows().max(0).cast_unsigned());
+        let claimed = claimed.fold(0, u64::saturating_add);
+        if claimed > MAX_ROWS {
+            return Err(fail(format!(
+                "claims {claimed} rows, more than the {MAX_ROWS} that a file may have"
+            )));
+        }
         for (row_group, group) in metadata.metadata().row_groups().iter().enumerate() {
             let fail = |problem: String| Error::RowGroup { file: file.clone(), row_group, problem };
             let group_rows = u64::try_from(group.num_rows())
-                .ok()
-                .filter(|rows| *rows <= MAX_GROUP_ROWS)
-                .ok_or_else(|| fail(format!("claims {} rows", group.num_rows())))?;
+                .map_err(|_| fail(format!("claims {} rows", group.num_rows())))?;
             let bytes = u64::try_from(group.column(columns.image.leaf).uncompressed_size()).unwrap_or(0);
             let slices = bytes.div_ceil(BLOCK_BYTES).max(1);
             let per_block = group_rows.div_ceil(slices).clamp(1, BLOCK_ROWS);
+            if blocks.len() as u64 + group_rows.div_ceil(per_block) > MAX_BLOCKS as u64 {
+                return Err(fail(format!("claims {group_rows} rows of {bytes} bytes together")));
+            }
             for offset in (0..group_rows).step_by(per_block as usize) {
                 let rows = per_block.min(group_rows - offset);
                 blocks.push(Block {
@@ -171,8 +174,17 @@ impl Shard {
                 };
             }
         }
-        let shard =
-            Self { name, columns, start, rows: next - start, source, max_label, labels: Labels::new() };
+        let shard = Self {
+            name,
+            columns,
+            start,
+            rows: next - start,
+            source,
+            metadata,
+            stamp,
+            max_label,
+            labels: Labels::new(),
+        };
         Ok(Opened { shard, blocks, classes })
     }
 
@@ -256,13 +268,11 @@ impl Shard {
         rows: usize,
     ) -> Result<ParquetRecordBatchReader, String> {
         let input = self.source.open().map_err(|error| error.to_string())?;
-        let metadata = load_metadata(&input)?;
-        let known = metadata.metadata().row_groups().get(block.row_group).map(|group| group.num_rows());
-        if known != i64::try_from(block.group_rows).ok() {
+        if input.stamp().map_err(|error| error.to_string())? != self.stamp {
             return Err("the file has changed since it was opened".into());
         }
-        let mask = ProjectionMask::leaves(metadata.parquet_schema(), leaves);
-        ParquetRecordBatchReaderBuilder::new_with_metadata(input, metadata)
+        let mask = ProjectionMask::leaves(self.metadata.parquet_schema(), leaves);
+        ParquetRecordBatchReaderBuilder::new_with_metadata(input, self.metadata.clone())
             .with_row_groups(vec![block.row_group])
             .with_projection(mask)
             .with_offset(offset)
@@ -301,55 +311,6 @@ impl Shard {
     fn label_values(&self, batch: &RecordBatch) -> Result<Vec<i64>, String> {
         let label = self.columns.label.as_ref().and_then(|label| batch.column_by_name(&label.name));
         label.and_then(|array| integers(array)).ok_or_else(|| "the label column is missing".into())
-    }
-}
-
-impl Source {
-    fn open(&self) -> std::io::Result<Input> {
-        Ok(match self {
-            Self::File(path) => Input::File(File::open(path)?),
-            Self::Memory(bytes) => Input::Memory(bytes.clone()),
-        })
-    }
-
-    fn describe(&self, name: &str) -> String {
-        match self {
-            Self::File(path) => path.display().to_string(),
-            Self::Memory(_) => name.into(),
-        }
-    }
-}
-
-/// An open [`Source`].
-enum Input {
-    File(File),
-    Memory(Bytes),
-}
-
-impl Length for Input {
-    fn len(&self) -> u64 {
-        match self {
-            Self::File(file) => file.len(),
-            Self::Memory(bytes) => Length::len(bytes),
-        }
-    }
-}
-
-impl ChunkReader for Input {
-    type T = Box<dyn Read>;
-
-    fn get_read(&self, start: u64) -> ParquetResult<Self::T> {
-        Ok(match self {
-            Self::File(file) => Box::new(file.get_read(start)?),
-            Self::Memory(bytes) => Box::new(bytes.get_read(start)?),
-        })
-    }
-
-    fn get_bytes(&self, start: u64, length: usize) -> ParquetResult<Bytes> {
-        match self {
-            Self::File(file) => file.get_bytes(start, length),
-            Self::Memory(bytes) => bytes.get_bytes(start, length),
-        }
     }
 }
 
