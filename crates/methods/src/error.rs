@@ -1,5 +1,7 @@
 //! What can go wrong with a method.
 
+use crate::Batch;
+
 /// An error of this crate; each names the parameter or batch at fault and what to do.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
@@ -23,14 +25,6 @@ pub enum Error {
         expected: usize,
         /// The number in the batch.
         found: usize,
-    },
-    /// A view's tensor is not a batch of 8-bit RGB images.
-    #[error("a view must be a tensor of 8-bit pixels (N, H, W, 3), found {kind:?} {shape:?}")]
-    Images {
-        /// The shape found.
-        shape: Vec<i64>,
-        /// The kind found.
-        kind: tch::Kind,
     },
     /// The dataset has no classes to learn.
     #[error(
@@ -59,4 +53,18 @@ pub enum Error {
     /// LibTorch refused a call.
     #[error("LibTorch: {0}")]
     Torch(#[from] tch::TchError),
+}
+
+impl Error {
+    /// The position in `batch`, which was refused with this error, of the sample at fault; `None` when it is not
+    /// one sample's fault.
+    pub fn position(&self, batch: &Batch) -> Option<usize> {
+        match self {
+            Self::NoLabel { index, .. } => batch.indices.iter().position(|i| i == index),
+            Self::Loss(visrep_losses::Error::Label { found, .. }) => {
+                batch.labels.iter().position(|label| label == found)
+            }
+            _ => None,
+        }
+    }
 }

@@ -10,7 +10,8 @@ pub type NamedTensor = (String, Tensor);
 /// A batch as the trainer hands it over.
 #[derive(Debug)]
 pub struct Batch {
-    /// One u8 tensor (N, H, W, 3) for each view, on the host or the device.
+    /// One u8 tensor (N, H, W, 3) for each view, on the host or the device; networks read it normalised by
+    /// `Preprocessing::normalize`, as every evaluation does.
     pub images: Vec<Tensor>,
     /// N class indices; -1 for a sample without a label.
     pub labels: Vec<i64>,

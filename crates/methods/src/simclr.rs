@@ -1,7 +1,7 @@
 //! SimCLR (Chen et al. 2020): two views of an image attract, views of different images repel.
 
 use crate::method::{named_variables, trainable};
-use crate::{Batch, Error, Loss, Method, NamedTensor, Pixels, ProjectionHead, Setup, Step, feature_std};
+use crate::{Batch, Error, Loss, Method, NamedTensor, ProjectionHead, Setup, Step, feature_std};
 use serde::{Deserialize, Serialize};
 use tch::Tensor;
 use visrep_losses::nt_xent;
@@ -19,9 +19,6 @@ pub struct SimclrConfig {
     /// Length of the projections that the loss compares.
     #[serde(default = "output_dim")]
     pub output_dim: u32,
-    /// What the network reads.
-    #[serde(default)]
-    pub pixels: Pixels,
 }
 
 fn output_dim() -> u32 {
@@ -36,7 +33,6 @@ pub struct Simclr {
     model: Model,
     head: ProjectionHead,
     temperature: f64,
-    pixels: Pixels,
 }
 
 impl Simclr {
@@ -53,7 +49,7 @@ impl Simclr {
         let embed = model.embed_dim();
         let dims = [embed, config.hidden_dim.map_or(embed, i64::from), i64::from(config.output_dim)];
         let head = ProjectionHead::new(&dims, setup.device, seed.wrapping_add(1))?;
-        Ok(Self { model, head, temperature, pixels: config.pixels })
+        Ok(Self { model, head, temperature })
     }
 }
 
@@ -66,7 +62,8 @@ impl Method for Simclr {
         let [first, second] = &batch.images[..] else {
             return Err(Error::Views { method: "simclr", expected: 2, found: batch.images.len() });
         };
-        let x = self.pixels.prepare(&Tensor::f_cat(&[first, second], 0)?, &self.model)?;
+        let images = Tensor::f_cat(&[first, second], 0)?;
+        let x = self.model.preprocessing().normalize(&images, self.model.device())?;
         let features = self.model.backbone().forward_features(&x, true)?.pooled;
         let projections = self.head.forward(&features, true)?;
         let n = first.size()[0];

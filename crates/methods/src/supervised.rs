@@ -1,7 +1,7 @@
 //! Supervised classification: a linear classifier on the backbone under cross entropy.
 
 use crate::method::{named_variables, trainable};
-use crate::{Batch, Error, Loss, Method, NamedTensor, Pixels, Setup, Step, feature_std};
+use crate::{Batch, Error, Loss, Method, NamedTensor, Setup, Step, feature_std};
 use serde::{Deserialize, Serialize};
 use tch::{Kind, Tensor};
 use visrep_losses::cross_entropy;
@@ -14,16 +14,12 @@ pub struct SupervisedConfig {
     /// Probability mass spread evenly over all classes, 0..=1.
     #[serde(default)]
     pub label_smoothing: f64,
-    /// What the network reads.
-    #[serde(default)]
-    pub pixels: Pixels,
 }
 
 /// A backbone with its classifier under cross entropy. The exported model keeps the classifier.
 pub struct Supervised {
     model: Model,
     label_smoothing: f64,
-    pixels: Pixels,
 }
 
 impl Supervised {
@@ -42,7 +38,7 @@ impl Supervised {
             seed: Some(setup.seed as i64),
         };
         let model = Model::create(setup.model, &options)?;
-        Ok(Self { model, label_smoothing: config.label_smoothing, pixels: config.pixels })
+        Ok(Self { model, label_smoothing: config.label_smoothing })
     }
 }
 
@@ -59,7 +55,7 @@ impl Method for Supervised {
             let index = batch.indices.get(at).copied().unwrap_or(at);
             return Err(Error::NoLabel { method: "supervised", index });
         }
-        let x = self.pixels.prepare(images, &self.model)?;
+        let x = self.model.preprocessing().normalize(images, self.model.device())?;
         let features = self.model.backbone().forward_features(&x, true)?;
         let logits = self.model.logits(&features)?;
         let labels = Tensor::f_from_slice(&batch.labels)?.f_to_device(self.model.device())?;

@@ -93,17 +93,25 @@ pub enum Error {
     },
 
     // === Training ===
-    /// The loss is NaN or infinite.
-    #[error("the loss is {loss} at step {step} (epoch {epoch}); the batch was: {}. Lower schedule.lr or look at these samples", keys.join(", "))]
+    /// The loss of a batch is NaN or infinite, or the weights are after the step along its gradient.
+    #[error("{} at step {step} (epoch {epoch}); the batch was: {}. Lower schedule.lr or look at these samples", not_finite(*loss), keys.join(", "))]
     NonFinite {
         /// Steps completed before this one.
         step: u64,
         /// The epoch.
         epoch: u64,
-        /// The loss.
+        /// The loss; where it is finite, the weights are not.
         loss: f64,
         /// The keys of the batch's samples.
         keys: Vec<String>,
+    },
+    /// The method refuses a sample.
+    #[error("'{key}': {source}")]
+    Sample {
+        /// The sample's key.
+        key: String,
+        /// What is wrong with it.
+        source: visrep_methods::Error,
     },
     /// The dataset has too few samples.
     #[error("{samples} samples make no full batch of {batch_size}; set loader.batch_size lower")]
@@ -149,6 +157,14 @@ pub enum Error {
     /// LibTorch refused a call.
     #[error("LibTorch: {0}")]
     Torch(#[from] tch::TchError),
+}
+
+fn not_finite(loss: f64) -> String {
+    if loss.is_finite() {
+        format!("the weights are NaN or infinite after the update for a loss of {loss}")
+    } else {
+        format!("the loss is {loss}")
+    }
 }
 
 impl Error {

@@ -5,6 +5,7 @@ use serde_json::{Map, Value};
 use std::fs::{File, OpenOptions};
 use std::io::{BufRead, BufReader, Write};
 use std::path::{Path, PathBuf};
+use visrep_models::write_atomically;
 
 /// The file, open for appending.
 pub(crate) struct MetricsLog {
@@ -56,12 +57,7 @@ impl MetricsLog {
 
 /// Puts `content` at `path` in one go: a reader sees the old file or the new one.
 pub(crate) fn replace(path: &Path, content: &[u8]) -> Result<(), Error> {
-    let folder = path.parent().unwrap_or(Path::new("."));
-    let mut temporary = tempfile::NamedTempFile::new_in(folder).map_err(Error::io(path, "write"))?;
-    temporary.write_all(content).map_err(Error::io(path, "write"))?;
-    temporary.as_file().sync_all().map_err(Error::io(path, "sync"))?;
-    temporary.persist(path).map_err(|error| Error::io(path, "replace")(error.error))?;
-    Ok(())
+    write_atomically(path, content).map_err(|error| Error::io(path, "write")(error.into()))
 }
 
 #[cfg(test)]

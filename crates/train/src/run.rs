@@ -8,10 +8,12 @@ use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
-use visrep_data::{Dataset, Loader, LoaderOptions, OnBadSample, Views};
+use tch::{Kind, Tensor};
+use visrep_data::{Dataset, Epoch, Loader, LoaderOptions, OnBadSample, Views};
 use visrep_methods::{Batch, Method, NamedTensor, Setup, Step};
 
-/// How a run is carried out; of these only the seed and the device have an influence on the result.
+/// How a run is carried out; of these only the seed and the device have an influence on the result (besides the
+/// number of LibTorch's threads, a setting of the process).
 #[derive(Clone, Debug)]
 pub struct RunOptions {
     /// Decides the initial weights, the order of the samples, and their views.
@@ -56,12 +58,14 @@ pub struct StepReport {
 
 /// Trains by `recipe` on `data` and leaves in the folder `out`: `model.safetensors` (the backbone under timm's names,
 /// with its classifier where the method trains one), `metrics.jsonl`, `recipe.toml` (every effective value), and
-/// `checkpoints/`. Where `out` holds checkpoints of the same run, it goes on from the newest; on the CPU the
-/// result is the same to the bit, wherever and however often it was stopped.
+/// `checkpoints/`. Where `out` holds checkpoints of the same run, it goes on from the newest. On the CPU the result
+/// is then the same to the bit, wherever and however often it was stopped, provided that the machine, LibTorch and
+/// the number of LibTorch's threads are the same: sums are split among threads.
 ///
 /// # Errors
-/// Among others: a checkpoint of another recipe, seed or dataset; a loss that is not finite (with the step and
-/// the batch's keys); a full disk (earlier checkpoints stay good).
+/// Among others: a checkpoint of another recipe or seed, or of a dataset with another number of samples or other
+/// classes (the images themselves are not compared); a loss, or weights after a step, that are not finite (with
+/// the step and the batch's keys); a full disk (earlier checkpoints stay good).
 pub fn train(
     recipe: &Recipe,
     data: Arc<dyn Dataset>,
@@ -134,20 +138,20 @@ pub fn train_with(
             progress.step(&report, clock.eta(report.step, run.total));
 
             let stop = options.stop.load(Ordering::Relaxed);
+            let minutes = recipe.checkpoint.minutes;
             let due = (every > 0 && report.step % every == 0)
-                || saved_at.elapsed().as_secs_f64() >= recipe.checkpoint.minutes * 60.0;
+                || (minutes > 0.0 && saved_at.elapsed().as_secs_f64() >= minutes * 60.0);
             if stop || due || report.step == run.total {
                 folder.save(&run.header, &run.tensors())?;
                 saved_at = Instant::now();
             }
             if stop && report.step < run.total {
+                warn_of_skipped(&progress, &batches);
                 progress.note(&format!("stopped after step {}: run it again to go on", report.step));
                 return Ok(Outcome::Interrupted);
             }
         }
-        for skipped in batches.skipped() {
-            progress.warn(&format!("left out: {}", skipped.error));
-        }
+        warn_of_skipped(&progress, &batches);
         if !any && start == 0 {
             return Err(Error::EmptyEpoch { epoch });
         }
@@ -157,11 +161,20 @@ pub fn train_with(
     Ok(Outcome::Finished)
 }
 
+/// Names the samples that an epoch has left out so far.
+fn warn_of_skipped(progress: &Progress, batches: &Epoch) {
+    for skipped in batches.skipped() {
+        progress.warn(&format!("left out: {}", skipped.error));
+    }
+}
+
 /// The state of a run.
 struct Run<'a> {
     recipe: &'a Recipe,
     method: Box<dyn Method>,
     optimizer: Optimizer,
+    /// The floating tensors of the method, sharing storage with it.
+    weights: Vec<Tensor>,
     ema: Option<Ema>,
     loader: Loader,
     header: Header,
@@ -186,6 +199,8 @@ impl<'a> Run<'a> {
         let optimizer = Optimizer::new(recipe.optimizer.rule(), method.parameters(), |_, tensor| {
             recipe.decay.of(tensor)
         })?;
+        let weights = method.state().into_iter().map(|(_, tensor)| tensor.detach());
+        let weights = weights.filter(Tensor::is_floating_point).collect();
         let ema = recipe.ema.as_ref().map(|ema| Ema::new(&method.state(), ema.decay)).transpose()?;
         let loader = Loader::new(
             data,
@@ -206,7 +221,14 @@ impl<'a> Run<'a> {
         let per_epoch = loader.batches_per_epoch() as u64;
         let steps = |length: crate::Length| length.steps(per_epoch, batch_size as u64);
         let (warmup, total) = (steps(recipe.schedule.warmup), steps(recipe.schedule.length));
-        Ok(Self { recipe, method, optimizer, ema, loader, header, per_epoch, warmup, total })
+        if total == 0 {
+            return Err(Error::Value {
+                key: "schedule.length".to_owned(),
+                value: recipe.schedule.length.to_string(),
+                message: format!("rounds to no step at all (an epoch of this dataset has {per_epoch})"),
+            });
+        }
+        Ok(Self { recipe, method, optimizer, weights, ema, loader, header, per_epoch, warmup, total })
     }
 
     /// Takes over the position and all values of a checkpoint.
@@ -250,12 +272,22 @@ impl<'a> Run<'a> {
             labels: batch.labels.clone(),
             indices: batch.indices.clone(),
         };
-        let loss = self.method.loss(&tensors, &step)?;
+        let loss = self.method.loss(&tensors, &step).map_err(|source| {
+            match source.position(&tensors).and_then(|at| batch.keys.get(at)) {
+                Some(key) => Error::Sample { key: key.clone(), source },
+                None => source.into(),
+            }
+        })?;
         let value = f64::try_from(&loss.value)?;
+        let not_finite = || Error::NonFinite { step: index, epoch, loss: value, keys: batch.keys.clone() };
         if !value.is_finite() {
-            return Err(Error::NonFinite { step: index, epoch, loss: value, keys: batch.keys.clone() });
+            return Err(not_finite());
         }
         self.optimizer.step(&loss.value, lr)?;
+        // Before anything is made of the weights: an average, a checkpoint, the next batch's loss.
+        if !all_finite(&self.weights)? {
+            return Err(not_finite());
+        }
         {
             let _guard = tch::no_grad_guard();
             self.method.after_step(&step)?;
@@ -275,6 +307,16 @@ impl<'a> Run<'a> {
         }
         Ok(self.method.model().save_weights(path)?)
     }
+}
+
+/// Whether no value is NaN or infinite. One number comes back from the device, however many tensors there are.
+fn all_finite(tensors: &[Tensor]) -> Result<bool, Error> {
+    // A sum is finite exactly when its terms are: f64 cannot overflow on the values of the smaller kinds.
+    let sums = tensors.iter().map(|tensor| tensor.f_sum(Kind::Double)).collect::<Result<Vec<_>, _>>()?;
+    if sums.is_empty() {
+        return Ok(true);
+    }
+    Ok(f64::try_from(&Tensor::f_stack(&sums, 0)?.f_sum(Kind::Double)?)?.is_finite())
 }
 
 /// The seed of LibTorch's generator for one step.
@@ -319,6 +361,29 @@ impl Clock {
     fn eta(&self, step: u64, total: u64) -> Duration {
         let (since, at) = self.start;
         let each = since.elapsed().as_secs_f64() / (step - at).max(1) as f64;
-        Duration::from_secs_f64(each * (total - step) as f64)
+        Duration::try_from_secs_f64(each * (total - step) as f64).unwrap_or(Duration::MAX)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_remaining_time_of_an_endless_run_is_long() {
+        let clock = Clock::new(0);
+        std::thread::sleep(Duration::from_millis(2));
+        assert!(clock.eta(1, u64::MAX) > Duration::from_secs(1 << 40));
+        assert_eq!(clock.eta(7, 7), Duration::ZERO);
+    }
+
+    #[test]
+    fn one_value_that_is_not_finite_is_found() {
+        let tensor = |value: f32| Tensor::from_slice(&[1.0, f32::MAX, value]);
+        assert!(all_finite(&[]).unwrap() && all_finite(&[tensor(f32::MAX), tensor(0.0)]).unwrap());
+        for value in [f32::NAN, f32::INFINITY, f32::NEG_INFINITY] {
+            assert!(!all_finite(&[tensor(1.0), tensor(value)]).unwrap());
+        }
+        assert!(!all_finite(&[tensor(f32::INFINITY), tensor(f32::NEG_INFINITY)]).unwrap());
     }
 }

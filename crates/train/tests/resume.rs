@@ -10,6 +10,7 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use visrep_data::Dataset as _;
 use visrep_train::{Error, Outcome, Recipe, RunOptions, train, train_with};
 
 /// LibTorch's generator is one for the whole process, so runs here take turns.
@@ -118,7 +119,16 @@ fn the_last_checkpoints_are_kept_and_a_damaged_one_is_passed_over() {
     let mut flipped = whole.clone();
     let middle = flipped.len() - 100;
     flipped[middle] ^= 1;
-    for damaged in [flipped, whole[..whole.len() / 2].to_vec(), b"{}".to_vec(), Vec::new()] {
+    // The header is covered too: its position, or the recipe in it.
+    let edited = |from: &[u8], to: &[u8]| {
+        let at = whole.windows(from.len()).position(|window| window == from).unwrap();
+        let mut bytes = whole.clone();
+        bytes[at..at + to.len()].copy_from_slice(to);
+        bytes
+    };
+    let moved = edited(br#"\"step\":10"#, br#"\"step\":11"#);
+    let rate = edited(b"momentum = 0.9", b"momentum = 0.8");
+    for damaged in [flipped, moved, rate, whole[..whole.len() / 2].to_vec(), b"{}".to_vec(), Vec::new()] {
         std::fs::write(&files[1], &damaged).unwrap();
         assert_eq!(run(&recipe, out.path(), None).unwrap(), Outcome::Finished);
         assert!(std::fs::read(&files[1]).unwrap() == whole, "steps 9 and 10 were taken again from step 8");
@@ -163,9 +173,9 @@ fn checkpoints_of_another_run_are_refused_and_kept() {
     // A format of the future.
     let file = checkpoints(out.path()).pop().unwrap();
     let text = String::from_utf8_lossy(&std::fs::read(&file).unwrap()).into_owned();
-    assert!(text.contains(r#"{\"version\":1,"#));
+    assert!(text.contains(r#"{\"version\":2,"#));
     let mut bytes = std::fs::read(&file).unwrap();
-    let at = bytes.windows(13).position(|window| window == br#"\"version\":1"#).unwrap();
+    let at = bytes.windows(13).position(|window| window == br#"\"version\":2"#).unwrap();
     bytes[at + 12] = b'7';
     std::fs::write(&file, bytes).unwrap();
     let error = run(&same, out.path(), None).unwrap_err().to_string();
@@ -178,14 +188,88 @@ fn checkpoints_of_another_run_are_refused_and_kept() {
 }
 
 #[test]
-fn a_loss_that_is_not_finite_stops_with_the_step_and_the_keys() {
+fn values_that_are_not_finite_stop_at_the_step_and_the_keys_at_fault() {
     let _turn = turn();
-    let mut recipe = recipe("supervised-digits", STEPS);
-    recipe.set("schedule.lr=1e38").unwrap();
+    let stopped = |lr: &str, steps| {
+        let mut recipe = recipe("supervised-digits", steps);
+        recipe.set(&format!("schedule.lr={lr}")).unwrap();
+        recipe.set("checkpoint.every=1 steps").unwrap();
+        let out = tempfile::tempdir().unwrap();
+        let error = run(&recipe, out.path(), None).unwrap_err();
+        assert!(!out.path().join("model.safetensors").exists());
+        (error, checkpoints(out.path()).len())
+    };
+    // The gradient times this rate is beyond f32: the first step spoils the weights, be it the last as well.
+    let mut keys = Vec::new();
+    for steps in [STEPS, 1] {
+        let (error, saved) = stopped("1e300", steps);
+        assert!(error.to_string().contains("the weights are NaN or infinite"), "{error}");
+        let Error::NonFinite { step: 0, epoch: 0, loss, keys: found } = error else { panic!("{error}") };
+        assert!(loss.is_finite() && found.len() == 4 && found.iter().all(|key| key.starts_with("image-")));
+        assert_eq!(saved, 0, "spoiled weights are not saved");
+        keys.push(found);
+    }
+    assert_eq!(keys[0], keys[1]);
+    // This one leaves them finite, and the next loss is not.
+    let (error, saved) = stopped("1e30", STEPS);
+    assert!(error.to_string().contains("the loss is"), "{error}");
+    let Error::NonFinite { step, loss, keys, .. } = error else { panic!("{error}") };
+    assert!(!loss.is_finite() && step >= 1 && keys.len() == 4);
+    assert_eq!(saved as u64, step.min(2));
+}
+
+#[test]
+fn a_sample_that_the_method_refuses_is_named() {
+    let _turn = turn();
+    let classes: Vec<String> = ["a", "b"].map(str::to_owned).to_vec();
+    for (label, wanted) in [(Some(9), "labels must be within 0..2, found 9"), (None, "has no label")] {
+        let mut samples: Vec<_> = (0..4).map(|i| images(4).get(i).unwrap()).collect();
+        samples.iter_mut().enumerate().for_each(|(i, sample)| sample.label = Some(i as u32 % 2));
+        samples[2].label = label;
+        let data = visrep_data::InMemory::new(samples, classes.clone());
+        let out = tempfile::tempdir().unwrap();
+        let error =
+            train(&recipe("supervised-digits", 1), Arc::new(data), out.path(), &options()).unwrap_err();
+        assert!(matches!(&error, Error::Sample { key, .. } if key == "image-2"), "{error}");
+        assert!(error.to_string().contains(wanted), "{error}");
+    }
+}
+
+#[test]
+fn zero_means_never_to_save_between_and_never_to_train() {
+    let _turn = turn();
+    let mut recipe = recipe("supervised-digits", 3);
+    for assignment in ["checkpoint.every=0 steps", "checkpoint.minutes=0", "checkpoint.keep=9"] {
+        recipe.set(assignment).unwrap();
+    }
     let out = tempfile::tempdir().unwrap();
-    let error = run(&recipe, out.path(), None).unwrap_err();
-    assert!(matches!(&error, Error::NonFinite { step: 1..=4, keys, .. } if keys.len() == 4), "{error}");
-    assert!(error.to_string().contains("image-"), "{error}");
+    run(&recipe, out.path(), None).unwrap();
+    assert_eq!(checkpoints(out.path()).len(), 1, "the end always saves");
+
+    for length in ["0 steps", "0.1 epochs", "1 examples"] {
+        recipe.set(&format!("schedule.length={length}")).unwrap();
+        let out = tempfile::tempdir().unwrap();
+        let error = run(&recipe, out.path(), None).unwrap_err();
+        assert!(matches!(&error, Error::Value { key, .. } if key == "schedule.length"), "{error}");
+        assert!(!out.path().join("model.safetensors").exists());
+    }
+}
+
+#[test]
+#[cfg(unix)]
+fn what_a_run_leaves_has_the_permissions_of_any_new_file() {
+    use std::os::unix::fs::PermissionsExt;
+    let _turn = turn();
+    let out = tempfile::tempdir().unwrap();
+    run(&recipe("supervised-digits", 1), out.path(), None).unwrap();
+    let plain = out.path().join("plain");
+    std::fs::write(&plain, "").unwrap();
+    let mode = |path: &Path| std::fs::metadata(path).unwrap().permissions().mode();
+    let mut files = checkpoints(out.path());
+    files.extend(["model.safetensors", "metrics.jsonl", "recipe.toml"].map(|name| out.path().join(name)));
+    for file in files {
+        assert_eq!(mode(&file), mode(&plain), "{}", file.display());
+    }
 }
 
 #[test]

@@ -10,12 +10,12 @@ use safetensors::SafeTensors;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 use std::collections::HashMap;
-use std::fs::File;
 use std::path::Path;
 use visrep_methods::NamedTensor;
+use visrep_models::write_atomically;
 
 /// The version of the format, raised whenever an older reader would resume wrongly.
-const VERSION: u32 = 1;
+const VERSION: u32 = 2;
 const KEY: &str = "visrep.checkpoint";
 
 /// Everything in a checkpoint but the tensors.
@@ -37,7 +37,8 @@ pub(crate) struct Header {
     pub(crate) epoch: u64,
     /// The position of the next batch in that epoch.
     pub(crate) batch: usize,
-    /// SHA-256 of all tensors' names and bytes, in the order of their names, in hexadecimal.
+    /// SHA-256 of this header, with this field empty, and of all tensors' names and bytes in the order of their
+    /// names, in hexadecimal.
     digest: String,
 }
 
@@ -56,7 +57,29 @@ impl Header {
         })
     }
 
-    /// How this run differs from `asked` in what decides the result; none means that it can go on.
+    /// The header as it is stored.
+    fn json(&self) -> Result<String, String> {
+        serde_json::to_string(self).map_err(|error| error.to_string())
+    }
+
+    /// The checksum that belongs to this header and tensors in the order of their names.
+    fn digest_of<'a>(&self, parts: impl Iterator<Item = (&'a str, &'a [u8])>) -> Result<String, String> {
+        let json = Self { digest: String::new(), ..self.clone() }.json()?;
+        let mut sha = Sha256::new();
+        let mut add = |field: &[u8]| {
+            sha.update((field.len() as u64).to_le_bytes());
+            sha.update(field);
+        };
+        add(json.as_bytes());
+        for (name, bytes) in parts {
+            add(name.as_bytes());
+            add(bytes);
+        }
+        Ok(sha.finalize().iter().map(|byte| format!("{byte:02x}")).collect())
+    }
+
+    /// How this run differs from `asked` in what decides the result; none means that it can go on. Of the dataset
+    /// the number of samples and the names of the classes are compared, not the images.
     pub(crate) fn differences(&self, asked: &Self, recipe: &Recipe) -> Result<Vec<String>, Error> {
         let mut differences = match Recipe::parse(&self.recipe, "in the checkpoint") {
             Ok(saved) => saved.differences(recipe)?,
@@ -74,8 +97,7 @@ impl Header {
     }
 }
 
-/// Writes a checkpoint at `path`, which keeps its old content until the new one is whole and on the disk:
-/// a temporary file beside it is written, synced and renamed, and the folder is synced.
+/// Writes a checkpoint at `path`, which keeps its old content until the new one is whole and on the disk.
 pub(crate) fn write(path: &Path, header: &Header, tensors: &[NamedTensor]) -> Result<(), Error> {
     let mut sorted: Vec<&NamedTensor> = tensors.iter().collect();
     sorted.sort_by(|a, b| a.0.cmp(&b.0));
@@ -83,26 +105,14 @@ pub(crate) fn write(path: &Path, header: &Header, tensors: &[NamedTensor]) -> Re
         .iter()
         .map(|(name, tensor)| Ok((name.as_str(), HostTensor::new(name, tensor)?)))
         .collect::<Result<_, Error>>()?;
-    let digest = digest(host.iter().map(|(name, tensor)| (*name, tensor.bytes())));
-    let header = Header { digest, ..header.clone() };
-
     let failed = |message: String| Error::CheckpointWrite { path: path.to_owned(), message };
-    let json = serde_json::to_string(&header).map_err(|error| failed(error.to_string()))?;
-    let metadata = HashMap::from([(KEY.to_owned(), json)]);
-    let partial = super::folder::partial_path(path);
-    let result = (|| {
-        let views = host.iter().map(|(name, tensor)| (*name, tensor));
-        safetensors::serialize_to_file(views, Some(metadata), &partial).map_err(|error| error.to_string())?;
-        let synced = File::open(&partial).and_then(|file| file.sync_all());
-        synced.and_then(|()| std::fs::rename(&partial, path)).map_err(|error| error.to_string())?;
-        let folder = path.parent().unwrap_or(Path::new("."));
-        File::open(folder).and_then(|folder| folder.sync_all()).map_err(|error| error.to_string())
-    })();
-    result.map_err(|message| {
-        // What was written so far takes room on a full disk; that it cannot be removed changes nothing.
-        let _ = std::fs::remove_file(&partial);
-        failed(message)
-    })
+    let parts = host.iter().map(|(name, tensor)| (*name, tensor.bytes()));
+    let digest = header.digest_of(parts).map_err(failed)?;
+    let json = Header { digest, ..header.clone() }.json().map_err(failed)?;
+    let views = host.iter().map(|(name, tensor)| (*name, tensor));
+    let bytes = safetensors::serialize(views, Some(HashMap::from([(KEY.to_owned(), json)])));
+    let bytes = bytes.map_err(|error| failed(error.to_string()))?;
+    write_atomically(path, &bytes).map_err(|error| failed(std::io::Error::from(error).to_string()))
 }
 
 /// Reads and checks the header of the checkpoint whose bytes are `bytes`; `path` is for messages.
@@ -129,7 +139,7 @@ pub(crate) fn read_header(path: &Path, bytes: &[u8]) -> Result<Header, Error> {
     let mut names = tensors.names();
     names.sort_unstable();
     let parts = names.iter().filter_map(|name| Some((*name, tensors.tensor(name).ok()?.data())));
-    if digest(parts) != header.digest {
+    if header.digest_of(parts).map_err(damaged)? != header.digest {
         return Err(damaged("its checksum is wrong".to_owned()));
     }
     Ok(header)
@@ -158,14 +168,4 @@ pub(crate) fn restore(path: &Path, bytes: &[u8], tensors: &[NamedTensor]) -> Res
     }
     problems.sort();
     if problems.is_empty() { Ok(()) } else { Err(damaged(problems.join("; "))) }
-}
-
-fn digest<'a>(parts: impl Iterator<Item = (&'a str, &'a [u8])>) -> String {
-    let mut sha = Sha256::new();
-    for (name, bytes) in parts {
-        sha.update((name.len() as u64).to_le_bytes());
-        sha.update(name);
-        sha.update(bytes);
-    }
-    sha.finalize().iter().map(|byte| format!("{byte:02x}")).collect()
 }

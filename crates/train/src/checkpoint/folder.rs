@@ -2,15 +2,8 @@
 
 use super::file::{self, Header};
 use crate::{Error, Recipe};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use visrep_methods::NamedTensor;
-
-const PARTIAL: &str = "partial";
-
-/// Where the file that becomes `path` is written.
-pub(super) fn partial_path(path: &Path) -> PathBuf {
-    path.with_extension(PARTIAL)
-}
 
 /// The checkpoints of one run.
 pub(crate) struct Folder {
@@ -35,8 +28,8 @@ impl Folder {
         for entry in std::fs::read_dir(&path).map_err(Error::io(&path, "list the folder"))? {
             let file = entry.map_err(Error::io(&path, "list the folder"))?.path();
             let name = file.file_name().and_then(|name| name.to_str()).unwrap_or_default();
-            // `.tmp...` is what the safetensors crate writes before it renames to our partial file.
-            if name.starts_with(".tmp") || file.extension().is_some_and(|extension| extension == PARTIAL) {
+            // What `write_atomically` renames when it is whole.
+            if name.starts_with(".visrep-") && name.ends_with(".tmp") {
                 std::fs::remove_file(&file).map_err(Error::io(&file, "remove the half-written file"))?;
             }
         }

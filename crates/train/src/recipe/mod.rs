@@ -95,9 +95,9 @@ pub enum BadSample {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct CheckpointConfig {
-    /// Save when this much training has passed since the start of the run, again and again.
+    /// Save when this much training has passed since the start of the run, again and again; 0: never.
     pub every: Length,
-    /// Save when this many minutes have passed since the last time.
+    /// Save when this many minutes have passed since the last time; 0: never.
     pub minutes: f64,
     /// How many checkpoints to keep.
     pub keep: usize,
