@@ -5,6 +5,7 @@ mod support;
 
 use arrow_array::{ArrayRef, BinaryArray, Float64Array, Int8Array, Int64Array, StringArray, UInt64Array};
 use bytes::Bytes;
+use parquet::file::reader::{FileReader, SerializedFileReader};
 use std::sync::Arc;
 use support::{hugging_face, image, png, write};
 use visrep_data::{Dataset, Error, Parquet, ParquetOptions, Subset, decode_sample};
@@ -268,21 +269,27 @@ fn a_file_replaced_by_one_of_the_same_length_is_noticed() {
     assert!(message(data.labels()).contains("row group 0: the file has changed since it was opened"));
 }
 
-/// `whole` with each number `from` of the footer replaced by `to` in turn, as zigzag varints.
-fn with_count(whole: &[u8], from: u8, to: u64) -> Vec<Vec<u8>> {
-    let end = whole.len() - 8;
-    let footer = u32::from_le_bytes(whole[end..end + 4].try_into().unwrap()) as usize;
-    let mut number = Vec::new();
-    let mut rest = 2 * to;
+/// `value` as a zigzag varint.
+fn varint(value: u64) -> Vec<u8> {
+    let mut bytes = Vec::new();
+    let mut rest = 2 * value;
     while rest > 0x7f {
-        number.push(rest as u8 | 0x80);
+        bytes.push(rest as u8 | 0x80);
         rest >>= 7;
     }
-    number.push(rest as u8);
-    let longer = (footer + number.len() - 1) as u32;
+    bytes.push(rest as u8);
+    bytes
+}
+
+/// `whole` with each number `from` of its footer replaced by `to` in turn.
+fn with_count(whole: &[u8], from: u64, to: u64) -> Vec<Vec<u8>> {
+    let end = whole.len() - 8;
+    let footer = u32::from_le_bytes(whole[end..end + 4].try_into().unwrap()) as usize;
+    let (from, to) = (varint(from), varint(to));
+    let length = (footer + to.len() - from.len()) as u32;
     (end - footer..end)
-        .filter(|at| whole[*at] == 2 * from)
-        .map(|at| [&whole[..at], &number, &whole[at + 1..end], &longer.to_le_bytes(), b"PAR1"].concat())
+        .filter(|at| whole[*at..].starts_with(&from))
+        .map(|at| [&whole[..at], &to, &whole[at + from.len()..end], &length.to_le_bytes(), b"PAR1"].concat())
         .collect()
 }
 
@@ -302,4 +309,17 @@ fn absurd_counts_are_refused_by_name() {
         assert!(claims(rows).contains(&expected), "{:?}", claims(rows));
     }
     assert!(!claims(1 << 28).iter().any(|text| text.contains("more than")));
+
+    // Rows within bounds, but of so many bytes that each would be a block of its own.
+    let reader = SerializedFileReader::new(Bytes::from(whole.clone())).unwrap();
+    let bytes = reader.metadata().row_group(0).column(0).uncompressed_size() as u64;
+    let mut refused = 0;
+    for rows in with_count(&whole, 41, 1 << 27) {
+        for both in with_count(&rows, bytes, 1 << 60) {
+            let expected =
+                "set.parquet: row group 0: claims 134217728 rows of 1152921504606846976 bytes together";
+            refused += usize::from(open(both).is_err_and(|error| error.to_string() == expected));
+        }
+    }
+    assert!(refused > 0);
 }
