@@ -38,7 +38,7 @@ pub enum Error {
         b: String,
     },
     /// A distance is NaN or infinite.
-    #[error("the distance of pair {index} is not finite: the weights may have diverged")]
+    #[error("the distance of pair {index}, counted from 0, is not finite: the weights may have diverged")]
     NotFinite {
         /// The pair, counted from 0.
         index: usize,

@@ -2,7 +2,7 @@
 
 use crate::Error;
 use visrep_augment::RgbImage;
-use visrep_metrics::{Interval, TwoAfc, two_afc};
+use visrep_metrics::{TwoAfc, two_afc};
 
 /// A distance between images.
 pub trait ImageDistance {
@@ -36,8 +36,6 @@ pub struct TripletScores {
     pub first: Vec<f64>,
     /// Distances of the second images.
     pub second: Vec<f64>,
-    /// The percentile bootstrap 95 % interval of the score over triplets.
-    pub interval: Interval,
 }
 
 /// Triplets whose answer is known without judges: one distortion at two strengths, of which the weaker should be
@@ -60,16 +58,12 @@ pub fn strength_triplets<S: Copy, E>(
     })
 }
 
-/// Resamples of the interval.
-const RESAMPLES: usize = 1000;
-
-/// Scores `distance` on `triplets`, `batch` at a time; `seed` is the interval's. A distance that ties gets ½.
-/// An error from the iterator ends the scoring.
+/// Scores `distance` on `triplets`, `batch` at a time. A distance that ties gets ½. An error from the iterator ends
+/// the scoring.
 pub fn score_triplets<E: From<Error>>(
     distance: &dyn ImageDistance,
     triplets: impl IntoIterator<Item = Result<Triplet, E>>,
     batch: usize,
-    seed: u64,
 ) -> Result<TripletScores, E> {
     let (mut first, mut second, mut judge) = (Vec::new(), Vec::new(), Vec::new());
     let mut triplets = triplets.into_iter();
@@ -81,7 +75,10 @@ pub fn score_triplets<E: From<Error>>(
         let references: Vec<&RgbImage> = chunk.iter().map(|triplet| &triplet.reference).collect();
         let firsts: Vec<&RgbImage> = chunk.iter().map(|triplet| &triplet.first).collect();
         let seconds: Vec<&RgbImage> = chunk.iter().map(|triplet| &triplet.second).collect();
-        let found = distance.distances(&references, &[&firsts, &seconds])?;
+        let found = distance.distances(&references, &[&firsts, &seconds]).map_err(|error| match error {
+            Error::NotFinite { index } => Error::NotFinite { index: first.len() + index },
+            other => other,
+        })?;
         let [d0, d1] = <[Vec<f64>; 2]>::try_from(found)
             .map_err(|_| Error::from(visrep_metrics::Error::Empty { what: "distances" }))?;
         first.extend(d0);
@@ -89,8 +86,7 @@ pub fn score_triplets<E: From<Error>>(
         judge.extend(chunk.iter().map(|triplet| triplet.judge));
     }
     let two_afc = two_afc(&first, &second, &judge).map_err(Error::from)?;
-    let interval = two_afc.interval(RESAMPLES, 0.95, seed).map_err(Error::from)?;
-    Ok(TripletScores { two_afc, first, second, interval })
+    Ok(TripletScores { two_afc, first, second })
 }
 
 #[cfg(test)]
@@ -109,8 +105,8 @@ mod tests {
         let images = (0..5).map(|i| RgbImage::from_fn(4, 4, move |x, y| [x as u8 * i, y as u8, 3]));
         let triplets: Vec<_> = strength_triplets(images, [(5, 20), (20, 60)], brighten).collect();
         assert_eq!(triplets.len(), 10);
-        let scores = score_triplets(&PixelDistance, triplets, 3, 0).unwrap();
-        assert_eq!((scores.two_afc.score, scores.interval.low), (1.0, 1.0));
+        let scores = score_triplets(&PixelDistance, triplets, 3).unwrap();
+        assert_eq!(scores.two_afc.score, 1.0);
         assert!(scores.first.iter().zip(&scores.second).all(|(a, b)| a < b));
     }
 
@@ -118,11 +114,39 @@ mod tests {
     fn ties_count_half_and_errors_get_through() {
         let images = [RgbImage::filled(2, 2, [0; 3])];
         let same = strength_triplets(images.clone(), [(7, 7)], brighten);
-        assert_eq!(score_triplets(&PixelDistance, same, 8, 0).unwrap().two_afc.score, 0.5);
+        assert_eq!(score_triplets(&PixelDistance, same, 8).unwrap().two_afc.score, 0.5);
         let fails = |_: &RgbImage, _: u8| Err(Error::NotFinite { index: 9 });
         let failing = strength_triplets(images, [(1, 2)], fails);
-        assert!(matches!(score_triplets(&PixelDistance, failing, 8, 0), Err(Error::NotFinite { index: 9 })));
+        assert!(matches!(score_triplets(&PixelDistance, failing, 8), Err(Error::NotFinite { index: 9 })));
         let none: [Result<Triplet, Error>; 0] = [];
-        assert!(score_triplets(&PixelDistance, none, 8, 0).is_err());
+        assert!(score_triplets(&PixelDistance, none, 8).is_err());
+    }
+
+    /// Finite unless a reference is all white.
+    struct WhiteIsFar;
+
+    impl ImageDistance for WhiteIsFar {
+        fn name(&self) -> String {
+            "test".into()
+        }
+
+        fn distances(
+            &self,
+            references: &[&RgbImage],
+            others: &[&[&RgbImage]],
+        ) -> Result<Vec<Vec<f64>>, Error> {
+            match references.iter().position(|image| image.data().iter().all(|&level| level == 255)) {
+                Some(index) => Err(Error::NotFinite { index }),
+                None => PixelDistance.distances(references, others),
+            }
+        }
+    }
+
+    #[test]
+    fn the_triplet_at_fault_is_counted_from_the_first() {
+        let images = (0..7).map(|i| RgbImage::filled(2, 2, [if i == 5 { 255 } else { i }; 3]));
+        let triplets: Vec<_> = strength_triplets(images, [(1, 2)], brighten).collect();
+        let error = score_triplets(&WhiteIsFar, triplets, 3).unwrap_err();
+        assert!(matches!(error, Error::NotFinite { index: 5 }), "{error}");
     }
 }

@@ -31,8 +31,8 @@ pub enum Part {
 /// What benchmarks share: data, where to cache, seeds and resources. Features are extracted, and linear probes
 /// fitted, once for each model, whichever benchmarks ask for them.
 pub struct Context {
-    /// Training and test data, and how they were split.
-    pub splits: Splits,
+    /// Fixed, since features are kept for it.
+    splits: Splits,
     /// The data's name in scores.
     pub data: String,
     /// Where the model's weights come from, in scores: a file, or how they were initialised.
@@ -58,6 +58,11 @@ impl Context {
         let (data, weights) = (data.into(), weights.into());
         let (features, probes) = (RefCell::default(), RefCell::default());
         Self { splits, data, weights, cache, seed: 0, workers, batch_size, progress, features, probes }
+    }
+
+    /// Training and test data, and how they were split.
+    pub fn splits(&self) -> &Splits {
+        &self.splits
     }
 
     /// How features are extracted.
@@ -86,7 +91,11 @@ impl Context {
     }
 
     /// The linear probe on the model's training features, fitted at the first call with these options.
-    pub fn linear_probe(&self, model: &Model, options: &LinearProbeOptions) -> Result<Rc<LinearProbe>, Error> {
+    pub fn linear_probe(
+        &self,
+        model: &Model,
+        options: &LinearProbeOptions,
+    ) -> Result<Rc<LinearProbe>, Error> {
         let key = (weights_hash(model)?, format!("{options:?}"));
         if let Some(probe) = self.probes.borrow().get(&key) {
             return Ok(Rc::clone(probe));

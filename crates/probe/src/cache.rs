@@ -1,13 +1,13 @@
-//! Features on disk: one safetensors file for each (weights, data, preprocessing, pooling).
+//! Features on disk: one safetensors file for each (weights, data, preprocessing, pooling, kind of device).
 
 use crate::identity::{bytes, field, hex};
 use crate::{Error, FeatureSet};
 use safetensors::tensor::{Dtype, SafeTensors, TensorView};
 use sha2::{Digest, Sha256};
 use std::collections::HashMap;
-use std::io::Write;
 use std::path::{Path, PathBuf};
 use tch::Tensor;
+use visrep_models::write_atomically;
 
 /// The file's metadata entry with the checksum of its contents.
 const CHECKSUM: &str = "visrep.sha256";
@@ -57,11 +57,7 @@ pub(crate) fn write(path: &Path, set: &FeatureSet) -> Result<(), Error> {
     let file = safetensors::serialize(tensors, Some(metadata)).map_err(invalid)?;
     let folder = path.parent().unwrap_or(Path::new("."));
     std::fs::create_dir_all(folder).map_err(io)?;
-    let mut temporary = tempfile::NamedTempFile::new_in(folder).map_err(io)?;
-    temporary.write_all(&file).map_err(io)?;
-    temporary.as_file().sync_all().map_err(io)?;
-    temporary.persist(path).map_err(|error| io(error.error))?;
-    Ok(())
+    write_atomically(path, &file).map_err(|error| io(error.into()))
 }
 
 fn checksum_of(features: &[u8], labels: &[u8], keys: &[u8]) -> String {

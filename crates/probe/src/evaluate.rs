@@ -3,8 +3,8 @@
 use crate::Error;
 use tch::{Device, Kind, Tensor};
 use visrep_metrics::{
-    Calibration, ConfusionMatrix, Interval, ScoreMatrix, bootstrap, bootstrap_mean, brier_terms, calibration,
-    confidences, mean, nll_terms, predictions, top_k_correct, wilson,
+    Calibration, Interval, ScoreMatrix, bootstrap, bootstrap_mean, brier_terms, calibration, confidences,
+    mean, nll_terms, predictions, top_k_correct, wilson,
 };
 
 /// The confidence level of every interval of this crate.
@@ -17,7 +17,7 @@ pub const CALIBRATION_BINS: usize = 15;
 /// How a classifier did on a test set.
 #[derive(Clone, Debug)]
 pub struct Evaluation {
-    /// The predicted class of each sample.
+    /// The predicted class of each sample: what a `ConfusionMatrix` is made of, where there are few classes.
     pub predictions: Vec<i64>,
     /// Whether that is right.
     pub correct: Vec<bool>,
@@ -28,8 +28,6 @@ pub struct Evaluation {
     /// The fraction with the label among the five highest scores, and its interval; `None` with five classes
     /// or fewer.
     pub top5: Option<(f64, Interval)>,
-    /// Which class is taken for which.
-    pub confusion: ConfusionMatrix,
     /// Figures about the probabilities; `None` for scores that are none.
     pub probabilistic: Option<Probabilistic>,
 }
@@ -120,12 +118,11 @@ pub fn evaluate(scores: &Tensor, labels: &[i64], kind: ScoreKind) -> Result<Eval
         _ => Some(share(&top_k_correct(&matrix, labels, 5)?)?),
     };
     let predictions = predictions(&matrix);
-    let confusion = ConfusionMatrix::new(&predictions, labels, classes)?;
     let probabilistic = match kind {
         ScoreKind::Scores => None,
         ScoreKind::Probabilities => Some(Probabilistic::new(&matrix, labels, &correct)?),
     };
-    Ok(Evaluation { predictions, correct, top1, top1_interval, top5, confusion, probabilistic })
+    Ok(Evaluation { predictions, correct, top1, top1_interval, top5, probabilistic })
 }
 
 #[cfg(test)]
@@ -138,7 +135,7 @@ mod tests {
         let result = evaluate(&scores, &[0, 1, 2], ScoreKind::Probabilities).unwrap();
         assert_eq!(result.correct, [true, true, false]);
         assert!((result.top1 - 2.0 / 3.0).abs() < 1e-12 && result.top5.is_none());
-        assert_eq!(result.confusion.classes(), 3);
+        assert_eq!(result.predictions, [0, 1, 0]);
         assert!(result.top1_interval.low < result.top1 && result.top1 < result.top1_interval.high);
         assert!(result.probabilistic.unwrap().nll > 5.0);
     }

@@ -7,7 +7,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use tch::{Device, Kind, Tensor};
 use visrep_augment::{Compose, Filter, presets};
-use visrep_data::{Batch, Dataset, Loader, LoaderOptions, Views};
+use visrep_data::{Batch, Dataset, Loader, LoaderOptions, Subset, Views};
 use visrep_models::{Features, Interpolation, Model, Preprocessing};
 
 /// Which vector stands for an image: the one that the classifier reads.
@@ -47,8 +47,10 @@ pub fn eval_transform(preprocessing: &Preprocessing) -> Result<Compose, Error> {
 /// Pooled (pre-logits) features of every sample of `data`, in order.
 ///
 /// With a cache folder, features are read from it when it has them for the same weights, the same data, and the
-/// same preprocessing (all by content, so a changed file or label is noticed); an entry that is damaged is made
-/// again. An image that cannot be decoded is an error that names its key.
+/// same preprocessing (all by content, so a changed file or label is noticed), made on the same kind of device. An
+/// entry that is damaged is made again, as is one that today's code would not make: the features of a few samples,
+/// evenly spread, are computed afresh and must agree to a relative 10⁻⁴, so that a change in decoding, resizing or the
+/// model is noticed where it touches these. An image that cannot be decoded is an error that names its key.
 pub fn extract(model: &Model, data: Arc<dyn Dataset>, options: &ExtractOptions) -> Result<FeatureSet, Error> {
     if data.is_empty() {
         return Err(Error::TooFew { what: "dataset", need: "there are no samples to extract features of" });
@@ -56,13 +58,43 @@ pub fn extract(model: &Model, data: Arc<dyn Dataset>, options: &ExtractOptions) 
     let Some(folder) = &options.cache else { return compute(model, data, options) };
     let (weights, samples) = (weights_hash(model)?, data_hash(data.as_ref(), options.workers)?);
     let preprocessing = format!("{:?}", model.preprocessing());
-    let path = cache::path(folder, &[&weights, &samples, &preprocessing, POOLING]);
-    if let Some(set) = cache::read(&path, data.len()) {
+    let device = if matches!(model.device(), Device::Cpu) { "cpu" } else { "accelerator" };
+    let path = cache::path(folder, &[&weights, &samples, &preprocessing, POOLING, device]);
+    if let Some(set) = cache::read(&path, data.len())
+        && is_current(&set, model, &data, options)?
+    {
         return Ok(set);
     }
     let set = compute(model, data, options)?;
     cache::write(&path, &set)?;
     Ok(set)
+}
+
+/// Samples of a cached set that are computed again before it is trusted.
+const CHECKED: usize = 8;
+
+/// How far a feature may be from the cached one, as a share of its vector's largest: sums in another order, as in
+/// batches of another size, differ by 10⁻⁶ or so.
+const AGREEMENT: f64 = 1e-4;
+
+/// Whether a few samples still have the features, labels and keys that `set` has.
+fn is_current(
+    set: &FeatureSet,
+    model: &Model,
+    data: &Arc<dyn Dataset>,
+    options: &ExtractOptions,
+) -> Result<bool, Error> {
+    let count = CHECKED.min(set.len());
+    let indices: Vec<usize> = (0..count).map(|nth| nth * set.len() / count).collect();
+    let (then, few) = (set.select(&indices)?, Arc::new(Subset::new(Arc::clone(data), indices)));
+    let options = ExtractOptions { progress: false, ..options.clone() };
+    let now = compute(model, few, &options)?;
+    if now.dim() != then.dim() || now.labels != then.labels || now.keys != then.keys {
+        return Ok(false);
+    }
+    let largest = now.features.f_abs()?.f_amax([1].as_slice(), true)?;
+    let off = now.features.f_sub(&then.features)?.f_abs()?.f_sub(&largest.f_mul_scalar(AGREEMENT)?)?;
+    Ok(f64::try_from(off.f_max()?)? <= 0.0)
 }
 
 fn compute(model: &Model, data: Arc<dyn Dataset>, options: &ExtractOptions) -> Result<FeatureSet, Error> {
@@ -100,4 +132,48 @@ pub fn forward(model: &Model, batch: &Batch) -> Result<Features, Error> {
 /// The pooled vectors, (N, D) f32 on the CPU.
 pub fn pooled(features: &Features) -> Result<Tensor, Error> {
     Ok(features.pooled.f_detach()?.f_to_device(Device::Cpu)?.f_to_kind(Kind::Float)?.f_contiguous()?)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use visrep_augment::RgbImage;
+    use visrep_data::{InMemory, Sample, SampleImage};
+    use visrep_models::ModelOptions;
+
+    #[test]
+    fn an_entry_that_other_code_made_is_made_again() {
+        let sample = |i: u32| Sample {
+            image: SampleImage::Decoded(RgbImage::from_fn(32, 32, |x, y| {
+                [(x * 8) as u8, (y * i) as u8, i as u8]
+            })),
+            label: Some(i % 2),
+            key: format!("{i}"),
+        };
+        let classes = vec!["even".into(), "odd".into()];
+        let data: Arc<dyn Dataset> = Arc::new(InMemory::new((0..20).map(sample).collect(), classes));
+        let options = ModelOptions { num_classes: Some(0), seed: Some(0), ..Default::default() };
+        let model = Model::create("resnet18_cifar_w16", &options).unwrap();
+        let folder = tempfile::tempdir().unwrap();
+        let cached =
+            ExtractOptions { cache: Some(folder.path().into()), batch_size: 7, ..Default::default() };
+        let first = extract(&model, Arc::clone(&data), &cached).unwrap();
+        let entry = std::fs::read_dir(folder.path()).unwrap().next().unwrap().unwrap().path();
+
+        // What rounding does is taken as it is, whatever the size of the batches.
+        let with = |features: Tensor| FeatureSet {
+            features,
+            labels: first.labels.clone(),
+            keys: first.keys.clone(),
+        };
+        let rounded = &first.features * (1.0 + 1e-6);
+        cache::write(&entry, &with(rounded.copy())).unwrap();
+        let other = ExtractOptions { batch_size: 64, ..cached.clone() };
+        assert_eq!(extract(&model, Arc::clone(&data), &other).unwrap().features, rounded);
+
+        // What a bug made is not.
+        cache::write(&entry, &with(&first.features * 1.01)).unwrap();
+        assert_eq!(extract(&model, Arc::clone(&data), &cached).unwrap().features, first.features);
+        assert_eq!(cache::read(&entry, 20).unwrap().features, first.features, "the entry is corrected");
+    }
 }

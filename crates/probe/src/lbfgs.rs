@@ -11,7 +11,8 @@ pub(crate) struct Settings {
     pub(crate) max_iterations: usize,
     /// Converged when no entry of the gradient is larger.
     pub(crate) gradient_tolerance: f64,
-    /// Converged when a step lowers the value by less than this share of its size (or of 1).
+    /// Converged when a step lowers the value by no more than this share of its size (or of 1), or none is found and
+    /// none could be expected to lower it by more.
     pub(crate) value_tolerance: f64,
 }
 
@@ -20,7 +21,8 @@ pub(crate) struct Settings {
 pub(crate) struct Minimum {
     pub(crate) x: Vec<f64>,
     pub(crate) iterations: usize,
-    /// False when the steps ran out, or the value could not be lowered further before the gradient was small.
+    /// Whether one of the two tolerances was met; false when the steps ran out, or no step was found that lowers the
+    /// value though the slope promises one.
     pub(crate) converged: bool,
 }
 
@@ -152,7 +154,10 @@ pub(crate) fn minimise<E>(
             slope = dot(&gradient, &line.direction);
         }
         let first = if pairs.is_empty() { (1.0 / dot(&gradient, &gradient).sqrt()).min(1.0) } else { 1.0 };
-        let Some(point) = line.search(OnLine { step: 0.0, value, slope }, first)? else { break false };
+        let least = |a: f64, b: f64| settings.value_tolerance * a.abs().max(b.abs()).max(1.0);
+        let Some(point) = line.search(OnLine { step: 0.0, value, slope }, first)? else {
+            break -slope * first <= least(value, value);
+        };
         let step: Vec<f64> = line.x.iter().zip(&line.origin).map(|(new, old)| new - old).collect();
         let change: Vec<f64> = line.gradient.iter().zip(&gradient).map(|(new, old)| new - old).collect();
         let curvature = dot(&step, &change);
@@ -162,11 +167,11 @@ pub(crate) fn minimise<E>(
             }
             pairs.push_back((step, change, 1.0 / curvature));
         }
-        let decrease = (value - point.value) / value.abs().max(point.value.abs()).max(1.0);
+        let enough = value - point.value > least(value, point.value);
         line.origin.copy_from_slice(&line.x);
         gradient.copy_from_slice(&line.gradient);
         value = point.value;
-        if decrease <= settings.value_tolerance {
+        if !enough {
             break true;
         }
     };
@@ -240,6 +245,22 @@ mod tests {
         };
         let minimum = minimise(vec![0.0; 6], quadratic, &SETTINGS).unwrap();
         assert!(minimum.x.iter().all(|x| (x - 3.0).abs() < 1e-7), "{minimum:?}");
+    }
+
+    #[test]
+    fn a_minimum_that_rounding_hides_counts_as_reached_and_a_wall_does_not() {
+        // Beside 1 the last steps towards 0 vanish, and the gradient, which has an error, never gets small.
+        let hidden = |x: &[f64], g: &mut [f64]| -> Result<f64, Infallible> {
+            g[0] = 2.0 * x[0] + 1e-7_f64.copysign(x[0]);
+            Ok(1.0 + x[0] * x[0])
+        };
+        let settings = Settings { value_tolerance: 64.0 * f64::EPSILON, ..SETTINGS };
+        assert!(minimise(vec![1.0], hidden, &settings).unwrap().converged);
+        let wall = |x: &[f64], g: &mut [f64]| -> Result<f64, Infallible> {
+            g[0] = 1.0;
+            Ok(if x[0] < 0.0 { f64::INFINITY } else { x[0] })
+        };
+        assert!(!minimise(vec![0.0], wall, &settings).unwrap().converged);
     }
 
     #[test]

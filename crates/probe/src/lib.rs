@@ -44,7 +44,7 @@ pub use features::FeatureSet;
 pub use few_shot::{RIDGE_L2, few_shot_ridge, ridge_scores};
 pub use identity::{data_hash, weights_hash};
 pub use knn::{KnnOptions, knn};
-pub use linear::{LinearProbe, LinearProbeOptions, Precision, Regularisation};
+pub use linear::{LinearProbe, LinearProbeOptions, Regularisation};
 pub use progress::Progress;
 pub use sampling::few_shot_indices;
 pub use suites::{FewShotBenchmark, KnnBenchmark, LinearBenchmark, linear_protocol};

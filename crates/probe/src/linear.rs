@@ -7,7 +7,8 @@ use crate::sampling::hold_out;
 use tch::{Device, Kind, Tensor};
 
 /// How strongly the weights are held small. `c` is scikit-learn's: the objective is
-/// c · Σ cross-entropy + ½ ‖W‖², the bias free.
+/// c · Σ cross-entropy + ½ ‖W‖², the bias free. As there, two classes have one vector of weights between them: W is
+/// then the difference of the two classes' weights.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Regularisation {
     /// This `c`.
@@ -27,15 +28,6 @@ pub enum Regularisation {
     },
 }
 
-/// The number type that the fit computes in.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Precision {
-    /// f32: half the memory, about twice the speed.
-    Single,
-    /// f64.
-    Double,
-}
-
 /// How a [`LinearProbe`] is fitted.
 #[derive(Clone, Debug, PartialEq)]
 pub struct LinearProbeOptions {
@@ -46,10 +38,8 @@ pub struct LinearProbeOptions {
     pub standardise: bool,
     /// At most this many L-BFGS steps for each fit.
     pub max_iterations: usize,
-    /// Stop when no entry of the gradient of the mean loss is larger.
+    /// Stop when no entry of the gradient of the mean loss is larger (or the loss no longer changes in f64).
     pub tolerance: f64,
-    /// The number type of the matrix products.
-    pub precision: Precision,
 }
 
 impl LinearProbeOptions {
@@ -60,7 +50,6 @@ impl LinearProbeOptions {
             standardise: false,
             max_iterations: 1000,
             tolerance: 1e-5,
-            precision: Precision::Double,
         }
     }
 
@@ -86,7 +75,7 @@ impl Default for LinearProbeOptions {
 /// A fitted linear classifier.
 #[derive(Debug)]
 pub struct LinearProbe {
-    /// (D, present classes) and (present classes), in the fit's precision, on the features' device.
+    /// (D, present classes) and (present classes), f64, on the features' device.
     weight: Tensor,
     bias: Tensor,
     scale: Scale,
@@ -160,7 +149,8 @@ impl LinearProbe {
         self.iterations
     }
 
-    /// Whether the final fit met its tolerance within its steps.
+    /// Whether the final fit ended at its minimum: no entry of the gradient above the tolerance, or the value no
+    /// longer changing in f64. False when the steps ran out before.
     pub fn converged(&self) -> bool {
         self.converged
     }
@@ -221,32 +211,27 @@ fn search(
     Ok((best.0, validation))
 }
 
-/// The shift and scale of features before the fit, in the fit's precision.
+/// The shift and scale of features before the fit, f64.
 #[derive(Debug)]
 struct Scale {
-    kind: Kind,
     shift: Option<(Tensor, Tensor)>,
 }
 
 impl Scale {
     fn new(features: &Tensor, options: &LinearProbeOptions) -> Result<Self, Error> {
-        let kind = match options.precision {
-            Precision::Single => Kind::Float,
-            Precision::Double => Kind::Double,
-        };
         if !options.standardise {
-            return Ok(Self { kind, shift: None });
+            return Ok(Self { shift: None });
         }
-        let x = features.f_to_kind(kind)?;
-        let mean = x.f_mean_dim([0].as_slice(), true, kind)?;
+        let x = features.f_to_kind(Kind::Double)?;
+        let mean = x.f_mean_dim([0].as_slice(), true, Kind::Double)?;
         // A feature that never changes is left as it is (all zeros after the shift).
         let deviation = x.f_std_dim([0].as_slice(), false, true)?;
         let constant = deviation.f_le(1e-12)?;
-        Ok(Self { kind, shift: Some((mean, deviation.f_masked_fill(&constant, 1.0)?)) })
+        Ok(Self { shift: Some((mean, deviation.f_masked_fill(&constant, 1.0)?)) })
     }
 
     fn apply(&self, features: &Tensor) -> Result<Tensor, Error> {
-        let x = features.f_to_kind(self.kind)?;
+        let x = features.f_to_kind(Kind::Double)?;
         match &self.shift {
             Some((mean, deviation)) => Ok(x.f_sub(mean)?.f_div_(deviation)?),
             None => Ok(x),
@@ -257,7 +242,7 @@ impl Scale {
 /// The logits of one chunk of samples hold at most this many numbers.
 const CHUNK_LOGITS: usize = 1 << 23;
 
-/// The objective on one training set: mean cross-entropy + ‖W‖² / (2 c n).
+/// The objective on one training set: mean cross-entropy + `l2` ‖W‖² / 2.
 struct Problem {
     x: Tensor,
     /// (N, 1), indices into `present`.
@@ -296,7 +281,7 @@ impl Problem {
     /// Weight (D, C) and bias (C) from the flat parameters.
     fn unpack(&self, parameters: &[f64]) -> Result<(Tensor, Tensor), Error> {
         let (dim, classes) = (self.dim(), self.present.len() as i64);
-        let all = Tensor::from_slice(parameters).f_to_kind(self.scale.kind)?.f_to_device(self.x.device())?;
+        let all = Tensor::from_slice(parameters).f_to_device(self.x.device())?;
         let all = all.f_view([dim + 1, classes])?;
         Ok((all.f_narrow(0, 0, dim)?, all.f_select(0, dim)?))
     }
@@ -308,7 +293,9 @@ impl Problem {
             gradient_tolerance: options.tolerance,
             value_tolerance: 64.0 * f64::EPSILON,
         };
-        let l2 = 1.0 / (c * self.x.size()[0] as f64);
+        // Two columns whose difference is w are w / 2 and -w / 2 at the minimum: half of ‖w‖² together.
+        let columns_per_weight = if self.present.len() == 2 { 2.0 } else { 1.0 };
+        let l2 = columns_per_weight / (c * self.x.size()[0] as f64);
         lbfgs::minimise(start, |parameters, gradient| self.evaluate(parameters, gradient, l2), &settings)
     }
 
@@ -317,7 +304,7 @@ impl Problem {
         let (samples, dim) = self.x.size2()?;
         let classes = self.present.len();
         let (weight, bias) = self.unpack(parameters)?;
-        let on = (self.scale.kind, self.x.device());
+        let on = (Kind::Double, self.x.device());
         let mut weight_gradient = Tensor::f_zeros([dim, classes as i64], on)?;
         let mut bias_gradient = Tensor::f_zeros([classes as i64], on)?;
         let mut loss = 0.0;
@@ -326,14 +313,14 @@ impl Problem {
         for start in (0..samples).step_by(rows as usize) {
             let rows = rows.min(samples - start);
             let (x, y) = (self.x.f_narrow(0, start, rows)?, self.y.f_narrow(0, start, rows)?);
-            let log_p = bias.f_addmm(&x, &weight)?.f_log_softmax(1, self.scale.kind)?;
+            let log_p = bias.f_addmm(&x, &weight)?.f_log_softmax(1, Kind::Double)?;
             loss -= f64::try_from(log_p.f_gather(1, &y, false)?.f_sum(Kind::Double)?)?;
             // d loss / d logits = p - onehot
             let mut delta = log_p;
             let delta = delta.f_exp_()?.f_scatter_add_(1, &y, &minus_one.f_narrow(0, 0, rows)?)?;
             weight_gradient = weight_gradient.f_addmm_(&x.f_tr()?, &delta)?;
             bias_gradient =
-                bias_gradient.f_add_(&delta.f_sum_dim_intlist([0].as_slice(), false, self.scale.kind)?)?;
+                bias_gradient.f_add_(&delta.f_sum_dim_intlist([0].as_slice(), false, Kind::Double)?)?;
         }
         let all = Tensor::f_cat(&[weight_gradient, bias_gradient.f_view([1, -1])?], 0)?;
         let all = all.f_to_device(Device::Cpu)?.f_to_kind(Kind::Double)?.f_contiguous()?;
@@ -390,17 +377,14 @@ mod tests {
     #[test]
     fn absent_classes_have_probability_zero_and_rows_sum_to_one() {
         let train = blobs(&[1, 4], 12);
-        for precision in [Precision::Single, Precision::Double] {
-            let options = LinearProbeOptions { precision, ..Default::default() };
-            let probe = LinearProbe::fit(&train, &options).unwrap();
-            let p = probe.predict(&train.features).unwrap();
-            assert_eq!(p.size(), [24, 5]);
-            let sums = Vec::<f64>::try_from(p.sum_dim_intlist([1].as_slice(), false, Kind::Double)).unwrap();
-            assert!(sums.iter().all(|sum| (sum - 1.0).abs() < 1e-9));
-            assert_eq!(p.select(1, 2).max().double_value(&[]), 0.0);
-            assert_eq!(Vec::<i64>::try_from(p.argmax(1, false)).unwrap(), train.labels);
-            assert!(probe.converged() && probe.validation().len() == 6 && probe.classes() == 5);
-        }
+        let probe = LinearProbe::fit(&train, &Default::default()).unwrap();
+        let p = probe.predict(&train.features).unwrap();
+        assert_eq!(p.size(), [24, 5]);
+        let sums = Vec::<f64>::try_from(p.sum_dim_intlist([1].as_slice(), false, Kind::Double)).unwrap();
+        assert!(sums.iter().all(|sum| (sum - 1.0).abs() < 1e-9));
+        assert_eq!(p.select(1, 2).max().double_value(&[]), 0.0);
+        assert_eq!(Vec::<i64>::try_from(p.argmax(1, false)).unwrap(), train.labels);
+        assert!(probe.converged() && probe.validation().len() == 6 && probe.classes() == 5);
     }
 
     #[test]

@@ -124,17 +124,16 @@ pub fn linear_protocol(probe: &LinearProbe, options: &LinearProbeOptions) -> BTr
         }
     };
     let fit = format!(
-        "L-BFGS, {} steps, {}, {:?} precision",
+        "L-BFGS in f64, {} steps, {}",
         probe.iterations(),
         if probe.converged() { "converged" } else { "NOT converged" },
-        options.precision
     );
     let entries = [
-        ("classifier", "multinomial logistic regression".to_owned()),
+        ("classifier", "logistic regression, scikit-learn's objective".to_owned()),
         ("c", probe.c().to_string()),
         ("c_choice", choice),
         ("standardised", options.standardise.to_string()),
-        ("fit", fit.to_lowercase().replace("not converged", "NOT converged")),
+        ("fit", fit),
     ];
     entries.into_iter().map(|(key, value)| (key.to_owned(), value)).collect()
 }

@@ -74,10 +74,18 @@ fn logistic_regression_equals_scikit_learn() {
     let digits = golden("digits.json");
     let text = |key: &str| digits[key].as_str().unwrap().bytes();
     let pixels: Vec<f64> = text("pixels").map(|pixel| f64::from(pixel - b'a') / 16.0).collect();
-    let all = set(&pixels, 64, text("labels").map(|label| i64::from(label - b'0')).collect());
+    let labels: Vec<i64> = text("labels").map(|label| i64::from(label - b'0')).collect();
+    let two: Vec<usize> = (0..labels.len()).filter(|&i| matches!(labels[i], 3 | 8)).collect();
+    let two_pixels: Vec<f64> = two.iter().flat_map(|&i| &pixels[64 * i..64 * (i + 1)]).copied().collect();
+    let two_labels = two.iter().map(|&i| i64::from(labels[i] == 8)).collect();
+    equals_scikit_learn("logistic", &set(&pixels, 64, labels));
+    equals_scikit_learn("binary", &set(&two_pixels, 64, two_labels));
+}
+
+fn equals_scikit_learn(name: &str, all: &FeatureSet) {
     let (test, train): (Vec<usize>, Vec<usize>) = (0..all.len()).partition(|i| i % 4 == 0);
     let (train, test) = (all.select(&train).unwrap(), all.select(&test).unwrap());
-    for case in golden("golden.json")["logistic"].as_array().unwrap() {
+    for case in golden("golden.json")[name].as_array().unwrap() {
         let options = LinearProbeOptions::scikit_learn(case["c"].as_f64().unwrap());
         let probe = LinearProbe::fit(&train, &options).unwrap();
         assert!(probe.converged());
@@ -91,7 +99,7 @@ fn logistic_regression_equals_scikit_learn() {
         let first = probe.predict(&test.features.narrow(0, 0, 8)).unwrap();
         let error = difference(&first, &case["first"]);
         println!(
-            "c {}: {} steps, {on_test:.3} points off on test, {on_train:.3} on train, probabilities {error:.1e}",
+            "{name}, c {}: {} steps, {on_test:.3} points off on test, {on_train:.3} on train, probabilities {error:.1e}",
             case["c"],
             probe.iterations()
         );

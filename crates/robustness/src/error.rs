@@ -37,6 +37,17 @@ pub enum Error {
         /// The sample's key.
         key: String,
     },
+    /// A classifier gave NaN.
+    #[error("the class probabilities of '{key}' are not finite ({condition}): the weights may have diverged")]
+    NotFinite {
+        /// The sample's key.
+        key: String,
+        /// What was done to the image: `clean`, or the corruption and its severity.
+        condition: String,
+    },
+    /// A corruption was named twice.
+    #[error("the corruption {0} is named twice: it would count twice in every mean; name it once")]
+    RepeatedCorruption(visrep_corrupt::Corruption),
     /// No corruption to evaluate.
     #[error("no corruptions were given: name at least one, or take `Corruption::ALL`")]
     NoCorruptions,

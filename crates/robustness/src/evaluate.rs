@@ -154,6 +154,11 @@ pub fn evaluate_corruptions(
     if options.corruptions.is_empty() {
         return Err(Error::NoCorruptions);
     }
+    for (at, &corruption) in options.corruptions.iter().enumerate() {
+        if options.corruptions[..at].contains(&corruption) {
+            return Err(Error::RepeatedCorruption(corruption));
+        }
+    }
     let severities = (1..=5).map(Severity::try_new).collect::<Result<Vec<_>, _>>()?;
     let mut conditions: Vec<Condition> = vec![None];
     for &corruption in &options.corruptions {
@@ -179,7 +184,12 @@ pub fn evaluate_corruptions(
         }
         let (confidences, predictions) = classify(model, classifier, &forward(model, &batch)?)?;
         for (row, &index) in batch.indices.iter().enumerate() {
-            let tally = &mut tallies[index % conditions.len()];
+            let nth = index % conditions.len();
+            if !confidences[row].is_finite() {
+                let (key, condition) = (batch.keys[row].clone(), describe(conditions[nth]));
+                return Err(Error::NotFinite { key, condition });
+            }
+            let tally = &mut tallies[nth];
             tally.confidences.push(confidences[row].clamp(0.0, 1.0));
             tally.correct.push(predictions[row] == batch.labels[row]);
         }
@@ -196,6 +206,14 @@ pub fn evaluate_corruptions(
         corruptions.push((corruption, results.by_ref().take(5).collect::<Result<Vec<_>, _>>()?));
     }
     Ok(CorruptionReport { clean, corruptions, scale, label_space: options.label_space })
+}
+
+/// `clean`, or the corruption and its severity as in `fog/3`.
+pub(crate) fn describe(condition: Condition) -> String {
+    match condition {
+        Some((corruption, severity)) => format!("{corruption}/{}", severity.get()),
+        None => "clean".into(),
+    }
 }
 
 /// The confidence and class that the classifier gives each image.

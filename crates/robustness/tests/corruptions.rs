@@ -68,6 +68,17 @@ fn what_cannot_be_evaluated_is_an_error() {
     assert!(matches!(headless, Err(Error::NoHead { .. })));
     let unlabelled = evaluate_corruptions(&model(2), Classifier::Head, data(2, false), &options);
     assert!(matches!(unlabelled, Err(Error::NoLabel { .. })));
+    let twice = vec![Corruption::Fog, Corruption::Snow, Corruption::Fog];
+    let twice = CorruptionOptions { corruptions: twice, ..options.clone() };
+    let error = evaluate_corruptions(&model(2), Classifier::Head, data(2, true), &twice).unwrap_err();
+    assert!(matches!(error, Error::RepeatedCorruption(Corruption::Fog)), "{error}");
+    let spoiled = model(2);
+    tch::no_grad(|| {
+        let _ = spoiled.var_store().variables()["fc.bias"].shallow_clone().fill_(f64::NAN);
+    });
+    let error = evaluate_corruptions(&spoiled, Classifier::Head, data(2, true), &options).unwrap_err();
+    let wanted = "'drawn-0' are not finite (clean)";
+    assert!(error.to_string().contains(wanted), "{error}");
     let none = CorruptionOptions { corruptions: vec![], ..options };
     assert!(evaluate_corruptions(&model(2), Classifier::Head, data(2, true), &none).is_err());
 }
@@ -83,7 +94,15 @@ fn the_benchmark_gives_every_figure_with_its_protocol() {
     assert_eq!(count("ece"), 1 + 19 * 5);
     assert_eq!((count("mean-error"), count("ce"), count("mce"), count("relative-mce")), (20, 15, 1, 1));
     assert!(scores.iter().all(|score| score.value.is_finite() && score.protocol.contains_key("corruption")));
+    let averaged = |scores: &[visrep_metrics::Score], metric| {
+        let of_mean = |score: &&visrep_metrics::Score| score.task == "mean" && score.metric == metric;
+        scores.iter().find(of_mean).unwrap().protocol["corruptions"].clone()
+    };
+    assert!(averaged(&scores, "mean-error").starts_with("19: gaussian_noise, "));
+    assert!(averaged(&scores, "mce").starts_with("15: gaussian_noise, "));
+    assert!(scores.iter().all(|score| (score.task == "mean") == score.protocol.contains_key("corruptions")));
     let unnormalised = CorruptionBenchmark { corruptions: vec![Corruption::Fog], ..Default::default() };
     let scores = unnormalised.run(&model(0), &context).unwrap();
     assert!(scores.iter().all(|score| score.metric != "ce" && score.metric != "mce"));
+    assert_eq!(averaged(&scores, "mean-ece"), "1: fog");
 }

@@ -10,7 +10,7 @@ use std::collections::BTreeMap;
 use std::rc::Rc;
 use visrep_corrupt::Corruption;
 use visrep_data::{Dataset as _, Splits};
-use visrep_metrics::{ReliabilityBin, Score, bootstrap_mean, mean};
+use visrep_metrics::{ConfusionMatrix, ReliabilityBin, Score, bootstrap_groups, mean};
 use visrep_perceptual::{ImageDistance, PerceptualDistance, PixelDistance, score_triplets};
 use visrep_probe::{
     Benchmark, Context, FewShotBenchmark, KnnBenchmark, LEVEL, LinearBenchmark, LinearProbeOptions, Part,
@@ -20,6 +20,9 @@ use visrep_robustness::{CorruptionBenchmark, CorruptionReport, LabelSpace};
 
 /// Squares of each photograph in the similarity suite.
 const CROPS: u64 = 4;
+
+/// Confusion matrices are kept of data sets with at most this many classes.
+const CONFUSION_CLASSES: usize = 100;
 
 /// Images in one pass of the similarity suite.
 const TRIPLETS: usize = 32;
@@ -55,11 +58,15 @@ pub fn measure(
                 bins: probabilistic.calibration.bins,
             });
         }
-        results.details.confusion.push(Confusion {
-            model: model.clone(),
-            data: data.clone(),
-            counts: clean.confusion.rows().map(<[u64]>::to_vec).collect(),
-        });
+        let classes = train.classes().max(test.classes());
+        if classes <= CONFUSION_CLASSES {
+            let matrix = ConfusionMatrix::new(&clean.predictions, &test.labels, classes)?;
+            results.details.confusion.push(Confusion {
+                model: model.clone(),
+                data: data.clone(),
+                counts: matrix.rows().map(<[u64]>::to_vec).collect(),
+            });
+        }
 
         plan.go_on()?;
         let corruption = CorruptionBenchmark {
@@ -181,19 +188,23 @@ fn two_afc(
         ("images", format!("{CROPS} squares of each embedded photograph, {side} px")),
         ("severities", pairs.join(", ")),
         ("judgement", "by construction: the weaker distortion is nearer; not human".to_owned()),
-        ("interval", "over triplets; those of one photograph are not independent".to_owned()),
+        ("interval", "over photographs: all triplets of one are resampled together".to_owned()),
         ("seed", plan.seed.to_string()),
     ]
     .map(|(key, value)| (key.to_owned(), value))
     .into();
+    // Each distortion gives every photograph's triplets in turn.
+    let per_photo = CROPS as usize * PAIRS.len();
+    let photo_of = |index: usize| index % crops.triplets_each() / per_photo;
     let score = |task: &str, agreement: &[f64]| -> Result<Score> {
+        let photos: Vec<_> = (0..agreement.len()).map(photo_of).collect();
         Ok(Score {
             suite: "similarity".to_owned(),
             task: task.to_owned(),
             metric: "2afc".to_owned(),
             value: mean(agreement)?,
             n: agreement.len(),
-            interval: Some(bootstrap_mean(agreement, RESAMPLES, LEVEL, plan.seed)?),
+            interval: Some(bootstrap_groups(agreement, &photos, RESAMPLES, LEVEL, plan.seed)?),
             protocol: protocol.clone(),
             model: model.to_owned(),
             weights: weights.to_owned(),
@@ -204,9 +215,8 @@ fn two_afc(
     let mut progress = Progress::new(true, "triplets", DISTORTIONS.len() * crops.triplets_each());
     for distortion in DISTORTIONS {
         plan.go_on()?;
-        let found =
-            score_triplets::<anyhow::Error>(distance, crops.triplets(distortion), TRIPLETS, plan.seed)
-                .with_context(|| distortion.to_string())?;
+        let found = score_triplets::<anyhow::Error>(distance, crops.triplets(distortion), TRIPLETS)
+            .with_context(|| distortion.to_string())?;
         progress.advance(found.two_afc.agreement.len());
         scores.push(score(distortion.name(), &found.two_afc.agreement)?);
         all.extend(found.two_afc.agreement);
