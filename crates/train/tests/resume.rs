@@ -283,6 +283,44 @@ fn data_that_cannot_train_is_refused() {
     assert!(train(&recipe, Arc::new(unlabelled), out.path(), &options()).is_err());
 }
 
+/// Runs this binary's test `name` again by itself, with the environment variable `folder` set to `out`, under `sh`
+/// after `first`.
+fn again(name: &str, first: &str, folder: &str, out: &Path) -> std::process::Output {
+    std::process::Command::new("sh")
+        .args(["-c", &format!("{first} exec \"$0\" \"$@\"")])
+        .arg(std::env::current_exe().unwrap())
+        .args(["--exact", name, "--nocapture"])
+        .env(folder, out)
+        .output()
+        .unwrap()
+}
+
+/// What is left out goes to standard error, so this test runs again and reads what it said.
+#[test]
+fn a_stopped_run_names_what_it_has_left_out() {
+    let _turn = turn();
+    const FOLDER: &str = "VISREP_TEST_LEFT_OUT";
+    if let Some(out) = std::env::var_os(FOLDER) {
+        let mut samples: Vec<_> = (0..12).map(|i| images(12).get(i).unwrap()).collect();
+        for i in [1, 5, 9] {
+            samples[i].image = visrep_data::SampleImage::Encoded(b"no image".to_vec().into());
+        }
+        let data = visrep_data::InMemory::new(samples, images(1).classes().to_vec());
+        let mut recipe = recipe("supervised-digits", STEPS);
+        recipe.set("loader.on_bad_sample=skip").unwrap();
+        let options = options();
+        let outcome = train_with(&recipe, Arc::new(data), Path::new(&out), &options, |report| {
+            options.stop.store(report.step == 2, Ordering::Relaxed);
+        });
+        assert_eq!(outcome.unwrap(), Outcome::Interrupted);
+        return;
+    }
+    let out = tempfile::tempdir().unwrap();
+    let output = again("a_stopped_run_names_what_it_has_left_out", "", FOLDER, out.path());
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success() && said.contains("left out: "), "{said}");
+}
+
 /// A full disk, as a limit on the size of files that the shell sets for a process of its own: this test runs its
 /// own binary again, which then trains in the folder of the environment variable.
 #[test]
@@ -300,15 +338,9 @@ fn a_checkpoint_that_cannot_be_written_leaves_the_previous_one_good() {
     let out = tempfile::tempdir().unwrap();
     run(&recipe, out.path(), Some(3)).unwrap();
     let before = checkpoints(out.path());
-    let test = std::env::current_exe().unwrap();
     // 64 blocks of 512 or 1024 bytes are less than any checkpoint; without the trap the signal would kill it.
-    let output = std::process::Command::new("sh")
-        .args(["-c", "trap '' XFSZ; ulimit -f 64; exec \"$0\" \"$@\""])
-        .arg(test)
-        .args(["--exact", "a_checkpoint_that_cannot_be_written_leaves_the_previous_one_good", "--nocapture"])
-        .env(FOLDER, out.path())
-        .output()
-        .unwrap();
+    let name = "a_checkpoint_that_cannot_be_written_leaves_the_previous_one_good";
+    let output = again(name, "trap '' XFSZ; ulimit -f 64;", FOLDER, out.path());
     let text = String::from_utf8_lossy(&output.stdout);
     assert!(
         output.status.success() && text.contains("refused: "),
