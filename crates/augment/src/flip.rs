@@ -9,11 +9,14 @@ use visrep_decode::RgbImage;
 /// Mirrors left and right in place.
 pub fn flip_horizontal(image: &mut RgbImage) {
     let stride = image.width() as usize * 3;
-    vectorised(|| {
-        for row in image.data_mut().chunks_exact_mut(stride) {
-            mirror(row);
-        }
-    });
+    vectorised(
+        #[inline(always)]
+        || {
+            for row in image.data_mut().chunks_exact_mut(stride) {
+                mirror(row);
+            }
+        },
+    );
 }
 
 /// How many pixels [`mirror`] swaps at a time.

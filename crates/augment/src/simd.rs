@@ -2,11 +2,24 @@
 
 /// Runs `f` compiled for the widest instruction set of this machine (AVX-512, AVX2, else the baseline).
 ///
-/// What `f` calls must be inlined into it to profit. No instruction set changes a result: floating-point
-/// operations are never fused or reordered.
+/// What `f` calls must be inlined into it to profit, and `f` itself must be marked `#[inline(always)]`. No
+/// instruction set changes a result: floating-point operations are never fused or reordered.
 #[inline(always)]
-pub(crate) fn vectorised<R>(f: impl FnOnce() -> R) -> R {
-    pulp::Arch::new().dispatch(f)
+pub(crate) fn vectorised<R>(f: impl FnMut() -> R) -> R {
+    pulp::Arch::new().dispatch(Inlined(f))
+}
+
+/// A closure handed over as it is goes through `FnOnce::call_once`, which is compiled once, for the baseline, and not
+/// inlined; `FnMut` calls the closure's own body, which is.
+struct Inlined<F>(F);
+
+impl<R, F: FnMut() -> R> pulp::NullaryFnOnce for Inlined<F> {
+    type Output = R;
+
+    #[inline(always)]
+    fn call(mut self) -> R {
+        (self.0)()
+    }
 }
 
 /// How many pixels [`Planes`] holds.

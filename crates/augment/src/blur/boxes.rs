@@ -21,10 +21,13 @@ pub fn pillow_blur(image: &mut RgbImage, sigma: f64) {
         return;
     }
     let filter = BoxFilter::for_sigma(sigma.min(1e4) as f32);
-    vectorised(|| {
-        along_rows(image, &filter);
-        along_columns(image, &filter);
-    });
+    vectorised(
+        #[inline(always)]
+        || {
+            along_rows(image, &filter);
+            along_columns(image, &filter);
+        },
+    );
 }
 
 /// A box of `2 * radius + 1` whole taps and two fractional ones, weights in units of 2^-24.

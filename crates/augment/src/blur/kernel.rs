@@ -24,7 +24,10 @@ pub fn gaussian_blur(image: &mut RgbImage, size: u32, sigma: f64, border: Border
         return;
     }
     let source = image.clone();
-    vectorised(|| convolve(&source, image, &kernel, border));
+    vectorised(
+        #[inline(always)]
+        || convolve(&source, image, &kernel, border),
+    );
 }
 
 /// The centre of the kernel and one half of it, outwards.

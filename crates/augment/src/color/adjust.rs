@@ -17,36 +17,53 @@ pub fn adjust_contrast(image: &mut RgbImage, factor: f64) {
 /// Blends each pixel with its grey: 0 is grey, 1 changes nothing. As `ImageEnhance.Color`.
 pub fn adjust_saturation(image: &mut RgbImage, factor: f64) {
     let factor = factor as f32;
-    vectorised(|| {
-        for_planes_mut(image.data_mut(), |planes| {
-            let grey = luma(planes);
-            for channel in [&mut planes.r, &mut planes.g, &mut planes.b] {
-                for i in 0..LANES {
-                    channel[i] = blend(f32::from(grey[i]), f32::from(channel[i]), factor);
-                }
-            }
-        });
-    });
+    vectorised(
+        #[inline(always)]
+        || {
+            for_planes_mut(
+                image.data_mut(),
+                #[inline(always)]
+                |planes| {
+                    let grey = luma(planes);
+                    for channel in [&mut planes.r, &mut planes.g, &mut planes.b] {
+                        for i in 0..LANES {
+                            channel[i] = blend(f32::from(grey[i]), f32::from(channel[i]), factor);
+                        }
+                    }
+                },
+            );
+        },
+    );
 }
 
 /// Makes every pixel its grey, as Pillow's `convert("L")`: (19595 R + 38470 G + 7471 B + 32768) / 65536.
 pub fn grayscale(image: &mut RgbImage) {
-    vectorised(|| {
-        for_planes_mut(image.data_mut(), |planes| {
-            let grey = luma(planes);
-            *planes = Planes { r: grey, g: grey, b: grey };
-        });
-    });
+    vectorised(
+        #[inline(always)]
+        || {
+            for_planes_mut(
+                image.data_mut(),
+                #[inline(always)]
+                |planes| {
+                    let grey = luma(planes);
+                    *planes = Planes { r: grey, g: grey, b: grey };
+                },
+            );
+        },
+    );
 }
 
 /// Inverts every value of at least `threshold`: 0 inverts all, 256 none. As `ImageOps.solarize`.
 pub fn solarize(image: &mut RgbImage, threshold: u16) {
     let Ok(threshold) = u8::try_from(threshold) else { return };
-    vectorised(|| {
-        for value in image.data_mut() {
-            *value = if *value >= threshold { 255 - *value } else { *value };
-        }
-    });
+    vectorised(
+        #[inline(always)]
+        || {
+            for value in image.data_mut() {
+                *value = if *value >= threshold { 255 - *value } else { *value };
+            }
+        },
+    );
 }
 
 /// Pillow's blend of one value: single precision, clipped, then truncated.
@@ -59,11 +76,14 @@ fn blend(from: f32, to: f32, factor: f32) -> u8 {
 }
 
 fn blend_with(data: &mut [u8], from: f32, factor: f32) {
-    vectorised(|| {
-        for value in data {
-            *value = blend(from, f32::from(*value), factor);
-        }
-    });
+    vectorised(
+        #[inline(always)]
+        || {
+            for value in &mut *data {
+                *value = blend(from, f32::from(*value), factor);
+            }
+        },
+    );
 }
 
 #[inline(always)]
@@ -79,12 +99,19 @@ fn luma(planes: &Planes) -> [u8; LANES] {
 /// The mean of the grey values, rounded to the nearest whole one.
 fn mean_grey(image: &RgbImage) -> f32 {
     let mut sum = 0;
-    vectorised(|| {
-        for_planes(image.data(), |planes| {
-            let run: u32 = luma(planes).iter().map(|&value| u32::from(value)).sum();
-            sum += u64::from(run);
-        });
-    });
+    vectorised(
+        #[inline(always)]
+        || {
+            for_planes(
+                image.data(),
+                #[inline(always)]
+                |planes| {
+                    let run: u32 = luma(planes).iter().map(|&value| u32::from(value)).sum();
+                    sum += u64::from(run);
+                },
+            );
+        },
+    );
     let pixels = image.data().len() / 3;
     (sum as f64 / pixels as f64 + 0.5).floor() as f32
 }

@@ -12,15 +12,22 @@ use visrep_decode::RgbImage;
 /// goes through HSV and back, which is not exact.
 pub fn adjust_hue(image: &mut RgbImage, turns: f64) {
     let shift = (turns * 255.0) as i32 as u8;
-    vectorised(|| {
-        for_planes_mut(image.data_mut(), |planes| {
-            let mut hsv = Hsv::from_rgb(planes);
-            for h in &mut hsv.h {
-                *h = h.wrapping_add(shift);
-            }
-            *planes = hsv.to_rgb();
-        });
-    });
+    vectorised(
+        #[inline(always)]
+        || {
+            for_planes_mut(
+                image.data_mut(),
+                #[inline(always)]
+                |planes| {
+                    let mut hsv = Hsv::from_rgb(planes);
+                    for h in &mut hsv.h {
+                        *h = h.wrapping_add(shift);
+                    }
+                    *planes = hsv.to_rgb();
+                },
+            );
+        },
+    );
 }
 
 /// A run of pixels in HSV; every channel fills 0..=255.

@@ -235,21 +235,38 @@ impl<'a> Decoder<'a> {
         let ids: Vec<u8> = image.components.iter().map(|c| c.frame.id).collect();
         let space = Space::guess(&ids, jfif, adobe);
         let mut out = vec![0; image.width * image.height * 3];
-        self.arch.dispatch(
+        self.arch.dispatch(Inlined(
             #[inline(always)]
             || {
                 if !image.streamed {
                     for component in &mut image.components {
                         if let Some(quantization) = component.quantization {
-                            (0..component.blocks_down)
-                                .for_each(|row| component.transform(row, row, &quantization));
+                            for row in 0..component.blocks_down {
+                                component.transform(row, row, &quantization);
+                            }
                         }
                     }
                 }
                 output::rows(&image.components, space, image.width, &mut out);
             },
-        );
+        ));
         RgbImage::new(image.width as u32, image.height as u32, out)
+    }
+}
+
+/// What `Arch::dispatch` compiles for each instruction set.
+///
+/// A closure handed over as it is goes through `FnOnce::call_once`, which is compiled once, for the baseline, and
+/// not inlined; `FnMut` calls the closure's own body, which is. Within, too, only loops are sure to be inlined:
+/// `for_each` is not.
+struct Inlined<F>(F);
+
+impl<F: FnMut()> pulp::NullaryFnOnce for Inlined<F> {
+    type Output = ();
+
+    #[inline(always)]
+    fn call(mut self) {
+        (self.0)();
     }
 }
 
@@ -399,7 +416,7 @@ impl<'a, 't> ScanRun<'a, 't> {
 
     /// Inverse DCT of the row of MCUs just read; of a `single` component, the row of blocks.
     fn transform(&self, image: &mut Image, row: usize, single: bool) {
-        self.arch.dispatch(
+        self.arch.dispatch(Inlined(
             #[inline(always)]
             || {
                 for component in &mut image.components {
@@ -408,11 +425,13 @@ impl<'a, 't> ScanRun<'a, 't> {
                     if single {
                         component.transform(row % v, row, &quantization);
                     } else {
-                        (0..v).for_each(|y| component.transform(y, row * v + y, &quantization));
+                        for y in 0..v {
+                            component.transform(y, row * v + y, &quantization);
+                        }
                     }
                 }
             },
-        );
+        ));
     }
 
     fn progressive(&mut self, image: &mut Image) -> Result<(), Error> {

@@ -1,8 +1,14 @@
 //! The accurate integer inverse DCT of libjpeg (`jidctint.c`, after Loeffler, Ligtenberg and Moschytz, 1989): 13-bit
 //! constants, and two more bits kept between its passes. Every rounding is libjpeg's.
 
-/// Eight columns (first pass) or eight rows (second pass), worked on side by side.
-type Lanes = [i32; 8];
+/// Blocks that are transformed side by side: enough columns for the compiler to work on many at once.
+const SIDE_BY_SIDE: usize = 8;
+
+/// Columns of that many blocks.
+const COLUMNS: usize = 8 * SIDE_BY_SIDE;
+
+/// Blocks side by side, row by row.
+type Strip = [[i32; COLUMNS]; 8];
 
 const CONST_BITS: u32 = 13;
 const PASS1_BITS: u32 = 2;
@@ -19,12 +25,15 @@ pub(super) fn row_of_blocks(
     plane: &mut [u8],
     stride: usize,
 ) {
-    for (index, (block, &last)) in coefficients.as_chunks::<64>().0.iter().zip(lasts).enumerate() {
-        let target = &mut plane[index * 8..];
-        if last == 0 {
-            flat(block[0], quantization[0], target, stride);
+    let strips = coefficients.as_chunks::<64>().0.chunks(SIDE_BY_SIDE).zip(lasts.chunks(SIDE_BY_SIDE));
+    for (index, (blocks, lasts)) in strips.enumerate() {
+        let target = &mut plane[index * COLUMNS..];
+        if lasts.iter().all(|&last| last == 0) {
+            for (at, block) in blocks.iter().enumerate() {
+                flat(block[0], quantization[0], &mut target[at * 8..], stride);
+            }
         } else {
-            full(block, quantization, target, stride);
+            full(blocks, quantization, target, stride);
         }
     }
 }
@@ -40,18 +49,31 @@ fn flat(dc: i16, quantization: u16, target: &mut [u8], stride: usize) {
 }
 
 #[inline(always)]
-fn full(block: &[i16; 64], quantization: &[u16; 64], target: &mut [u8], stride: usize) {
-    let rows: [Lanes; 8] = std::array::from_fn(|r| {
-        std::array::from_fn(|c| {
-            // 16 bits wide, as libjpeg-turbo's vector code multiplies.
-            let at = r * 8 + c;
-            i32::from(block[at].wrapping_mul(quantization[at].cast_signed()))
-        })
-    });
-    let columns = transpose(pass::<{ CONST_BITS - PASS1_BITS }>(rows));
-    let pixels = transpose(pass::<{ CONST_BITS + PASS1_BITS + 3 }>(columns));
-    for (row, values) in target.chunks_mut(stride).zip(pixels) {
-        row[..8].copy_from_slice(&values.map(sample));
+fn full(blocks: &[[i16; 64]], quantization: &[u16; 64], target: &mut [u8], stride: usize) {
+    let (mut values, mut passed) = ([[0; COLUMNS]; 8], [[0; COLUMNS]; 8]);
+    let steps = quantization.as_chunks::<8>().0;
+    for (at, block) in blocks.iter().enumerate() {
+        for ((row, steps), values) in block.as_chunks::<8>().0.iter().zip(steps).zip(&mut values) {
+            for ((value, &coefficient), &step) in values[at * 8..][..8].iter_mut().zip(row).zip(steps) {
+                // 16 bits wide, as libjpeg-turbo's vector code multiplies.
+                *value = i32::from(coefficient.wrapping_mul(step.cast_signed()));
+            }
+        }
+    }
+    pass::<{ CONST_BITS - PASS1_BITS }>(&values, &mut passed);
+    transpose(&passed, &mut values);
+    pass::<{ CONST_BITS + PASS1_BITS + 3 }>(&values, &mut passed);
+    let mut samples = [[0; COLUMNS]; 8];
+    for (to, from) in samples.iter_mut().zip(&passed) {
+        for (to, &value) in to.iter_mut().zip(from) {
+            *to = sample(value);
+        }
+    }
+    for at in 0..blocks.len() {
+        let columns = std::array::from_fn(|c| samples[c].as_chunks::<8>().0[at]);
+        for (row, samples) in target.chunks_mut(stride).zip(transpose_bytes(columns)) {
+            row[at * 8..][..8].copy_from_slice(&samples.to_le_bytes());
+        }
     }
 }
 
@@ -61,61 +83,73 @@ fn sample(value: i32) -> u8 {
     (value + 128).clamp(0, 255) as u8
 }
 
+/// Turns every block about its diagonal.
 #[inline(always)]
-fn transpose(v: [Lanes; 8]) -> [Lanes; 8] {
-    std::array::from_fn(|r| std::array::from_fn(|c| v[c][r]))
+fn transpose(from: &Strip, to: &mut Strip) {
+    for block in (0..COLUMNS).step_by(8) {
+        for r in 0..8 {
+            for c in 0..8 {
+                to[c][block + r] = from[r][block + c];
+            }
+        }
+    }
 }
 
+/// The columns of an 8x8 block of bytes, each as a word with its first byte lowest.
+///
+/// Three rounds swap the off-diagonal quarters of blocks of 8, 4 and 2 bytes a side, eight bytes to a word.
 #[inline(always)]
-fn add(a: Lanes, b: Lanes) -> Lanes {
-    std::array::from_fn(|i| a[i].wrapping_add(b[i]))
+fn transpose_bytes(rows: [[u8; 8]; 8]) -> [u64; 8] {
+    let mut words = rows.map(u64::from_le_bytes);
+    for (distance, mask) in
+        [(4, 0x0000_0000_FFFF_FFFF), (2, 0x0000_FFFF_0000_FFFF), (1, 0x00FF_00FF_00FF_00FF_u64)]
+    {
+        let shift = 8 * distance as u32;
+        for r in (0..8).filter(|r| r & distance == 0) {
+            let (top, bottom) = (words[r], words[r + distance]);
+            words[r] = top & mask | (bottom & mask) << shift;
+            words[r + distance] = top >> shift & mask | bottom & !mask;
+        }
+    }
+    words
 }
 
+/// One dimension of all columns; the results are rounded and shifted right by `SHIFT`.
 #[inline(always)]
-fn sub(a: Lanes, b: Lanes) -> Lanes {
-    std::array::from_fn(|i| a[i].wrapping_sub(b[i]))
-}
+fn pass<const SHIFT: u32>(from: &Strip, to: &mut Strip) {
+    for c in 0..COLUMNS {
+        let v = |r: usize| from[r][c];
+        let mul = |a: i32, factor: i32| a.wrapping_mul(factor);
+        // Even part.
+        let z1 = mul(v(2).wrapping_add(v(6)), 4433);
+        let t2 = z1.wrapping_sub(mul(v(6), 15137));
+        let t3 = z1.wrapping_add(mul(v(2), 6270));
+        let t0 = v(0).wrapping_add(v(4)) << CONST_BITS;
+        let t1 = v(0).wrapping_sub(v(4)) << CONST_BITS;
+        let (e0, e1) = (t0.wrapping_add(t3), t1.wrapping_add(t2));
+        let (e2, e3) = (t1.wrapping_sub(t2), t0.wrapping_sub(t3));
 
-#[inline(always)]
-fn mul(a: Lanes, factor: i32) -> Lanes {
-    a.map(|v| v.wrapping_mul(factor))
-}
+        // Odd part.
+        let (z1, z2) = (v(7).wrapping_add(v(1)), v(5).wrapping_add(v(3)));
+        let (z3, z4) = (v(7).wrapping_add(v(3)), v(5).wrapping_add(v(1)));
+        let z5 = mul(z3.wrapping_add(z4), 9633);
+        let (z1, z2) = (mul(z1, -7373), mul(z2, -20995));
+        let (z3, z4) = (mul(z3, -16069).wrapping_add(z5), mul(z4, -3196).wrapping_add(z5));
+        let o0 = mul(v(1), 12299).wrapping_add(z1).wrapping_add(z4);
+        let o1 = mul(v(3), 25172).wrapping_add(z2).wrapping_add(z3);
+        let o2 = mul(v(5), 16819).wrapping_add(z2).wrapping_add(z4);
+        let o3 = mul(v(7), 2446).wrapping_add(z1).wrapping_add(z3);
 
-/// One dimension, along the outer index; the results are rounded and shifted right by `SHIFT`.
-#[inline(always)]
-fn pass<const SHIFT: u32>(v: [Lanes; 8]) -> [Lanes; 8] {
-    // Even part.
-    let z1 = mul(add(v[2], v[6]), 4433);
-    let t2 = sub(z1, mul(v[6], 15137));
-    let t3 = add(z1, mul(v[2], 6270));
-    let t0 = mul(add(v[0], v[4]), 1 << CONST_BITS);
-    let t1 = mul(sub(v[0], v[4]), 1 << CONST_BITS);
-    let even = [add(t0, t3), add(t1, t2), sub(t1, t2), sub(t0, t3)];
-
-    // Odd part.
-    let (z1, z2) = (add(v[7], v[1]), add(v[5], v[3]));
-    let (z3, z4) = (add(v[7], v[3]), add(v[5], v[1]));
-    let z5 = mul(add(z3, z4), 9633);
-    let (z1, z2) = (mul(z1, -7373), mul(z2, -20995));
-    let (z3, z4) = (add(mul(z3, -16069), z5), add(mul(z4, -3196), z5));
-    let odd = [
-        add(mul(v[1], 12299), add(z1, z4)),
-        add(mul(v[3], 25172), add(z2, z3)),
-        add(mul(v[5], 16819), add(z2, z4)),
-        add(mul(v[7], 2446), add(z1, z3)),
-    ];
-
-    let round = |a: Lanes| -> Lanes { a.map(|v| v.wrapping_add(1 << (SHIFT - 1)) >> SHIFT) };
-    [
-        round(add(even[0], odd[0])),
-        round(add(even[1], odd[1])),
-        round(add(even[2], odd[2])),
-        round(add(even[3], odd[3])),
-        round(sub(even[3], odd[3])),
-        round(sub(even[2], odd[2])),
-        round(sub(even[1], odd[1])),
-        round(sub(even[0], odd[0])),
-    ]
+        let round = |value: i32| value.wrapping_add(1 << (SHIFT - 1)) >> SHIFT;
+        to[0][c] = round(e0.wrapping_add(o0));
+        to[1][c] = round(e1.wrapping_add(o1));
+        to[2][c] = round(e2.wrapping_add(o2));
+        to[3][c] = round(e3.wrapping_add(o3));
+        to[4][c] = round(e3.wrapping_sub(o3));
+        to[5][c] = round(e2.wrapping_sub(o2));
+        to[6][c] = round(e1.wrapping_sub(o1));
+        to[7][c] = round(e0.wrapping_sub(o0));
+    }
 }
 
 #[cfg(test)]
@@ -130,7 +164,7 @@ mod tests {
             let quantization = [7; 64];
             let (mut short, mut long) = ([0; 64], [0; 64]);
             flat(dc, 7, &mut short, 8);
-            full(&block, &quantization, &mut long, 8);
+            full(&[block], &quantization, &mut long, 8);
             assert_eq!(short, long, "dc {dc}");
         }
     }
@@ -142,7 +176,7 @@ mod tests {
             block[i] = value;
         }
         let mut found = [0; 64];
-        full(&block, &[1; 64], &mut found, 8);
+        full(&[block], &[1; 64], &mut found, 8);
         for y in 0..8 {
             for x in 0..8 {
                 let mut sum = 0.0;
