@@ -42,8 +42,8 @@ pub(crate) fn run(root: &Path, _args: &Args) -> Result<ExitCode> {
         finding(
             "decoders",
             Mark::Good,
-            "JPEG, PNG, WebP, GIF, BMP, TIFF in Rust; cmake and nasm are not needed (the price: JPEG decodes \
-             slower than with libjpeg-turbo)",
+            "JPEG, PNG, WebP, GIF, BMP, TIFF in Rust; cmake and nasm are not needed (the price: \
+             whole images are decoded, where libjpeg-turbo could decode just a crop)",
         ),
         disk(root),
     ];
