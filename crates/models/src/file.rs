@@ -1,7 +1,7 @@
 //! Files that appear whole or not at all.
 
 use std::fs::{self, File};
-use std::io::{self, Write};
+use std::io;
 use std::path::{Path, PathBuf};
 
 /// Why [`write_atomically`] failed, and what stands at the path now.
@@ -50,12 +50,23 @@ impl From<WriteError> for io::Error {
 /// # Errors
 /// When the file cannot be written, or its folder not be synced: [`WriteError::replaced`] tells which.
 pub fn write_atomically(path: &Path, bytes: &[u8]) -> Result<(), WriteError> {
-    let folder = replace(path, bytes).map_err(|source| WriteError { replaced: false, source })?;
+    write_atomically_with(path, |temporary| fs::write(temporary, bytes))
+}
+
+/// [`write_atomically`] for content that `fill` writes into the temporary file, whose path it is given.
+///
+/// # Errors
+/// Those of [`write_atomically`], and what `fill` returns.
+pub fn write_atomically_with(
+    path: &Path,
+    fill: impl FnOnce(&Path) -> io::Result<()>,
+) -> Result<(), WriteError> {
+    let folder = replace(path, fill).map_err(|source| WriteError { replaced: false, source })?;
     sync(&folder).map_err(|source| WriteError { replaced: true, source })
 }
 
 /// Writes, syncs and renames; returns the folder, still to be synced.
-fn replace(path: &Path, bytes: &[u8]) -> io::Result<PathBuf> {
+fn replace(path: &Path, fill: impl FnOnce(&Path) -> io::Result<()>) -> io::Result<PathBuf> {
     let path = fs::canonicalize(path).unwrap_or_else(|_| path.to_owned());
     if path.is_dir() {
         return Err(io::Error::other("it is a folder; name a file"));
@@ -72,8 +83,8 @@ fn replace(path: &Path, bytes: &[u8]) -> io::Result<PathBuf> {
         use std::os::unix::fs::PermissionsExt;
         builder.permissions(fs::Permissions::from_mode(0o666));
     }
-    let mut file = builder.tempfile_in(&folder)?;
-    file.write_all(bytes)?;
+    let file = builder.tempfile_in(&folder)?;
+    fill(file.path())?;
     file.as_file().sync_all()?;
     file.persist(&path).map_err(|error| error.error)?;
     Ok(folder)

@@ -33,7 +33,7 @@ mod weights;
 
 pub use backbone::{Backbone, Features, Taps};
 pub use error::Error;
-pub use file::{WriteError, write_atomically};
+pub use file::{WriteError, write_atomically, write_atomically_with};
 pub use info::{ModelInfo, Parameter, ParameterTable, model_info, model_names};
 pub use model::{Model, ModelOptions};
 pub use preprocessing::{CIFAR_MEAN, CIFAR_STD, IMAGENET_MEAN, IMAGENET_STD, Interpolation, Preprocessing};

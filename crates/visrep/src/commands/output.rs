@@ -4,6 +4,7 @@
 use anyhow::{Context, Result, bail};
 use std::io::{ErrorKind, Write};
 use std::path::{Path, PathBuf};
+use visrep_models::write_atomically_with;
 
 /// Prints `text`. A reader that has closed the pipe (`| head`) has seen enough: that is no error.
 pub fn say(text: &str) -> Result<()> {
@@ -31,30 +32,12 @@ fn folder_of(path: &Path) -> PathBuf {
     }
 }
 
-/// Writes `path` through a temporary file in its folder: `write` fills the temporary file, which then
-/// takes the place of `path` in one step. Missing parent folders are made; of a link, the file it leads to is
-/// replaced.
+/// Has `write` fill a temporary file in the folder of `path`, which then takes the place of `path` in one step.
+/// Missing parent folders are made; of a link, the file it leads to is replaced.
 pub fn replace(path: &Path, write: impl FnOnce(&Path) -> Result<()>) -> Result<()> {
     check(path)?;
-    let path = &path.canonicalize().unwrap_or_else(|_| path.to_owned());
-    let folder = folder_of(path);
-    let named = || format!("cannot write {}", path.display());
-    let temporary = tempfile::Builder::new().prefix(".visrep-").tempfile_in(&folder).with_context(named)?;
-    write(temporary.path()).with_context(named)?;
-    temporary.as_file().sync_all().with_context(named)?;
-    set_default_mode(temporary.as_file()).with_context(named)?;
-    temporary.persist(path).map_err(|error| error.error).with_context(named)?;
-    Ok(())
-}
-
-/// Temporary files are private to their owner; an output is an ordinary file.
-fn set_default_mode(file: &std::fs::File) -> std::io::Result<()> {
-    #[cfg(unix)]
-    {
-        use std::os::unix::fs::PermissionsExt;
-        file.set_permissions(std::fs::Permissions::from_mode(0o644))?;
-    }
-    Ok(())
+    write_atomically_with(path, |temporary| write(temporary).map_err(std::io::Error::other))
+        .with_context(|| format!("cannot write {}", path.display()))
 }
 
 #[cfg(test)]
