@@ -20,6 +20,7 @@
 // Layers and options that the families still to come use.
 #![allow(dead_code, unused_imports)]
 
+mod adapt;
 mod arch;
 mod backbone;
 mod builder;
