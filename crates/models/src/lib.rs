@@ -50,5 +50,5 @@ pub use model::Model;
 pub use options::ModelOptions;
 pub use preprocessing::{CIFAR_MEAN, CIFAR_STD, IMAGENET_MEAN, IMAGENET_STD, Interpolation, Preprocessing};
 pub use surgery::HeadStart;
-pub use tuning::LayerGroup;
+pub use tuning::{LayerGroup, MemoryFormat};
 pub use weights::{LoadReport, Mismatch, Misshaped};

@@ -2,7 +2,7 @@
 #![allow(clippy::unwrap_used)]
 
 use tch::{Device, Kind, Tensor};
-use visrep_models::{BatchNormMode, Error, HeadStart, Model, ModelOptions};
+use visrep_models::{BatchNormMode, Error, HeadStart, MemoryFormat, Model, ModelOptions};
 
 fn model(options: ModelOptions) -> Model {
     Model::create("resnet18_cifar_w16", &ModelOptions { seed: Some(3), ..options }).unwrap()
@@ -167,4 +167,38 @@ fn options_that_an_architecture_has_no_use_for_are_refused() {
     assert_eq!(forward(&grey, &images(1), false).size(), [4, 10]);
     let message = grey.forward(&images(3), false).unwrap_err().to_string();
     assert!(message.contains("(N, 1, H, W)"), "{message}");
+}
+
+#[test]
+fn channels_last_changes_the_memory_alone() {
+    let mut model = model(ModelOptions::default());
+    let x = images(3);
+    let expected = forward(&model, &x, false);
+    model.set_memory_format(MemoryFormat::ChannelsLast).unwrap();
+    let weight = &model.var_store().variables()["layer2.0.conv1.weight"];
+    assert!(visrep_torch::is_channels_last(weight).unwrap());
+    let map = tch::no_grad(|| model.backbone().forward_features(&x, false)).unwrap().map.unwrap();
+    assert!(visrep_torch::is_channels_last(&map).unwrap(), "activations follow the weights");
+    assert!(forward(&model, &x, false).allclose(&expected, 1e-5, 1e-5, false));
+    model.set_memory_format(MemoryFormat::Contiguous).unwrap();
+    assert_eq!(forward(&model, &x, false), expected);
+}
+
+/// The gradients of a sum of the logits, and the running variance of the stem.
+fn step(model: &Model) -> (Vec<Tensor>, Tensor) {
+    model.forward(&images(3), true).unwrap().square().sum(Kind::Float).backward();
+    let mut variables: Vec<_> = model.var_store().variables().into_iter().collect();
+    variables.sort_by(|a, b| a.0.cmp(&b.0));
+    let gradients = variables.iter().filter(|(_, t)| t.requires_grad()).map(|(_, t)| t.grad()).collect();
+    (gradients, model.var_store().variables()["layer1.0.bn1.running_var"].copy())
+}
+
+#[test]
+fn gradient_checkpointing_changes_no_number() {
+    let (plain, expected) = step(&model(ModelOptions::default()));
+    let model = model(ModelOptions::default());
+    model.set_gradient_checkpointing(true);
+    let (checkpointed, running) = step(&model);
+    assert_eq!(plain, checkpointed);
+    assert_eq!(running, expected, "the second run must not count the batch again");
 }
