@@ -45,7 +45,7 @@ pub use backbone::{Backbone, Features, Taps};
 pub use builder::BatchNormMode;
 pub use error::Error;
 pub use file::{WriteError, write_atomically, write_atomically_with};
-pub use info::{ModelInfo, Parameter, ParameterTable, model_info, model_names};
+pub use info::{ModelInfo, Parameter, ParameterTable, model_info, model_names, parameter_table};
 pub use model::Model;
 pub use options::ModelOptions;
 pub use preprocessing::{CIFAR_MEAN, CIFAR_STD, IMAGENET_MEAN, IMAGENET_STD, Interpolation, Preprocessing};
