@@ -218,10 +218,6 @@ class Checkpoint : public torch::autograd::Node {
 
 }  // namespace
 
-extern "C" bool visrep_grad_enabled() noexcept {
-  return at::GradMode::is_enabled();
-}
-
 // Notes the surroundings, to be called before the closure is run for the first time, and switches autocast's cache
 // of weights off: what is cached without gradients must not be found by those who need them. Undone by
 // `visrep_checkpoint_leave`.
