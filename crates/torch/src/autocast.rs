@@ -13,9 +13,7 @@ use crate::shim::{visrep_autocast_get, visrep_autocast_set};
 /// casts are kept until the last guard ends, so that each is cast once for a forward pass.
 ///
 /// `BFloat16` has the range of `Float`, and its gradients need no scaling. End the guard before the backward pass,
-/// which runs in the types that the forward pass used. Do not mix recorded and unrecorded forward passes of the same
-/// weights within one guard: a cast that was kept by the one without gradients has none for the other
-/// ([`checkpoint`](crate::checkpoint) takes care of that itself).
+/// which runs in the types that the forward pass used.
 ///
 /// Guards are dropped in the opposite order of their making, as scopes do it. LibTorch:
 /// `at::autocast::set_autocast_enabled` and `set_autocast_dtype`, which tch has for CUDA and `Half` alone.
@@ -186,6 +184,21 @@ mod tests {
     }
 
     #[test]
+    fn a_pass_without_gradients_takes_none_from_the_next() {
+        let weight = matrix().set_requires_grad(true);
+        let _autocast = Autocast::enter(Device::Cpu, Some(Kind::BFloat16)).unwrap();
+        let first = tch::no_grad(|| matrix().matmul(&weight));
+        assert!(!first.requires_grad());
+        let inference = crate::InferenceMode::enter().unwrap();
+        let second = matrix().matmul(&weight);
+        drop(inference);
+        let third = matrix().matmul(&weight);
+        assert!(crate::is_inference(&second) && third.requires_grad());
+        third.to_kind(Kind::Float).sum(Kind::Float).backward();
+        assert!(weight.grad().defined());
+    }
+
+    #[test]
     fn an_error_inside_leaves_things_as_they_were() {
         let work = || -> Result<Tensor, Error> {
             let _autocast = Autocast::enter(Device::Cpu, Some(Kind::BFloat16))?;
@@ -193,6 +206,21 @@ mod tests {
         };
         assert!(work().is_err());
         assert_eq!(autocast_kind(Device::Cpu).unwrap(), None);
+    }
+
+    #[test]
+    fn the_second_run_of_a_checkpoint_leaves_no_casts_behind() {
+        let mut weight = matrix().set_requires_grad(true);
+        let used = weight.shallow_clone();
+        let autocast = Autocast::enter(Device::Cpu, Some(Kind::BFloat16)).unwrap();
+        let y = crate::checkpoint([&matrix()], move |[x]| Ok::<_, Error>(x.f_matmul(&used)?)).unwrap();
+        drop(autocast);
+        let before = y.detach().copy();
+        y.to_kind(Kind::Float).sum(Kind::Float).backward();
+        assert_eq!(autocast_kind(Device::Cpu).unwrap(), None);
+        tch::no_grad(|| weight *= 2.0);
+        let _autocast = Autocast::enter(Device::Cpu, Some(Kind::BFloat16)).unwrap();
+        assert_eq!(matrix().matmul(&weight), before * 2.0);
     }
 
     #[test]
@@ -219,7 +247,6 @@ mod tests {
         let (weight, x) = (matrix().set_requires_grad(true), matrix());
         let forward = |checkpointed: bool| {
             let _autocast = Autocast::enter(Device::Cpu, Some(Kind::BFloat16)).unwrap();
-            // A kept cast of the weight without gradients would take them from the second product.
             let used = weight.shallow_clone();
             let piece = move |[x]: [Tensor; 1]| Ok::<_, Error>(x.f_matmul(&used)?);
             let inner =

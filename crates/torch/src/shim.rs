@@ -126,13 +126,12 @@ unsafe extern "C" {
         result: *mut *mut C_tensor,
     ) -> Message;
 
-    pub(crate) fn visrep_checkpoint_enter(
+    pub(crate) fn visrep_checkpoint_begin(
         inputs: *const *const C_tensor,
         count: usize,
         result: *mut *mut Surroundings,
     ) -> Message;
-    pub(crate) fn visrep_checkpoint_leave(surroundings: *const Surroundings);
-    pub(crate) fn visrep_checkpoint_free(surroundings: *mut Surroundings);
+    pub(crate) fn visrep_checkpoint_abandon(surroundings: *mut Surroundings);
     pub(crate) fn visrep_checkpoint_attach(
         inputs: *const *const C_tensor,
         count: usize,
