@@ -37,4 +37,7 @@ pub use file::{WriteError, write_atomically, write_atomically_with};
 pub use info::{ModelInfo, Parameter, ParameterTable, model_info, model_names};
 pub use model::{Model, ModelOptions};
 pub use preprocessing::{CIFAR_MEAN, CIFAR_STD, IMAGENET_MEAN, IMAGENET_STD, Interpolation, Preprocessing};
-pub use weights::{LoadReport, Mismatch, Misshaped};
+pub use weights::{
+    Difference, Format, LoadReport, Mismatch, Misshaped, StateDict, Suggestion, TensorDiff, Unread, diff,
+    dtype_name, suggest,
+};

@@ -99,11 +99,11 @@ impl Model {
         device: Device,
     ) -> Result<(Self, LoadReport), Error> {
         let architecture = arch::resolve(name)?.architecture;
-        let file = weights::WeightFile::read(path.as_ref())?;
+        let file = weights::StateDict::read(path.as_ref())?;
         // With a classifier that cannot be the architecture's, loading lists it among all that does not fit.
-        let num_classes = file.classes(architecture.head().name, architecture.embed_dim())?;
+        let num_classes = file.classes(architecture.head().name, architecture.embed_dim());
         let mut model = Self::create(name, &ModelOptions { num_classes, device, seed: None })?;
-        let report = model.load(&file)?;
+        let report = model.load(file)?;
         Ok((model, report))
     }
 
@@ -185,7 +185,7 @@ impl Model {
     /// When the file cannot be read, is damaged, or does not fit: [`Error::Mismatch`] lists every tensor at fault.
     /// The model is then unchanged.
     pub fn load_weights(&mut self, path: impl AsRef<Path>) -> Result<LoadReport, Error> {
-        self.load(&weights::WeightFile::read(path.as_ref())?)
+        self.load(weights::StateDict::read(path.as_ref())?)
     }
 
     /// Saves every parameter and buffer as safetensors under timm's names, so that PyTorch's strict
@@ -197,14 +197,14 @@ impl Model {
         weights::save(path.as_ref(), self.resolved.architecture.name, &self.variables())
     }
 
-    fn load(&mut self, file: &weights::WeightFile) -> Result<LoadReport, Error> {
+    fn load(&mut self, state: weights::StateDict) -> Result<LoadReport, Error> {
         let target = weights::Target {
             model: &self.name,
             head: self.resolved.architecture.head().name,
             has_head: self.head.is_some(),
             variables: self.variables(),
         };
-        weights::load(file, target)
+        weights::fit(state, target)
     }
 
     /// The model's own variables, by name.

@@ -1,0 +1,54 @@
+//! A file's bytes, and tensors made of them.
+
+use crate::Error;
+use std::io;
+use std::path::Path;
+use tch::{Kind, Tensor};
+
+/// A weight file's bytes.
+pub(super) struct Source {
+    bytes: Vec<u8>,
+}
+
+impl Source {
+    /// Opens a regular file.
+    pub(super) fn open(path: &Path) -> Result<Self, Error> {
+        let failed = |source: io::Error| Error::Read { path: path.into(), source };
+        let metadata = std::fs::metadata(path).map_err(failed)?;
+        if !metadata.is_file() {
+            return Err(failed(io::Error::other("it is not a regular file")));
+        }
+        Ok(Self { bytes: std::fs::read(path).map_err(failed)? })
+    }
+
+    pub(super) fn bytes(&self) -> &[u8] {
+        &self.bytes
+    }
+
+    /// The elements from `offset` on as a tensor.
+    pub(super) fn tensor(&self, offset: usize, shape: &[i64], kind: Kind) -> Result<Tensor, String> {
+        let bytes =
+            length(shape, kind).and_then(|length| self.bytes.get(offset..offset.checked_add(length)?));
+        Self::tensor_of(bytes.ok_or("it is not within the file")?, shape, kind)
+    }
+
+    /// A tensor with a copy of the start of `bytes`, little-endian, row by row.
+    pub(super) fn tensor_of(bytes: &[u8], shape: &[i64], kind: Kind) -> Result<Tensor, String> {
+        // The call copies as much as the shape says, whatever there is.
+        let bytes = length(shape, kind)
+            .and_then(|length| bytes.get(..length))
+            .ok_or("it is too long for its bytes")?;
+        // Bytes other than 0 and 1 are no booleans to LibTorch.
+        let read = match kind {
+            Kind::Bool => Tensor::f_from_data_size(bytes, shape, Kind::Uint8).and_then(|bytes| bytes.f_ne(0)),
+            _ => Tensor::f_from_data_size(bytes, shape, kind),
+        };
+        read.map_err(|error| error.to_string())
+    }
+}
+
+/// How many bytes a tensor takes.
+fn length(shape: &[i64], kind: Kind) -> Option<usize> {
+    let width = kind.elt_size_in_bytes();
+    shape.iter().try_fold(width, |product, &n| product.checked_mul(usize::try_from(n).ok()?))
+}
