@@ -12,6 +12,10 @@ pub enum Error {
     #[error("LibTorch: {0}")]
     Torch(#[from] tch::TchError),
 
+    /// A call of LibTorch's beyond `tch` failed.
+    #[error(transparent)]
+    Shim(#[from] visrep_torch::Error),
+
     /// No architecture has this name.
     #[error("no model is called `{name}`; did you mean {nearest}?")]
     UnknownModel {
@@ -52,6 +56,32 @@ pub enum Error {
         got: Vec<i64>,
         /// What the network takes, as a clause.
         expected: String,
+    },
+
+    /// An option was given that the architecture has no use for, or with a value that it cannot have.
+    #[error("`{architecture}`: {option} = {value}: {reason}")]
+    Option {
+        /// The architecture.
+        architecture: String,
+        /// The field of [`ModelOptions`](crate::ModelOptions).
+        option: &'static str,
+        /// Its value.
+        value: String,
+        /// What is wrong with it, and what to do.
+        reason: String,
+    },
+
+    /// A classifier was given features that it cannot read.
+    #[error("{0}")]
+    Features(String),
+
+    /// A name of a parameter, layer or class that the model does not have.
+    #[error("the model has no {what}; {known}")]
+    Unknown {
+        /// What was asked for, as a noun phrase.
+        what: String,
+        /// What there is, as a clause.
+        known: String,
     },
 
     /// A tap was asked for that the backbone does not have.

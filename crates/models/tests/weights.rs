@@ -8,7 +8,7 @@ use visrep_models::{Error, Model, ModelOptions};
 const NAME: &str = "resnet18_cifar_w16";
 
 fn model(num_classes: Option<i64>, seed: i64) -> Model {
-    Model::create(NAME, &ModelOptions { num_classes, device: Device::Cpu, seed: Some(seed) }).unwrap()
+    Model::create(NAME, &ModelOptions { num_classes, seed: Some(seed), ..Default::default() }).unwrap()
 }
 
 /// Writes these tensors, of any kind, as a peer would.
@@ -157,6 +157,58 @@ fn a_mismatch_lists_every_tensor() {
     let message = wrapped("mine.").unwrap_err().to_string();
     assert!(message.contains("begin with `mine.`"), "{message}");
     assert_eq!(wrapped("module.backbone.").unwrap().notes, ["stripped `module.`", "stripped `backbone.`"]);
+}
+
+#[test]
+fn the_architecture_that_fits_is_suggested() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("w.safetensors");
+    let suggested = |saved: &Model, name: &str| {
+        saved.save_weights(&path).unwrap();
+        let message = Model::from_weights(name, &path, Device::Cpu).unwrap_err().to_string();
+        message.lines().next().unwrap().to_owned()
+    };
+    for num_classes in [None, Some(0), Some(7)] {
+        let message = suggested(&model(num_classes, 1), "vit_tiny_patch16_224");
+        assert!(message.ends_with(&format!("the file fits `{NAME}`")), "{message}");
+        let message = suggested(&model(num_classes, 1), "resnet18");
+        assert!(message.ends_with(&format!("the file fits `{NAME}`")), "{message}");
+    }
+    // Of no architecture, but of a family.
+    let mut tensors = named(&model(None, 1));
+    tensors.retain(|(name, _)| !name.starts_with("layer4.1"));
+    write(&path, &tensors.iter().map(|(n, t)| (n.as_str(), t.detach())).collect::<Vec<_>>());
+    let message = model(None, 1).load_weights(&path).unwrap_err().to_string();
+    assert!(message.contains(&format!("nearest to `{NAME}` (90 % ")), "{message}");
+    write(&path, &[("a", Tensor::zeros([2], (Kind::Float, Device::Cpu)))]);
+    let message = model(None, 1).load_weights(&path).unwrap_err().to_string();
+    assert!(!message.contains("nearest") && !message.contains("fits"), "{message}");
+}
+
+#[test]
+fn what_is_loaded_is_shared_with_nothing() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("w.safetensors");
+    model(None, 1).save_weights(&path).unwrap();
+    let before = std::fs::read(&path).unwrap();
+    let (mut a, report) = Model::from_weights(NAME, &path, Device::Cpu).unwrap();
+    assert_eq!(report.loaded, named(&a).len());
+    let (b, _) = Model::from_weights(NAME, &path, Device::Cpu).unwrap();
+    assert!(same(&a, &b) && same(&a, &model(None, 1)));
+    let trainable = a.var_store().trainable_variables().len();
+    assert_eq!(trainable, model(None, 1).var_store().trainable_variables().len());
+    tch::no_grad(|| {
+        for (_, mut tensor) in named(&a) {
+            let _ = tensor.fill_(3.0);
+        }
+    });
+    assert!(same(&b, &model(None, 1)), "two models of one file are apart");
+    assert_eq!(std::fs::read(&path).unwrap(), before, "a file is never changed");
+    // A model that has taken a file's memory may be saved over that file, and loaded from it again.
+    a.save_weights(&path).unwrap();
+    assert!(!same(&a, &b));
+    let _ = a.load_weights(&path).unwrap();
+    assert!(named(&a).iter().all(|(_, tensor)| tensor.min().double_value(&[]) == 3.0));
 }
 
 #[test]

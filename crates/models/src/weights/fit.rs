@@ -4,6 +4,7 @@ use super::dtype::{dtype_name, is_weight};
 use super::state::StateDict;
 use super::{COUNTER, Mismatch, Misshaped};
 use crate::Error;
+use crate::arch::Architecture;
 use std::collections::BTreeMap;
 use std::fmt;
 use std::path::PathBuf;
@@ -52,10 +53,23 @@ pub(crate) struct Target<'a> {
     pub(crate) variables: BTreeMap<String, Tensor>,
 }
 
+/// Turns other publishers' names and layouts into those of `architecture`, whose variables are `target`, and notes it.
+pub(crate) fn adapt(
+    state: &mut StateDict,
+    architecture: &Architecture,
+    target: &BTreeMap<String, Tensor>,
+) -> Result<(), Error> {
+    let _no_grad = tch::no_grad_guard();
+    let notes = architecture.config.adapt(state.tensors_mut(), target)?;
+    notes.into_iter().for_each(|note| state.note(note));
+    Ok(())
+}
+
 /// Gives the variables the file's values, or changes nothing and says why.
 pub(crate) fn fit(state: StateDict, target: Target<'_>) -> Result<LoadReport, Error> {
     let (mismatch, ignored) = compare(&state, &target);
     if !mismatch.is_empty() {
+        let mismatch = mismatch.with_suggestions(&state)?;
         return Err(Box::new(mismatch).into());
     }
     let path = state.path().to_owned();
@@ -75,9 +89,12 @@ pub(crate) fn fit(state: StateDict, target: Target<'_>) -> Result<LoadReport, Er
         if !is_finite(&source)? {
             report.non_finite.push(name);
         }
-        match taken.can_take(&source, &variable) {
-            true => variable.f_set_data(&source)?,
-            false => variable.f_copy_(&source)?,
+        if taken.can_take(&source, &variable) {
+            variable.f_set_data(&source)?;
+        } else if is_blank(&variable) {
+            variable.f_set_data(&source.f_to_dtype(variable.kind(), false, true)?.f_contiguous()?)?;
+        } else {
+            variable.f_copy_(&source)?;
         }
     }
     Ok(report)
@@ -94,6 +111,7 @@ fn compare(state: &StateDict, target: &Target<'_>) -> (Mismatch, Vec<String>) {
         unexpected: Vec::new(),
         misshaped: Vec::new(),
         mistyped: Vec::new(),
+        suggestions: Vec::new(),
         head_prefix: head_prefix.clone(),
     };
     for (name, variable) in &target.variables {
@@ -144,7 +162,7 @@ impl Taken {
         let alike = source.kind() == variable.kind()
             && variable.device() == Device::Cpu
             && source.is_contiguous()
-            && source.stride() == variable.stride()
+            && (source.stride() == variable.stride() || is_blank(variable))
             && source.numel() > 0;
         let start = source.data_ptr() as usize;
         let end = start + source.numel() * source.kind().elt_size_in_bytes();
@@ -157,6 +175,11 @@ impl Taken {
     }
 }
 
+/// Whether `variable` was made without memory for its values.
+fn is_blank(variable: &Tensor) -> bool {
+    variable.numel() > 1 && variable.stride().iter().all(|&step| step == 0)
+}
+
 /// Whether no value is NaN or infinite.
 fn is_finite(tensor: &Tensor) -> Result<bool, tch::TchError> {
     // One NaN or infinity makes a sum NaN or infinite, and a sum is the fastest way through the values. Large finite
@@ -164,4 +187,47 @@ fn is_finite(tensor: &Tensor) -> Result<bool, tch::TchError> {
     let kind = if tensor.kind() == Kind::Double { Kind::Double } else { Kind::Float };
     let sum = f64::try_from(tensor.f_sum(kind)?)?;
     Ok(sum.is_finite() || f64::try_from(tensor.f_isfinite()?.f_all()?.f_to_kind(Kind::Double)?)? == 1.0)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// `base` and its `row` are views of one storage in the file.
+    #[test]
+    fn variables_share_no_memory() {
+        let file = concat!(env!("CARGO_MANIFEST_DIR"), "/../../fixtures/golden/models/weights/layouts.pth");
+        let read = || StateDict::read(file).expect("a fixture");
+        for kind in [Kind::Float, Kind::Double] {
+            for blank in [true, false] {
+                let variable = |(name, shape): (String, Vec<i64>)| {
+                    let memory = if blank { vec![1; shape.len()] } else { shape.clone() };
+                    let tensor = Tensor::zeros(memory, (kind, Device::Cpu)).expand(shape, false);
+                    (name, tensor.set_requires_grad(true))
+                };
+                let variables: BTreeMap<_, _> = read().shapes().into_iter().map(variable).collect();
+                let handles =
+                    variables.iter().map(|(name, tensor)| (name.clone(), tensor.shallow_clone())).collect();
+                let target = Target { model: "m", head: "fc", has_head: true, variables: handles };
+                assert_eq!(fit(read(), target).expect("it fits").loaded, variables.len());
+                let _no_grad = tch::no_grad_guard();
+                for (name, tensor) in &variables {
+                    assert_eq!(*tensor, read().get(name).expect("a tensor").to_kind(kind), "{name}");
+                    assert!(tensor.requires_grad() && tensor.is_leaf() && tensor.is_contiguous(), "{name}");
+                }
+                let before = variables["base"].copy();
+                let _ = variables["row"].shallow_clone().fill_(-9.0);
+                assert_eq!(variables["base"], before);
+            }
+        }
+    }
+
+    #[test]
+    fn sums_that_overflow_are_no_infinities() {
+        let large = Tensor::from_slice(&[3e38_f32, 3e38]);
+        assert!(is_finite(&large).expect("a sum"));
+        assert!(!is_finite(&Tensor::from_slice(&[3e38_f32, f32::NAN])).expect("a sum"));
+        assert!(!is_finite(&Tensor::from_slice(&[f32::INFINITY, -f32::INFINITY])).expect("a sum"));
+        assert!(is_finite(&Tensor::zeros([0], (Kind::Float, Device::Cpu))).expect("a sum"));
+    }
 }

@@ -21,11 +21,11 @@ mod zip;
 pub use diff::{Difference, TensorDiff, diff};
 pub use dtype::dtype_name;
 pub use fit::LoadReport;
-pub(crate) use fit::{Target, fit};
+pub(crate) use fit::{Target, adapt, fit};
 pub use mismatch::{Mismatch, Misshaped};
 use state::Contents;
 pub use state::{Format, StateDict, Unread};
-pub use suggest::{Suggestion, suggest};
+pub use suggest::{Suggestion, suggest, suggest_architectures};
 pub(crate) use write::save;
 
 /// PyTorch's counter beside a batch normalisation: of no use at a fixed momentum, so neither missed nor kept.

@@ -3,33 +3,37 @@
 use crate::Error;
 use std::io;
 use std::path::Path;
+use std::sync::Arc;
 use tch::{Kind, Tensor};
+use visrep_torch::MappedFile;
 
-/// A weight file's bytes.
+/// A weight file, mapped into memory.
 pub(super) struct Source {
-    bytes: Vec<u8>,
+    file: Arc<MappedFile>,
 }
 
 impl Source {
     /// Opens a regular file.
     pub(super) fn open(path: &Path) -> Result<Self, Error> {
         let failed = |source: io::Error| Error::Read { path: path.into(), source };
-        let metadata = std::fs::metadata(path).map_err(failed)?;
-        if !metadata.is_file() {
-            return Err(failed(io::Error::other("it is not a regular file")));
+        match MappedFile::open(path) {
+            Ok(file) => Ok(Self { file }),
+            Err(visrep_torch::Error::MapFile { source, .. }) => Err(failed(source)),
+            Err(other) => Err(failed(io::Error::other(other))),
         }
-        Ok(Self { bytes: std::fs::read(path).map_err(failed)? })
     }
 
     pub(super) fn bytes(&self) -> &[u8] {
-        &self.bytes
+        self.file.bytes()
     }
 
-    /// The elements from `offset` on as a tensor.
+    /// The elements from `offset` on as a tensor, which lies in the mapped file where they are aligned. Writing to it changes
+    /// a private copy.
     pub(super) fn tensor(&self, offset: usize, shape: &[i64], kind: Kind) -> Result<Tensor, String> {
-        let bytes =
-            length(shape, kind).and_then(|length| self.bytes.get(offset..offset.checked_add(length)?));
-        Self::tensor_of(bytes.ok_or("it is not within the file")?, shape, kind)
+        if kind == Kind::Bool {
+            return Self::tensor_of(self.bytes().get(offset..).unwrap_or_default(), shape, kind);
+        }
+        self.file.tensor(offset, shape, kind).map_err(|error| error.to_string())
     }
 
     /// A tensor with a copy of the start of `bytes`, little-endian, row by row.

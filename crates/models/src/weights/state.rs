@@ -182,6 +182,10 @@ impl StateDict {
         }
     }
 
+    pub(crate) fn tensors_mut(&mut self) -> &mut BTreeMap<String, Tensor> {
+        &mut self.contents.tensors
+    }
+
     pub(super) fn into_contents(self) -> Contents {
         self.contents
     }

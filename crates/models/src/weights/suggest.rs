@@ -2,6 +2,7 @@
 
 use super::COUNTER;
 use super::state::StateDict;
+use crate::{Error, ModelOptions, arch};
 use std::collections::BTreeMap;
 
 /// How well an architecture fits a file.
@@ -46,6 +47,21 @@ pub fn suggest<'a>(
     ranked.retain(|suggestion| suggestion.agreement > 0.0);
     ranked.sort_by(|a, b| b.agreement.total_cmp(&a.agreement));
     ranked
+}
+
+/// [`suggest`] with every architecture that there is.
+///
+/// # Errors
+/// When LibTorch refuses to make one.
+pub fn suggest_architectures(state: &StateDict) -> Result<Vec<Suggestion>, Error> {
+    let mut candidates = Vec::new();
+    for architecture in arch::all() {
+        let (_, num_classes) = architecture.config.untagged();
+        let blank = architecture.blank(&ModelOptions::default(), num_classes)?;
+        let shapes = blank.tensors.into_iter().map(|(name, tensor)| (name, tensor.size())).collect();
+        candidates.push((architecture.name, shapes));
+    }
+    Ok(suggest(state, candidates))
 }
 
 fn compare(file: &BTreeMap<String, Vec<i64>>, name: &str, shapes: &BTreeMap<String, Vec<i64>>) -> Suggestion {
