@@ -177,7 +177,7 @@ impl Taken {
 
 /// Whether `variable` was made without memory for its values.
 fn is_blank(variable: &Tensor) -> bool {
-    variable.numel() > 1 && variable.stride().iter().all(|&step| step == 0)
+    variable.size().iter().zip(variable.stride()).any(|(&n, step)| n > 1 && step == 0)
 }
 
 /// Whether no value is NaN or infinite.

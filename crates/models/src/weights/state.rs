@@ -1,5 +1,6 @@
 //! A weight file's tensors by name, whatever its format.
 
+use super::fit::adapt;
 use super::hub;
 use super::npz;
 use super::pickle;
@@ -7,7 +8,7 @@ use super::safetensors;
 use super::source::Source;
 use super::strip;
 use super::zip::Archive;
-use crate::Error;
+use crate::{Error, ModelOptions, arch};
 use std::collections::BTreeMap;
 use std::fmt;
 use std::path::{Path, PathBuf};
@@ -168,6 +169,16 @@ impl StateDict {
         }
         self.contents.tensors = renamed;
         Ok(())
+    }
+
+    /// Gives the tensors the names and layouts of the model called `name`, as loading them into it does.
+    ///
+    /// # Errors
+    /// An unknown name, and tensors that claim to be a model's and cannot be.
+    pub fn adapt_to(&mut self, name: &str) -> Result<(), Error> {
+        let resolved = arch::resolve(name)?;
+        let blank = resolved.architecture.blank(&ModelOptions::default(), resolved.num_classes)?;
+        adapt(self, resolved.architecture, &blank.tensors)
     }
 
     /// The classes of the classifier kept under `head`, by the rows of its weight: 0 without one, `None` when the
