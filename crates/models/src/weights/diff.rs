@@ -7,7 +7,6 @@ use tch::{Kind, TchError, Tensor};
 
 /// How one tensor differs between two files.
 #[derive(Clone, Debug, PartialEq)]
-#[non_exhaustive]
 pub enum Difference {
     /// Only the first file has it, in this shape.
     OnlyInFirst(Vec<i64>),

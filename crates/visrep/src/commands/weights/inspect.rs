@@ -71,7 +71,9 @@ fn rows(state: &StateDict) -> Vec<Row> {
 }
 
 fn values(rows: &[Row]) -> i64 {
-    rows.iter().map(|row| row.shape.iter().product::<i64>()).sum()
+    rows.iter()
+        .map(|row| row.shape.iter().fold(1, |n: i64, &size| n.saturating_mul(size)))
+        .fold(0, i64::saturating_add)
 }
 
 fn bytes(rows: &[Row]) -> usize {
