@@ -109,8 +109,8 @@ pub enum Error {
         source: std::io::Error,
     },
 
-    /// A weight file is not safetensors, or is damaged.
-    #[error("{} is not a readable safetensors file: {reason}", path.display())]
+    /// A weight file is of no format that is read here, or is damaged.
+    #[error("{} is not a readable weight file: {reason}", path.display())]
     Format {
         /// The file.
         path: PathBuf,

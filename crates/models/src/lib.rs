@@ -51,4 +51,7 @@ pub use options::ModelOptions;
 pub use preprocessing::{CIFAR_MEAN, CIFAR_STD, IMAGENET_MEAN, IMAGENET_STD, Interpolation, Preprocessing};
 pub use surgery::HeadStart;
 pub use tuning::{LayerGroup, MemoryFormat};
-pub use weights::{LoadReport, Mismatch, Misshaped};
+pub use weights::{
+    Difference, Format, LoadReport, Mismatch, Misshaped, StateDict, Suggestion, TensorDiff, Unread, diff,
+    dtype_name, suggest, suggest_architectures,
+};
