@@ -70,7 +70,8 @@ impl Architecture {
             Family::ResNet(config) if config.is_cifar() => {
                 let interpolation = Interpolation::Bicubic;
                 let (mean, std) = (CIFAR_MEAN, CIFAR_STD);
-                (Preprocessing { input_size: 32, crop_pct: 1.0, interpolation, mean, std }, 10)
+                let default = Preprocessing::default();
+                (Preprocessing { input_size: 32, crop_pct: 1.0, interpolation, mean, std, ..default }, 10)
             }
             Family::ResNet(_) | Family::Vit(_) => (Preprocessing::default(), 1000),
         }

@@ -36,5 +36,9 @@ pub use error::Error;
 pub use file::{WriteError, write_atomically, write_atomically_with};
 pub use info::{ModelInfo, Parameter, ParameterTable, model_info, model_names};
 pub use model::{Model, ModelOptions};
-pub use preprocessing::{CIFAR_MEAN, CIFAR_STD, IMAGENET_MEAN, IMAGENET_STD, Interpolation, Preprocessing};
+pub use preprocessing::{
+    CIFAR_MEAN, CIFAR_STD, CLIP_MEAN, CLIP_STD, CropMode, IMAGENET_MEAN, IMAGENET_STD, Interpolation,
+    Preprocessing,
+};
+pub use pretrained::{Pretrained, pretrained_weights};
 pub use weights::{LoadReport, Mismatch, Misshaped};
