@@ -6,9 +6,9 @@ use crate::{Error, FeatureSet, cache};
 use std::path::PathBuf;
 use std::sync::Arc;
 use tch::{Device, Kind, Tensor};
-use visrep_augment::{Compose, Filter, presets};
+use visrep_augment::{CenterCrop, Compose, Filter, Resize, presets};
 use visrep_data::{Batch, Dataset, Loader, LoaderOptions, Subset, Views};
-use visrep_models::{Features, Interpolation, Model, Preprocessing};
+use visrep_models::{CropMode, Features, Interpolation, Model, Preprocessing};
 
 /// Which vector stands for an image: the one that the classifier reads.
 pub(crate) const POOLING: &str = "pre-logits";
@@ -35,13 +35,19 @@ impl Default for ExtractOptions {
 }
 
 /// A model's evaluation transform without the normalisation, which happens on the device: resize the shortest
-/// edge, crop the centre.
+/// edge, or both for [`CropMode::Squash`], and crop the centre.
 pub fn eval_transform(preprocessing: &Preprocessing) -> Result<Compose, Error> {
     let filter = match preprocessing.interpolation {
         Interpolation::Bilinear => Filter::Bilinear,
         Interpolation::Bicubic => Filter::Bicubic,
     };
-    Ok(presets::eval(preprocessing.resize_size(), preprocessing.input_size, filter)?)
+    let (resize, crop) = (preprocessing.resize_size(), preprocessing.input_size);
+    Ok(match preprocessing.crop_mode {
+        CropMode::Center => presets::eval(resize, crop, filter)?,
+        CropMode::Squash => {
+            Compose::new().then(Resize::exact(resize, resize, filter)?).then(CenterCrop::new(crop)?)
+        }
+    })
 }
 
 /// Pooled (pre-logits) features of every sample of `data`, in order.

@@ -15,9 +15,11 @@
 //! | `url`, `url_sha256` | the file that was published first, and its digest or the digest's beginning |
 //! | `origin` | the page that the weights come from |
 
+mod config;
 mod parse;
 
-use crate::Preprocessing;
+use crate::{Error, Preprocessing};
+pub use config::HubConfig;
 use std::sync::LazyLock;
 
 /// Every row; each architecture's default comes first among its own.
