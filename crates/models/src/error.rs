@@ -32,6 +32,24 @@ pub enum Error {
         known: String,
     },
 
+    /// No published weights have this name.
+    #[error("no published weights are called `{name}`; {known}")]
+    UnknownWeights {
+        /// The name as given.
+        name: String,
+        /// The nearest names, or what the architecture has, as a clause.
+        known: String,
+    },
+
+    /// The configuration beside published weights cannot be used.
+    #[error("{}: {reason}", path.display())]
+    HubConfig {
+        /// The file.
+        path: PathBuf,
+        /// The key and what is wrong with it.
+        reason: String,
+    },
+
     /// A classifier cannot have this many classes.
     #[error("num_classes is {0}; give 0 for no classifier, or a positive number")]
     NumClasses(i64),
@@ -52,6 +70,32 @@ pub enum Error {
         got: Vec<i64>,
         /// What the network takes, as a clause.
         expected: String,
+    },
+
+    /// An option was given that the architecture has no use for, or with a value that it cannot have.
+    #[error("`{architecture}`: {option} = {value}: {reason}")]
+    Option {
+        /// The architecture.
+        architecture: String,
+        /// The field of [`ModelOptions`](crate::ModelOptions).
+        option: &'static str,
+        /// Its value.
+        value: String,
+        /// What is wrong with it, and what to do.
+        reason: String,
+    },
+
+    /// A classifier was given features that it cannot read.
+    #[error("{0}")]
+    Features(String),
+
+    /// A name of a parameter, layer or class that the model does not have.
+    #[error("the model has no {what}; {known}")]
+    Unknown {
+        /// What was asked for, as a noun phrase.
+        what: String,
+        /// What there is, as a clause.
+        known: String,
     },
 
     /// A tap was asked for that the backbone does not have.

@@ -1,7 +1,7 @@
 //! What is known of a model without making it, and the table of a model's parameters.
 
 use crate::arch::{self, Resolved};
-use crate::{Error, Model, Preprocessing};
+use crate::{Error, Model, ModelOptions, Preprocessing};
 use serde::Serialize;
 use std::fmt;
 
@@ -30,15 +30,20 @@ pub struct ModelInfo {
 }
 
 impl ModelInfo {
-    pub(crate) fn new(name: &str, resolved: &Resolved, num_classes: i64) -> Self {
+    pub(crate) fn new(
+        name: &str,
+        resolved: &Resolved,
+        embed_dim: i64,
+        parameters: i64,
+        num_classes: i64,
+    ) -> Self {
         let architecture = resolved.architecture;
-        let embed_dim = architecture.embed_dim();
         Self {
             name: name.into(),
             architecture: architecture.name,
             tag: resolved.pretrained.map(|row| row.tag),
             tags: architecture.pretrained().map(|row| row.tag).collect(),
-            parameters: architecture.backbone_parameters + num_classes * (embed_dim + 1),
+            parameters,
             embed_dim,
             num_classes,
             preprocessing: resolved.preprocessing.clone(),
@@ -58,7 +63,9 @@ pub fn model_names() -> Vec<String> {
 /// An unknown name or tag; the nearest are listed.
 pub fn model_info(name: &str) -> Result<ModelInfo, Error> {
     let resolved = arch::resolve(name)?;
-    Ok(ModelInfo::new(name, &resolved, resolved.num_classes))
+    let num_classes = resolved.num_classes;
+    let blank = resolved.architecture.blank(&ModelOptions::default(), num_classes)?;
+    Ok(ModelInfo::new(name, &resolved, blank.embed_dim, blank.parameters(), num_classes))
 }
 
 /// One row of a [`ParameterTable`].

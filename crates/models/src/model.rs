@@ -1,36 +1,26 @@
 //! A model: a backbone, its classifier where it has one, their weights, and the preprocessing they expect.
 
-use crate::arch::{self, Resolved};
-use crate::layers::Linear;
+use crate::arch::{self, Resolved, Sizes};
+use crate::builder::{Builder, Start, Switches};
+use crate::head::Head;
 use crate::weights::{self, LoadReport};
-use crate::{Backbone, Error, Features, ModelInfo, Preprocessing, Taps};
+use crate::{Backbone, Error, Features, ModelInfo, ModelOptions, Preprocessing, Taps};
 use std::collections::BTreeMap;
 use std::path::Path;
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use tch::{Device, Kind, Tensor, nn};
-
-/// How to create a [`Model`].
-#[derive(Clone, Copy, Debug)]
-pub struct ModelOptions {
-    /// Classes of the classifier. `None`: as many as timm's weights of that name have, 10 for the CIFAR variants.
-    /// `Some(0)`: no classifier.
-    pub num_classes: Option<i64>,
-    /// Where the parameters live.
-    pub device: Device,
-    /// With a seed, the initial values are reproducible, the same on every device; the seed becomes that of
-    /// LibTorch's global generator (`torch.manual_seed`).
-    pub seed: Option<i64>,
-}
-
-impl Default for ModelOptions {
-    /// The architecture's classes, on the CPU, unseeded.
-    fn default() -> Self {
-        Self { num_classes: None, device: Device::Cpu, seed: None }
-    }
-}
 
 /// LibTorch has one generator per process: two models created at once would draw from it in turns.
 static GENERATOR: Mutex<()> = Mutex::new(());
+
+/// Takes LibTorch's global generator for itself, and seeds it where a seed is given.
+pub(crate) fn generator(seed: Option<i64>) -> MutexGuard<'static, ()> {
+    let guard = GENERATOR.lock().unwrap_or_else(PoisonError::into_inner);
+    if let Some(seed) = seed {
+        tch::manual_seed(seed);
+    }
+    guard
+}
 
 /// A network that can be run, trained, loaded and saved.
 ///
@@ -38,12 +28,14 @@ static GENERATOR: Mutex<()> = Mutex::new(());
 pub struct Model {
     name: String,
     resolved: Resolved,
-    num_classes: i64,
+    pub(crate) options: ModelOptions,
+    pub(crate) num_classes: i64,
     backbone: Box<dyn Backbone>,
-    head: Option<Linear>,
-    var_store: nn::VarStore,
+    pub(crate) head: Option<Head>,
+    pub(crate) var_store: nn::VarStore,
     /// The names of the model's own variables: others may put theirs into the same store.
-    own: Vec<String>,
+    pub(crate) own: Vec<String>,
+    switches: Switches,
 }
 
 impl Model {
@@ -51,13 +43,16 @@ impl Model {
     /// timm's `create_model(name, pretrained=False)` does. A tag decides the classes and the preprocessing.
     ///
     /// # Errors
-    /// An unknown name or tag (the nearest are listed), negative classes, a device that cannot be used.
+    /// An unknown name or tag (the nearest are listed), an option that the architecture has no use for or out of its
+    /// range, a device that cannot be used.
     pub fn create(name: &str, options: &ModelOptions) -> Result<Self, Error> {
+        Self::make(name, options, Start::Initial)
+    }
+
+    fn make(name: &str, options: &ModelOptions, start: Start) -> Result<Self, Error> {
         let resolved = arch::resolve(name)?;
+        check(&resolved, options)?;
         let num_classes = options.num_classes.unwrap_or(resolved.num_classes);
-        if num_classes < 0 {
-            return Err(Error::NumClasses(num_classes));
-        }
         let device = options.device;
         if let Err(error) = Tensor::f_zeros([1], (Kind::Float, device)) {
             return Err(Error::Device { device, reason: error.to_string() });
@@ -65,27 +60,18 @@ impl Model {
 
         // Made on the CPU and moved, so that a seed means the same on every device.
         let mut var_store = nn::VarStore::new(Device::Cpu);
-        let (backbone, head) = {
-            let _generator = GENERATOR.lock().unwrap_or_else(PoisonError::into_inner);
-            if let Some(seed) = options.seed {
-                tch::manual_seed(seed);
-            }
-            let backbone = resolved.architecture.build(&var_store.root())?;
-            let spec = resolved.architecture.head();
-            let head = match num_classes {
-                0 => None,
-                classes => {
-                    let path = var_store.root() / spec.name;
-                    Some(Linear::new(&path, backbone.embed_dim(), classes, spec.init)?)
-                }
-            };
-            (backbone, head)
+        let (backbone, head, switches) = {
+            let _generator = generator(options.seed);
+            let builder = Builder::new(var_store.root(), start, options);
+            let (backbone, head) = resolved.architecture.build(&builder, num_classes)?;
+            (backbone, head, builder.switches().clone())
         };
         if device != Device::Cpu {
             var_store.set_device(device);
         }
         let own = var_store.variables().into_keys().collect();
-        Ok(Self { name: name.into(), resolved, num_classes, backbone, head, var_store, own })
+        let (name, options) = (name.into(), *options);
+        Ok(Self { name, resolved, options, num_classes, backbone, head, var_store, own, switches })
     }
 
     /// Makes the model called `name` and loads a weight file into it, as [`Self::load_weights`] does. The classifier has
@@ -98,11 +84,13 @@ impl Model {
         path: impl AsRef<Path>,
         device: Device,
     ) -> Result<(Self, LoadReport), Error> {
-        let architecture = arch::resolve(name)?.architecture;
+        let resolved = arch::resolve(name)?;
         let file = weights::WeightFile::read(path.as_ref())?;
         // With a classifier that cannot be the architecture's, loading lists it among all that does not fit.
-        let num_classes = file.classes(architecture.head().name, architecture.embed_dim())?;
-        let mut model = Self::create(name, &ModelOptions { num_classes, device, seed: None })?;
+        let blank = resolved.architecture.blank(&ModelOptions::default(), 0)?;
+        let num_classes = file.classes(resolved.architecture.config.head().name, blank.embed_dim)?;
+        let options = ModelOptions { num_classes, device, ..ModelOptions::default() };
+        let mut model = Self::make(name, &options, Start::Initial)?;
         let report = model.load(&file)?;
         Ok((model, report))
     }
@@ -119,7 +107,8 @@ impl Model {
 
     /// What the table knows about the name; the parameters are those of this model, with its own classifier.
     pub fn info(&self) -> ModelInfo {
-        ModelInfo::new(&self.name, &self.resolved, self.num_classes)
+        let (embed_dim, parameters) = (self.embed_dim(), self.parameter_count());
+        ModelInfo::new(&self.name, &self.resolved, embed_dim, parameters, self.num_classes)
     }
 
     /// The network without its classifier.
@@ -147,22 +136,23 @@ impl Model {
         self.variables().values().filter(|v| v.requires_grad()).map(|v| v.numel() as i64).sum()
     }
 
-    /// Logits (N, classes) of normalised images `x` (N, 3, H, W); without a classifier the pooled features, as
+    /// Logits (N, classes) of normalised images `x` (N, C, H, W); without a classifier the pooled features, as
     /// timm's `num_classes=0`. `train` selects batch statistics and stochastic layers.
     ///
     /// # Errors
     /// When the size of `x` does not fit the network.
     pub fn forward(&self, x: &Tensor, train: bool) -> Result<Tensor, Error> {
-        self.logits(&self.backbone.forward_with_taps(x, train, Taps::None)?)
+        self.logits(&self.backbone.forward_with_taps(x, train, Taps::None)?, train)
     }
 
-    /// Logits (N, classes) from features; without a classifier the pooled features.
+    /// Logits (N, classes) from features; without a classifier the pooled features. `train` turns the dropout of
+    /// [`ModelOptions::drop_rate`] on.
     ///
     /// # Errors
     /// When the features are another network's.
-    pub fn logits(&self, features: &Features) -> Result<Tensor, Error> {
+    pub fn logits(&self, features: &Features, train: bool) -> Result<Tensor, Error> {
         match &self.head {
-            Some(head) => Ok(head.forward(&features.pooled)?),
+            Some(head) => head.forward(features, self.options.drop_rate, train),
             None => Ok(features.pooled.shallow_clone()),
         }
     }
@@ -200,11 +190,21 @@ impl Model {
     fn load(&mut self, file: &weights::WeightFile) -> Result<LoadReport, Error> {
         let target = weights::Target {
             model: &self.name,
-            head: self.resolved.architecture.head().name,
+            head: self.resolved.architecture.config.head().name,
             has_head: self.head.is_some(),
             variables: self.variables(),
         };
         weights::load(file, target)
+    }
+
+    /// The architecture that the name stands for.
+    pub(crate) fn architecture(&self) -> &'static arch::Architecture {
+        self.resolved.architecture
+    }
+
+    /// What may be turned while the network stands.
+    pub(crate) fn switches(&self) -> &Switches {
+        &self.switches
     }
 
     /// The model's own variables, by name.
@@ -212,6 +212,49 @@ impl Model {
         let mut all = self.var_store.variables();
         self.own.iter().filter_map(|name| all.remove_entry(name)).collect()
     }
+}
+
+/// Refuses options that are out of range, or that the architecture would pass over.
+fn check(resolved: &Resolved, options: &ModelOptions) -> Result<(), Error> {
+    let architecture = resolved.architecture;
+    let refused = |option, value: String, reason: &str| {
+        Err(Error::Option { architecture: architecture.name.into(), option, value, reason: reason.into() })
+    };
+    if let Some(classes) = options.num_classes.filter(|classes| *classes < 0) {
+        return Err(Error::NumClasses(classes));
+    }
+    if options.in_channels < 1 {
+        let value = options.in_channels.to_string();
+        return refused("in_channels", value, "images have at least one channel; RGB has 3");
+    }
+    for (option, rate) in [("drop_rate", options.drop_rate), ("drop_path_rate", options.drop_path_rate)] {
+        if !(0.0..1.0).contains(&rate) {
+            return refused(option, rate.to_string(), "give a probability of at least 0 and below 1");
+        }
+    }
+    let sizes = architecture.config.sizes();
+    if let Some((rows, columns)) = options.image_size {
+        let value = format!("{rows}x{columns}");
+        if sizes == Sizes::Free {
+            return refused("image_size", value, "this network takes images of any size; leave it out");
+        }
+        if rows < 1 || columns < 1 {
+            return refused("image_size", value, "give at least one pixel each way");
+        }
+    }
+    if let Some(patch) = options.patch_size {
+        if sizes != Sizes::ImageAndPatch {
+            return refused(
+                "patch_size",
+                patch.to_string(),
+                "this network has no patches of a free size; leave it out",
+            );
+        }
+        if patch < 1 {
+            return refused("patch_size", patch.to_string(), "give at least one pixel");
+        }
+    }
+    Ok(())
 }
 
 impl std::fmt::Debug for Model {

@@ -8,7 +8,7 @@ use visrep_models::{Error, Model, ModelOptions};
 const NAME: &str = "resnet18_cifar_w16";
 
 fn model(num_classes: Option<i64>, seed: i64) -> Model {
-    Model::create(NAME, &ModelOptions { num_classes, device: Device::Cpu, seed: Some(seed) }).unwrap()
+    Model::create(NAME, &ModelOptions { num_classes, seed: Some(seed), ..Default::default() }).unwrap()
 }
 
 /// Writes these tensors, of any kind, as a peer would.

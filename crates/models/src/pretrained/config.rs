@@ -56,17 +56,23 @@ impl Preprocessing {
 /// `outer` has the model's own keys, `inner` those of the weights.
 fn timm(outer: &File, inner: &File) -> Result<HubConfig, Error> {
     if outer.get("architecture").is_none() {
-        return Err(outer.fault("architecture", "is missing: this is neither timm's configuration nor transformers'"));
+        return Err(
+            outer.fault("architecture", "is missing: this is neither timm's configuration nor transformers'")
+        );
     }
     let input_size = match inner.numbers::<3>("input_size")? {
         None => 224,
-        Some([channels, height, width]) if channels == 3.0 && height == width => inner.side("input_size", height)?,
+        Some([channels, height, width]) if channels == 3.0 && height == width => {
+            inner.side("input_size", height)?
+        }
         Some(_) => return Err(inner.fault("input_size", "is not three channels of a square")),
     };
     let crop_mode = match inner.text("crop_mode")?.as_deref() {
         None | Some("center") => CropMode::Center,
         Some("squash") => CropMode::Squash,
-        Some(other) => return Err(inner.fault("crop_mode", &format!("is `{other}`; known are center and squash"))),
+        Some(other) => {
+            return Err(inner.fault("crop_mode", &format!("is `{other}`; known are center and squash")));
+        }
     };
     let preprocessing = Preprocessing {
         input_size,
@@ -76,7 +82,9 @@ fn timm(outer: &File, inner: &File) -> Result<HubConfig, Error> {
             None | Some("bicubic") => Interpolation::Bicubic,
             Some("bilinear") => Interpolation::Bilinear,
             Some(other) => {
-                return Err(inner.fault("interpolation", &format!("is `{other}`; known are bilinear and bicubic")));
+                return Err(
+                    inner.fault("interpolation", &format!("is `{other}`; known are bilinear and bicubic"))
+                );
             }
         },
         mean: inner.numbers("mean")?.unwrap_or(IMAGENET_MEAN),
@@ -86,12 +94,19 @@ fn timm(outer: &File, inner: &File) -> Result<HubConfig, Error> {
         None => inner.count("num_classes")?,
         known => known,
     };
-    Ok(HubConfig { architecture: outer.text("architecture")?, tag: inner.text("tag")?, preprocessing, num_classes })
+    Ok(HubConfig {
+        architecture: outer.text("architecture")?,
+        tag: inner.text("tag")?,
+        preprocessing,
+        num_classes,
+    })
 }
 
 /// `images` is the image processor's file.
 fn transformers(config: &File, images: &File) -> Result<HubConfig, Error> {
-    for (key, otherwise) in [("do_resize", "is false"), ("do_normalize", "is false"), ("do_rescale", "is false")] {
+    for (key, otherwise) in
+        [("do_resize", "is false"), ("do_normalize", "is false"), ("do_rescale", "is false")]
+    {
         if images.get(key) == Some(&Value::Bool(false)) {
             return Err(images.fault(key, &format!("{otherwise}: such a transform cannot be said here")));
         }
@@ -204,7 +219,8 @@ impl File {
 
     fn numbers<const N: usize>(&self, key: &str) -> Result<Option<[f64; N]>, Error> {
         let Some(value) = self.get(key) else { return Ok(None) };
-        let numbers = value.as_array().and_then(|values| values.iter().map(Value::as_f64).collect::<Option<Vec<_>>>());
+        let numbers =
+            value.as_array().and_then(|values| values.iter().map(Value::as_f64).collect::<Option<Vec<_>>>());
         match numbers.and_then(|numbers| <[f64; N]>::try_from(numbers).ok()) {
             Some(numbers) => Ok(Some(numbers)),
             None => Err(self.fault(key, &format!("is not a list of {N} numbers"))),
@@ -214,7 +230,9 @@ impl File {
     /// Three numbers to divide by.
     fn deviation(&self, key: &str) -> Result<Option<[f64; 3]>, Error> {
         match self.numbers(key)? {
-            Some(values) if values.iter().any(|&value| value <= 0.0) => Err(self.fault(key, "is not positive")),
+            Some(values) if values.iter().any(|&value| value <= 0.0) => {
+                Err(self.fault(key, "is not positive"))
+            }
             other => Ok(other),
         }
     }
@@ -234,11 +252,15 @@ impl File {
         };
         match self.get(key) {
             None => Ok(None),
-            Some(Value::Object(size)) => match (size.get("shortest_edge"), size.get("height"), size.get("width")) {
-                (Some(edge), None, None) => Ok(Some((side(edge)?, CropMode::Center))),
-                (None, Some(height), Some(width)) if height == width => Ok(Some((side(height)?, CropMode::Squash))),
-                _ => Err(self.fault(key, "is neither a shortest edge nor a square")),
-            },
+            Some(Value::Object(size)) => {
+                match (size.get("shortest_edge"), size.get("height"), size.get("width")) {
+                    (Some(edge), None, None) => Ok(Some((side(edge)?, CropMode::Center))),
+                    (None, Some(height), Some(width)) if height == width => {
+                        Ok(Some((side(height)?, CropMode::Squash)))
+                    }
+                    _ => Err(self.fault(key, "is neither a shortest edge nor a square")),
+                }
+            }
             Some(value) => Ok(Some((side(value)?, CropMode::Squash))),
         }
     }
@@ -336,7 +358,10 @@ mod tests {
             let mut config = timm_config();
             config["pretrained_cfg"][key] = value;
             let error = read(&[("config.json", config)]).unwrap_err().to_string();
-            assert!(error.contains("config.json") && error.contains(&format!("`pretrained_cfg.{key}`")), "{error}");
+            assert!(
+                error.contains("config.json") && error.contains(&format!("`pretrained_cfg.{key}`")),
+                "{error}"
+            );
         }
         for (config, word) in [
             (json!([1]), "not a JSON object"),

@@ -18,6 +18,7 @@
 mod config;
 mod parse;
 
+use crate::arch::nearest;
 use crate::{Error, Preprocessing};
 pub use config::HubConfig;
 use std::sync::LazyLock;
@@ -62,6 +63,38 @@ impl Pretrained {
     /// `architecture.tag`.
     pub fn name(&self) -> String {
         format!("{}.{}", self.architecture, self.tag)
+    }
+
+    /// Whether there are weights: some names stand for a transform only.
+    pub fn is_published(&self) -> bool {
+        self.hub.is_some() || self.url.is_some()
+    }
+}
+
+/// The weights that `name` stands for: `architecture.tag`, or an architecture, which means its default tag.
+///
+/// # Errors
+/// An unknown name (the nearest are listed), and one that nobody has published weights for.
+pub fn find_pretrained(name: &str) -> Result<&'static Pretrained, Error> {
+    let unknown = |known| Err(Error::UnknownWeights { name: name.into(), known });
+    let (architecture, tag) = match name.split_once('.') {
+        Some((architecture, tag)) => (architecture, Some(tag)),
+        None => (name, None),
+    };
+    let rows: Vec<_> = TABLE.iter().filter(|row| row.architecture == architecture).collect();
+    if rows.is_empty() {
+        let mut names: Vec<_> = TABLE.iter().map(|row| row.architecture).collect();
+        names.dedup();
+        return unknown(format!("did you mean {}?", nearest(architecture, names.into_iter(), 3).join(", ")));
+    }
+    let published: Vec<_> = rows.iter().filter(|row| row.is_published()).map(|row| row.tag).collect();
+    match rows.into_iter().find(|row| tag.is_none_or(|tag| row.tag == tag)) {
+        Some(row) if row.is_published() => Ok(row),
+        _ if published.is_empty() => unknown(format!("nobody has published weights of {architecture}")),
+        _ => {
+            let published = nearest(tag.unwrap_or_default(), published.into_iter(), usize::MAX).join(", ");
+            unknown(format!("{architecture} has {published}"))
+        }
     }
 }
 

@@ -53,7 +53,10 @@ impl Embed {
             Some(weights) => super::open_model(&self.model, weights, device)?,
             None => {
                 eprintln!("no --weights: these are the features of a random initialisation, seed 0");
-                Model::create(&self.model, &ModelOptions { num_classes: Some(0), device, seed: Some(0) })?
+                Model::create(
+                    &self.model,
+                    &ModelOptions { num_classes: Some(0), device, seed: Some(0), ..Default::default() },
+                )?
             }
         };
         let options = ExtractOptions {

@@ -45,7 +45,7 @@ impl Forward {
                 let batch = x.narrow(0, start, length).to_device(model.device());
                 let found = model.backbone().forward_features(&batch, false)?;
                 if model.num_classes() > 0 {
-                    logits.push(model.logits(&found)?.to_device(tch::Device::Cpu));
+                    logits.push(model.logits(&found, false)?.to_device(tch::Device::Cpu));
                 }
                 features.push(found.pooled.to_device(tch::Device::Cpu));
             }
