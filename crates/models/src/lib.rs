@@ -51,6 +51,8 @@ pub use preprocessing::{
     CIFAR_MEAN, CIFAR_STD, CLIP_MEAN, CLIP_STD, CropMode, IMAGENET_MEAN, IMAGENET_STD, Interpolation,
     Preprocessing,
 };
+#[cfg(feature = "hub")]
+pub use pretrained::{Download, HubOptions, Verification};
 pub use pretrained::{HubConfig, Pretrained, find_pretrained, pretrained_weights};
 pub use surgery::HeadStart;
 pub use tuning::LayerGroup;

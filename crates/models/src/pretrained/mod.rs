@@ -16,11 +16,15 @@
 //! | `origin` | the page that the weights come from |
 
 mod config;
+#[cfg(feature = "hub")]
+mod download;
 mod parse;
 
 use crate::arch::nearest;
 use crate::{Error, Preprocessing};
 pub use config::HubConfig;
+#[cfg(feature = "hub")]
+pub use download::{Download, HubOptions, Verification};
 use std::sync::LazyLock;
 
 /// Every row; each architecture's default comes first among its own.
