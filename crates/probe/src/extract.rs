@@ -144,8 +144,25 @@ pub fn pooled(features: &Features) -> Result<Tensor, Error> {
 mod tests {
     use super::*;
     use visrep_augment::RgbImage;
+    use visrep_augment::{Transform, view_rng};
     use visrep_data::{InMemory, Sample, SampleImage};
     use visrep_models::ModelOptions;
+
+    #[test]
+    fn a_squashed_image_is_seen_whole() {
+        // The left third is red, which the centre crop of the shortest edge leaves out.
+        let image = RgbImage::from_fn(90, 30, |x, _| if x < 30 { [255, 0, 0] } else { [0, 0, 255] });
+        let see = |crop_mode| {
+            let preprocessing =
+                Preprocessing { input_size: 30, crop_pct: 1.0, crop_mode, ..Default::default() };
+            let seen =
+                eval_transform(&preprocessing).unwrap().apply(image.clone(), &mut view_rng(0, 0, 0, 0));
+            assert_eq!((seen.width(), seen.height()), (30, 30));
+            seen.data().chunks(3).filter(|pixel| pixel[0] > 200).count()
+        };
+        assert_eq!(see(CropMode::Center), 0);
+        assert!((270..=300).contains(&see(CropMode::Squash)));
+    }
 
     #[test]
     fn an_entry_that_other_code_made_is_made_again() {

@@ -9,6 +9,7 @@ mod models;
 pub mod output;
 mod preprocess;
 mod train;
+mod weights;
 
 use anyhow::Result;
 use clap::{Args, Parser, Subcommand};
@@ -54,6 +55,7 @@ enum Command {
     Corrupt(corrupt::Corrupt),
     Models(models::Models),
     Data(data::Data),
+    Weights(weights::Weights),
 }
 
 impl Cli {
@@ -69,6 +71,7 @@ impl Cli {
             Command::Corrupt(command) => command.run().map(|()| ExitCode::SUCCESS),
             Command::Models(command) => command.run().map(|()| ExitCode::SUCCESS),
             Command::Data(command) => command.run().map(|()| ExitCode::SUCCESS),
+            Command::Weights(command) => command.run(),
         }
     }
 }
