@@ -95,11 +95,11 @@ impl DeviceArg {
     }
 }
 
-/// A model with a user's weights; what is odd about them goes to standard error.
+/// A model with a user's weights; what was unwrapped, and what is odd about them, goes to standard error.
 pub fn open_model(name: &str, weights: &Path, device: Device) -> Result<Model> {
     let (model, report) = Model::from_weights(name, weights, device)?;
-    if !report.non_finite.is_empty() {
-        eprintln!("warning: {report}");
+    if !report.non_finite.is_empty() || !report.notes.is_empty() {
+        eprintln!("{report}");
     }
     Ok(model)
 }
