@@ -74,25 +74,30 @@ impl Model {
         Ok(Self { name, resolved, options, num_classes, backbone, head, var_store, own, switches })
     }
 
-    /// Makes the model called `name` and loads a weight file into it, as [`Self::load_weights`] does. The classifier has
-    /// as many classes as the file's; a file without one gives a model without one.
+    /// Makes the model called `name` and loads a weight file into it, as [`Self::load_weights`] does. Unless
+    /// `options` say otherwise, the classifier has as many classes as the file's; a file without one gives a model
+    /// without one.
     ///
     /// # Errors
     /// Those of [`Self::create`] and [`Self::load_weights`].
     pub fn from_weights(
         name: &str,
         path: impl AsRef<Path>,
-        device: Device,
+        options: &ModelOptions,
     ) -> Result<(Self, LoadReport), Error> {
         let resolved = arch::resolve(name)?;
+        check(&resolved, options)?;
         let architecture = resolved.architecture;
         let mut state = StateDict::read(path)?;
-        let blank = architecture.blank(&ModelOptions::default(), resolved.num_classes)?;
-        weights::adapt(&mut state, architecture, &blank.tensors)?;
+        let blank = architecture.blank(options, resolved.num_classes)?;
+        weights::adapt(&mut state, architecture, &blank.tensors, options)?;
         // With a classifier that cannot be the architecture's, loading lists it among all that does not fit.
-        let num_classes = state.classes(architecture.config.head().name, blank.embed_dim);
-        let options = ModelOptions { num_classes, device, ..ModelOptions::default() };
-        let mut model = Self::make(name, &options, Start::Blank)?;
+        let num_classes = match options.num_classes {
+            None => state.classes(architecture.config.head().name, blank.embed_dim),
+            given => given,
+        };
+        // Blank: every value comes from the file.
+        let mut model = Self::make(name, &ModelOptions { num_classes, ..*options }, Start::Blank)?;
         let report = model.fit(state)?;
         Ok((model, report))
     }
@@ -181,7 +186,7 @@ impl Model {
     /// The model is then unchanged.
     pub fn load_weights(&mut self, path: impl AsRef<Path>) -> Result<LoadReport, Error> {
         let mut state = StateDict::read(path)?;
-        weights::adapt(&mut state, self.resolved.architecture, &self.variables())?;
+        weights::adapt(&mut state, self.resolved.architecture, &self.variables(), &self.options)?;
         self.fit(state)
     }
 
@@ -197,7 +202,7 @@ impl Model {
     fn fit(&mut self, state: StateDict) -> Result<LoadReport, Error> {
         let target = weights::Target {
             model: &self.name,
-            head: self.resolved.architecture.config.head().name,
+            head: self.resolved.architecture.config.head(),
             has_head: self.head.is_some(),
             variables: self.variables(),
         };

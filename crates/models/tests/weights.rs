@@ -103,16 +103,16 @@ fn a_classifier_of_another_shape_is_listed_and_decides_nothing() {
             }
         }
         write(&path, &tensors.iter().map(|(n, t)| (n.as_str(), t.shallow_clone())).collect::<Vec<_>>());
-        let message = Model::from_weights(NAME, &path, Device::Cpu).unwrap_err().to_string();
+        let message = Model::from_weights(NAME, &path, &ModelOptions::default()).unwrap_err().to_string();
         assert!(
             message.contains(&format!("fc.weight: the model has [10, 128], the file {shape:?}")),
             "{message}"
         );
     }
     model(Some(5), 1).save_weights(&path).unwrap();
-    assert_eq!(Model::from_weights(NAME, &path, Device::Cpu).unwrap().0.num_classes(), 5);
+    assert_eq!(Model::from_weights(NAME, &path, &ModelOptions::default()).unwrap().0.num_classes(), 5);
     model(Some(0), 1).save_weights(&path).unwrap();
-    assert_eq!(Model::from_weights(NAME, &path, Device::Cpu).unwrap().0.num_classes(), 0);
+    assert_eq!(Model::from_weights(NAME, &path, &ModelOptions::default()).unwrap().0.num_classes(), 0);
 }
 
 #[test]
@@ -165,7 +165,7 @@ fn the_architecture_that_fits_is_suggested() {
     let path = folder.path().join("w.safetensors");
     let suggested = |saved: &Model, name: &str| {
         saved.save_weights(&path).unwrap();
-        let message = Model::from_weights(name, &path, Device::Cpu).unwrap_err().to_string();
+        let message = Model::from_weights(name, &path, &ModelOptions::default()).unwrap_err().to_string();
         message.lines().next().unwrap().to_owned()
     };
     for num_classes in [None, Some(0), Some(7)] {
@@ -191,9 +191,9 @@ fn what_is_loaded_is_shared_with_nothing() {
     let path = folder.path().join("w.safetensors");
     model(None, 1).save_weights(&path).unwrap();
     let before = std::fs::read(&path).unwrap();
-    let (mut a, report) = Model::from_weights(NAME, &path, Device::Cpu).unwrap();
+    let (mut a, report) = Model::from_weights(NAME, &path, &ModelOptions::default()).unwrap();
     assert_eq!(report.loaded, named(&a).len());
-    let (b, _) = Model::from_weights(NAME, &path, Device::Cpu).unwrap();
+    let (b, _) = Model::from_weights(NAME, &path, &ModelOptions::default()).unwrap();
     assert!(same(&a, &b) && same(&a, &model(None, 1)));
     let trainable = a.var_store().trainable_variables().len();
     assert_eq!(trainable, model(None, 1).var_store().trainable_variables().len());

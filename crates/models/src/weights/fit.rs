@@ -3,8 +3,10 @@
 use super::dtype::{dtype_name, is_weight};
 use super::state::StateDict;
 use super::{COUNTER, Mismatch, Misshaped};
-use crate::Error;
+use crate::adapt::adapt_input_channels;
 use crate::arch::Architecture;
+use crate::head::HeadSpec;
+use crate::{Error, ModelOptions};
 use std::collections::BTreeMap;
 use std::fmt;
 use std::path::PathBuf;
@@ -46,8 +48,8 @@ impl fmt::Display for LoadReport {
 pub(crate) struct Target<'a> {
     /// The model's name, for messages.
     pub(crate) model: &'a str,
-    /// Where the architecture keeps its classifier: `fc` or `head`.
-    pub(crate) head: &'a str,
+    /// Where the architecture keeps its classifier.
+    pub(crate) head: HeadSpec,
     pub(crate) has_head: bool,
     /// Every variable, by timm's name.
     pub(crate) variables: BTreeMap<String, Tensor>,
@@ -58,9 +60,11 @@ pub(crate) fn adapt(
     state: &mut StateDict,
     architecture: &Architecture,
     target: &BTreeMap<String, Tensor>,
+    options: &ModelOptions,
 ) -> Result<(), Error> {
     let _no_grad = tch::no_grad_guard();
-    let notes = architecture.config.adapt(state.tensors_mut(), target)?;
+    let mut notes = architecture.config.adapt(state.tensors_mut(), target)?;
+    notes.extend(adapt_input_channels(state.tensors_mut(), target, options.in_channels)?);
     notes.into_iter().for_each(|note| state.note(note));
     Ok(())
 }
@@ -102,7 +106,7 @@ pub(crate) fn fit(state: StateDict, target: Target<'_>) -> Result<LoadReport, Er
 
 /// Everything that keeps the file from fitting, and the classifier tensors that it has beside.
 fn compare(state: &StateDict, target: &Target<'_>) -> (Mismatch, Vec<String>) {
-    let head_prefix = format!("{}.", target.head);
+    let head_prefix = format!("{}.", target.head.name);
     let shapes = state.shapes();
     let mut mismatch = Mismatch {
         path: state.path().into(),
@@ -112,7 +116,7 @@ fn compare(state: &StateDict, target: &Target<'_>) -> (Mismatch, Vec<String>) {
         misshaped: Vec::new(),
         mistyped: Vec::new(),
         suggestions: Vec::new(),
-        head_prefix: head_prefix.clone(),
+        head_prefix,
     };
     for (name, variable) in &target.variables {
         let dtype = match (state.get(name), state.unread().get(name)) {
@@ -141,7 +145,7 @@ fn compare(state: &StateDict, target: &Target<'_>) -> (Mismatch, Vec<String>) {
         if target.variables.contains_key(&name) || counter {
             continue;
         }
-        match !target.has_head && name.starts_with(&head_prefix) {
+        match !target.has_head && target.head.owns(&name) {
             true => ignored.push(name),
             false => mismatch.unexpected.push((name, shape)),
         }
@@ -208,7 +212,8 @@ mod tests {
                 let variables: BTreeMap<_, _> = read().shapes().into_iter().map(variable).collect();
                 let handles =
                     variables.iter().map(|(name, tensor)| (name.clone(), tensor.shallow_clone())).collect();
-                let target = Target { model: "m", head: "fc", has_head: true, variables: handles };
+                let target =
+                    Target { model: "m", head: HeadSpec::linear("fc"), has_head: true, variables: handles };
                 assert_eq!(fit(read(), target).expect("it fits").loaded, variables.len());
                 let _no_grad = tch::no_grad_guard();
                 for (name, tensor) in &variables {
@@ -230,7 +235,8 @@ mod tests {
             let variable =
                 |(name, shape): (String, Vec<i64>)| (name, Tensor::zeros(shape, (Kind::Float, Device::Cpu)));
             let variables = state.shapes().into_iter().map(variable).collect();
-            match fit(state, Target { model: "m", head: "fc", has_head: true, variables }) {
+            let target = Target { model: "m", head: HeadSpec::linear("fc"), has_head: true, variables };
+            match fit(state, target) {
                 Err(Error::Mismatch(mismatch)) => mismatch.mistyped,
                 other => panic!("{other:?}"),
             }

@@ -178,7 +178,7 @@ impl StateDict {
     pub fn adapt_to(&mut self, name: &str) -> Result<(), Error> {
         let resolved = arch::resolve(name)?;
         let blank = resolved.architecture.blank(&ModelOptions::default(), resolved.num_classes)?;
-        adapt(self, resolved.architecture, &blank.tensors)
+        adapt(self, resolved.architecture, &blank.tensors, &ModelOptions::default())
     }
 
     /// The classes of the classifier kept under `head`, by the rows of its weight: 0 without one, `None` when the

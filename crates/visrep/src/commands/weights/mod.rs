@@ -1,14 +1,16 @@
-//! `visrep weights`: what weight files hold.
+//! `visrep weights`: published weights, and what weight files hold.
 
 mod convert;
 mod diff;
+mod get;
 mod inspect;
+mod list;
 
 use anyhow::Result;
 use clap::{Args, Subcommand};
 use std::process::ExitCode;
 
-/// Look into weight files, convert and compare them
+/// List and download published weights; look into weight files, convert and compare them
 ///
 /// Every format is read that models load: safetensors, PyTorch checkpoints (.pth, .pt, .ckpt, .bin), NumPy archives
 /// (.npz) and folders of the Hugging Face hub. Nothing in a file is ever run.
@@ -20,6 +22,8 @@ pub struct Weights {
 
 #[derive(Subcommand)]
 enum Command {
+    Get(get::Get),
+    List(list::List),
     Inspect(inspect::Inspect),
     Convert(convert::Convert),
     Diff(diff::Diff),
@@ -28,6 +32,8 @@ enum Command {
 impl Weights {
     pub fn run(self) -> Result<ExitCode> {
         match self.command {
+            Command::Get(command) => command.run().map(|()| ExitCode::SUCCESS),
+            Command::List(command) => command.run().map(|()| ExitCode::SUCCESS),
             Command::Inspect(command) => command.run().map(|()| ExitCode::SUCCESS),
             Command::Convert(command) => command.run().map(|()| ExitCode::SUCCESS),
             Command::Diff(command) => command.run(),
