@@ -132,8 +132,8 @@ pub enum Error {
     #[error("{0}")]
     Features(String),
 
-    /// A name of a parameter, layer or class that the model does not have.
-    #[error("the model has no {what}; {known}")]
+    /// A layer, class or other thing was asked for that is not there.
+    #[error("there is no {what}; {known}")]
     Unknown {
         /// What was asked for, as a noun phrase.
         what: String,
@@ -166,8 +166,8 @@ pub enum Error {
         source: std::io::Error,
     },
 
-    /// A weight file is not safetensors, or is damaged.
-    #[error("{} is not a readable safetensors file: {reason}", path.display())]
+    /// A weight file is of no format that is read here, or is damaged.
+    #[error("{} is not a readable weight file: {reason}", path.display())]
     Format {
         /// The file.
         path: PathBuf,

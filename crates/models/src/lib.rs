@@ -57,4 +57,7 @@ pub use pretrained::{Download, HubOptions, Verification};
 pub use pretrained::{HubConfig, Pretrained, find_pretrained, pretrained_weights};
 pub use surgery::HeadStart;
 pub use tuning::{LayerGroup, MemoryFormat};
-pub use weights::{LoadReport, Mismatch, Misshaped};
+pub use weights::{
+    Difference, Format, LoadReport, Mismatch, Misshaped, StateDict, Suggestion, TensorDiff, Unread, diff,
+    dtype_name, suggest, suggest_architectures,
+};
