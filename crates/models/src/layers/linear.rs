@@ -59,7 +59,7 @@ impl Linear {
     }
 
     pub(crate) fn forward(&self, x: &Tensor) -> Result<Tensor, TchError> {
-        x.f_linear(&self.weight, self.bias.as_deref())
+        visrep_torch::linear(x, &self.weight, self.bias.as_deref())
     }
 
     /// The same along the axis before the last, without moving it: `x` (N, I, D) to (N, O, D).
