@@ -91,7 +91,9 @@ impl arch::Config for Config {
         }
         Ok(match resampled {
             0 => Vec::new(),
-            _ => vec![format!("{resampled} tables of relative positions resampled to {rows}x{columns} pixels")],
+            _ => {
+                vec![format!("{resampled} tables of relative positions resampled to {rows}x{columns} pixels")]
+            }
         })
     }
 
@@ -152,7 +154,7 @@ impl Block {
         let (n, tokens, width) = x.size3()?;
         let k_bias = self.q_bias.f_zeros_like()?;
         let bias = Tensor::f_cat(&[&*self.q_bias, &k_bias, &*self.v_bias], 0)?;
-        let qkv = x.f_linear(&self.qkv, Some(&bias))?;
+        let qkv = visrep_torch::linear(x, &self.qkv, Some(&bias))?;
         let qkv = qkv.f_view([n, tokens, 3, self.heads, width / self.heads])?.f_permute([2, 0, 3, 1, 4])?;
         let (q, k, v) = (qkv.f_select(0, 0)?, qkv.f_select(0, 1)?, qkv.f_select(0, 2)?);
         let bias = Some(self.position.bias()?);
@@ -258,5 +260,20 @@ mod tests {
     #[test]
     fn match_timm() {
         golden::check_family("beit", super::ARCHITECTURES);
+    }
+
+    #[test]
+    fn other_sizes_match_timm() {
+        golden::check_size("beit", "beit_base_patch16_224", (96, 64));
+    }
+
+    #[test]
+    fn tables_are_resampled_as_timm_does() {
+        golden::check_adapt("published_names", "beit");
+    }
+
+    #[test]
+    fn kinds_and_memory_formats_agree() {
+        golden::check_kinds("beit_base_patch16_224", 224);
     }
 }

@@ -8,7 +8,9 @@ use crate::backbone::Collected;
 use crate::builder::{Builder, Switches};
 use crate::head::HeadSpec;
 use crate::init::Init;
-use crate::layers::{self, Activation, DropPath, LayerNorm, LinearConfig, Mlp, Patchify, PatchifyConfig, run};
+use crate::layers::{
+    self, Activation, DropPath, LayerNorm, LinearConfig, Mlp, Patchify, PatchifyConfig, run,
+};
 use crate::preprocessing::Interpolation;
 use crate::{Backbone, Error, Features, Preprocessing, Taps};
 use std::collections::BTreeMap;
@@ -80,7 +82,8 @@ impl arch::Config for Config {
 
 /// timm's name for a parameter that Flax calls `name`.
 fn from_flax(name: &str) -> String {
-    let name = ["opt/target/", "params/"].iter().fold(name, |name, root| name.strip_prefix(root).unwrap_or(name));
+    let name =
+        ["opt/target/", "params/"].iter().fold(name, |name, root| name.strip_prefix(root).unwrap_or(name));
     let part = |part: &str| -> String {
         match part.strip_prefix("MixerBlock_") {
             Some(index) => format!("blocks.{index}"),
@@ -135,8 +138,9 @@ impl Block {
 
 impl layers::Block for Block {
     fn forward(&self, x: &Tensor, train: bool) -> Result<Tensor, Error> {
-        let branch = self.tokens.forward_across(&self.norm1.forward(x)?)?;
-        let x = self.drop_path.apply(branch, train)?.f_add_(x)?;
+        let across = self.norm1.forward(x)?.f_transpose(1, 2)?.f_contiguous()?;
+        let branch = self.tokens.forward(&across)?.f_transpose(1, 2)?;
+        let x = x.f_add(&self.drop_path.apply(branch, train)?)?;
         let branch = self.channels.forward(&self.norm2.forward(&x)?)?;
         Ok(self.drop_path.apply(branch, train)?.f_add_(&x)?)
     }
@@ -213,10 +217,36 @@ impl Backbone for Mixer {
 
 #[cfg(test)]
 mod tests {
-    use crate::golden;
+    use crate::{Model, ModelOptions, golden};
+    use tch::{Device, Kind, Tensor};
 
     #[test]
     fn match_timm() {
         golden::check_family("mixer", super::ARCHITECTURES);
+    }
+
+    #[test]
+    fn the_authors_files_are_understood() {
+        golden::check_adapt("published_names", "mixer");
+    }
+
+    #[test]
+    fn kinds_and_memory_formats_agree() {
+        golden::check_kinds("mixer_s32_224", 224);
+    }
+
+    #[test]
+    fn other_sizes() {
+        let make = |side| {
+            let options = ModelOptions { image_size: Some((side, 64)), ..Default::default() };
+            Model::create("mixer_s32_224", &options)
+        };
+        let message = make(40).expect_err("a size that 32 does not divide").to_string();
+        assert!(message.contains("32x64 is the nearest"), "{message}");
+        let model = make(32).expect("a model");
+        let x = |side| Tensor::zeros([1, 3, side, 64], (Kind::Float, Device::Cpu));
+        assert_eq!(model.forward(&x(32), false).expect("logits").size(), [1, 1000]);
+        let message = model.forward(&x(64), false).expect_err("another size").to_string();
+        assert!(message.contains("for images of 32x64") && message.contains("(64, 64)"), "{message}");
     }
 }

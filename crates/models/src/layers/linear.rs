@@ -61,15 +61,4 @@ impl Linear {
     pub(crate) fn forward(&self, x: &Tensor) -> Result<Tensor, TchError> {
         visrep_torch::linear(x, &self.weight, self.bias.as_deref())
     }
-
-    /// The same along the axis before the last, without moving it: `x` (N, I, D) to (N, O, D).
-    pub(crate) fn forward_across(&self, x: &Tensor) -> Result<Tensor, TchError> {
-        let (output, input) = self.weight.size2()?;
-        let n = x.size3()?.0;
-        let weight = self.weight.f_expand([n, output, input], false)?;
-        match &self.bias {
-            Some(bias) => bias.f_unsqueeze(-1)?.f_baddbmm(&weight, x, 1.0, 1.0),
-            None => weight.f_bmm(x),
-        }
-    }
 }

@@ -42,10 +42,4 @@ impl Mlp {
         let hidden = self.activation.apply_(self.fc1.forward(x)?)?;
         Ok(self.fc2.forward(&hidden)?)
     }
-
-    /// The same along the axis before the last: `x` (N, width, D).
-    pub(crate) fn forward_across(&self, x: &Tensor) -> Result<Tensor, Error> {
-        let hidden = self.activation.apply_(self.fc1.forward_across(x)?)?;
-        Ok(self.fc2.forward_across(&hidden)?)
-    }
 }

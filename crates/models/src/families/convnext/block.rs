@@ -63,7 +63,7 @@ impl Pointwise {
     }
 
     fn forward(&self, x: &Tensor) -> Result<Tensor, TchError> {
-        x.f_linear(&self.weight.f_flatten(1, -1)?, Some(&*self.bias))
+        visrep_torch::linear(x, &self.weight.f_flatten(1, -1)?, Some(&*self.bias))
     }
 }
 

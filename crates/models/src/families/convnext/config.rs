@@ -78,10 +78,8 @@ const SMALL: Config = Config { depths: [3, 3, 27, 3], ..TINY };
 const BASE: Config = Config { widths: [128, 256, 512, 1024], ..SMALL };
 const LARGE: Config = Config { widths: [192, 384, 768, 1536], ..SMALL };
 const XLARGE: Config = Config { widths: [256, 512, 1024, 2048], ..SMALL };
-const XXLARGE: Config =
-    Config { depths: [3, 4, 30, 3], widths: [384, 768, 1536, 3072], eps: 1e-5, ..SMALL };
-const ATTO: Config =
-    Config { depths: [2, 2, 6, 2], widths: [40, 80, 160, 320], conv_mlp: true, ..TINY };
+const XXLARGE: Config = Config { depths: [3, 4, 30, 3], widths: [384, 768, 1536, 3072], eps: 1e-5, ..SMALL };
+const ATTO: Config = Config { depths: [2, 2, 6, 2], widths: [40, 80, 160, 320], conv_mlp: true, ..TINY };
 const FEMTO: Config = Config { widths: [48, 96, 192, 384], ..ATTO };
 const PICO: Config = Config { widths: [64, 128, 256, 512], ..ATTO };
 const NANO: Config = Config { depths: [2, 2, 8, 2], widths: [80, 160, 320, 640], ..ATTO };

@@ -32,7 +32,10 @@ impl Downsample {
     fn new(builder: &Builder<'_>, config: &Config, (input, output): (i64, i64)) -> Result<Self, TchError> {
         Ok(Self {
             norm: Norm::new(&(builder / "0"), config, input)?,
-            conv: Conv2d::new(&(builder / "1"), conv(input, output, 2).stride(2).padding(Padding::Fixed(0, 0)))?,
+            conv: Conv2d::new(
+                &(builder / "1"),
+                conv(input, output, 2).stride(2).padding(Padding::Fixed(0, 0)),
+            )?,
         })
     }
 
@@ -79,7 +82,9 @@ impl ConvNeXt {
                 (vec![("0", ConvConfig { output: middle, ..first }), ("1", second)], "2")
             }
             // The activation has number 1.
-            Stem::OverlapActivated => (vec![("0", first), ("2", conv(widths[0], widths[0], 3).stride(2))], "3"),
+            Stem::OverlapActivated => {
+                (vec![("0", first), ("2", conv(widths[0], widths[0], 3).stride(2))], "3")
+            }
         };
         let stem = builder / "stem";
         let stem_norm = Norm::new(&(&stem / norm), config, widths[0])?;

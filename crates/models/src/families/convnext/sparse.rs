@@ -101,11 +101,17 @@ fn kept(x: &Tensor, mask: &Tensor) -> Result<Tensor, Error> {
         return refuse(size, "a ConvNeXt takes (N, C, H, W)".into());
     };
     if height % PATCH != 0 || width % PATCH != 0 {
-        return refuse(size, format!("masked patches have {PATCH} pixels a side, which must divide both sides"));
+        return refuse(
+            size,
+            format!("masked patches have {PATCH} pixels a side, which must divide both sides"),
+        );
     }
     let expected = [count, height / PATCH, width / PATCH];
     if mask.size() != expected {
-        return refuse(mask.size(), format!("the mask of images {size:?} is {expected:?}, one value per patch"));
+        return refuse(
+            mask.size(),
+            format!("the mask of images {size:?} is {expected:?}, one value per patch"),
+        );
     }
     let kept = mask.f_to_device(x.device())?.f_to_kind(Kind::Bool)?.f_logical_not()?;
     if kept.f_any()?.f_int64_value(&[])? == 0 {

@@ -121,7 +121,9 @@ impl arch::Config for Config {
             notes.push("renamed from the authors' names".into());
         }
         if resampled > 0 {
-            notes.push(format!("{resampled} tables of relative positions resampled to windows for {rows}x{columns} pixels"));
+            notes.push(format!(
+                "{resampled} tables of relative positions resampled to windows for {rows}x{columns} pixels"
+            ));
         }
         Ok(notes)
     }
