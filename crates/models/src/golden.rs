@@ -207,8 +207,15 @@ fn check_gradients(model: &Model, x: &Tensor, train: bool, golden: &Gradients) {
     worst = worst.max(sum_norm_error(&x.grad(), golden.input));
     let variables = model.var_store().variables();
     assert!(!golden.parameters.is_empty());
+    let largest = golden.parameters.values().fold(0.0_f64, |largest, [_, norm]| largest.max(*norm));
     for (name, expected) in &golden.parameters {
-        worst = worst.max(sum_norm_error(&variables[name].grad(), *expected));
+        let gradient = variables[name].grad();
+        // A bias whose only way leads through a linear layer into batch statistics has none: both sides hold rounding.
+        let vanishing = 1e-6 * largest;
+        if expected[1] < vanishing && gradient.norm().double_value(&[]) < vanishing {
+            continue;
+        }
+        worst = worst.max(sum_norm_error(&gradient, *expected));
     }
     for (name, expected) in &golden.buffers {
         worst = worst.max(sum_norm_error(&variables[name], *expected));

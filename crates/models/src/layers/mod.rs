@@ -4,6 +4,7 @@
 mod activation;
 mod block;
 mod conv;
+mod conv_norm_act;
 mod drop;
 mod linear;
 mod mlp;
@@ -13,6 +14,7 @@ mod squeeze_excite;
 pub(crate) use activation::Activation;
 pub(crate) use block::{Block, run};
 pub(crate) use conv::{Conv2d, ConvConfig, Padding};
+pub(crate) use conv_norm_act::ConvNormAct;
 pub(crate) use drop::{DropPath, dropout};
 pub(crate) use linear::{Linear, LinearConfig};
 pub(crate) use mlp::Mlp;
