@@ -20,6 +20,7 @@
 // Layers and options that the families still to come use.
 #![allow(dead_code, unused_imports)]
 
+mod adapt;
 mod arch;
 mod backbone;
 mod builder;
@@ -44,10 +45,10 @@ pub use backbone::{Backbone, Features, Taps};
 pub use builder::BatchNormMode;
 pub use error::Error;
 pub use file::{WriteError, write_atomically, write_atomically_with};
-pub use info::{ModelInfo, Parameter, ParameterTable, model_info, model_names};
+pub use info::{ModelInfo, Parameter, ParameterTable, model_info, model_names, parameter_table};
 pub use model::Model;
 pub use options::ModelOptions;
 pub use preprocessing::{CIFAR_MEAN, CIFAR_STD, IMAGENET_MEAN, IMAGENET_STD, Interpolation, Preprocessing};
 pub use surgery::HeadStart;
-pub use tuning::LayerGroup;
+pub use tuning::{LayerGroup, MemoryFormat};
 pub use weights::{LoadReport, Mismatch, Misshaped};

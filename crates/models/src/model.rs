@@ -74,22 +74,26 @@ impl Model {
         Ok(Self { name, resolved, options, num_classes, backbone, head, var_store, own, switches })
     }
 
-    /// Makes the model called `name` and loads a weight file into it, as [`Self::load_weights`] does. The classifier has
-    /// as many classes as the file's; a file without one gives a model without one.
+    /// Makes the model called `name` and loads a weight file into it, as [`Self::load_weights`] does. Unless
+    /// `options` say otherwise, the classifier has as many classes as the file's; a file without one gives a model
+    /// without one.
     ///
     /// # Errors
     /// Those of [`Self::create`] and [`Self::load_weights`].
     pub fn from_weights(
         name: &str,
         path: impl AsRef<Path>,
-        device: Device,
+        options: &ModelOptions,
     ) -> Result<(Self, LoadReport), Error> {
         let resolved = arch::resolve(name)?;
         let file = weights::WeightFile::read(path.as_ref())?;
         // With a classifier that cannot be the architecture's, loading lists it among all that does not fit.
         let blank = resolved.architecture.blank(&ModelOptions::default(), 0)?;
-        let num_classes = file.classes(resolved.architecture.config.head().name, blank.embed_dim)?;
-        let options = ModelOptions { num_classes, device, ..ModelOptions::default() };
+        let num_classes = match options.num_classes {
+            None => file.classes(resolved.architecture.config.head().name, blank.embed_dim)?,
+            given => given,
+        };
+        let options = ModelOptions { num_classes, ..*options };
         let mut model = Self::make(name, &options, Start::Initial)?;
         let report = model.load(&file)?;
         Ok((model, report))

@@ -103,16 +103,16 @@ fn a_classifier_of_another_shape_is_listed_and_decides_nothing() {
             }
         }
         write(&path, &tensors.iter().map(|(n, t)| (n.as_str(), t.shallow_clone())).collect::<Vec<_>>());
-        let message = Model::from_weights(NAME, &path, Device::Cpu).unwrap_err().to_string();
+        let message = Model::from_weights(NAME, &path, &ModelOptions::default()).unwrap_err().to_string();
         assert!(
             message.contains(&format!("fc.weight: the model has [10, 128], the file {shape:?}")),
             "{message}"
         );
     }
     model(Some(5), 1).save_weights(&path).unwrap();
-    assert_eq!(Model::from_weights(NAME, &path, Device::Cpu).unwrap().0.num_classes(), 5);
+    assert_eq!(Model::from_weights(NAME, &path, &ModelOptions::default()).unwrap().0.num_classes(), 5);
     model(Some(0), 1).save_weights(&path).unwrap();
-    assert_eq!(Model::from_weights(NAME, &path, Device::Cpu).unwrap().0.num_classes(), 0);
+    assert_eq!(Model::from_weights(NAME, &path, &ModelOptions::default()).unwrap().0.num_classes(), 0);
 }
 
 #[test]

@@ -15,7 +15,7 @@ use clap::{Args, Parser, Subcommand};
 use std::path::Path;
 use std::process::ExitCode;
 use tch::Device;
-use visrep_models::Model;
+use visrep_models::{Model, ModelOptions};
 
 /// Learn visual representations, and measure how good they are.
 #[derive(Parser)]
@@ -94,7 +94,8 @@ impl DeviceArg {
 
 /// A model with a user's weights; what is odd about them goes to standard error.
 pub fn open_model(name: &str, weights: &Path, device: Device) -> Result<Model> {
-    let (model, report) = Model::from_weights(name, weights, device)?;
+    let (model, report) =
+        Model::from_weights(name, weights, &ModelOptions { device, ..ModelOptions::default() })?;
     if !report.non_finite.is_empty() {
         eprintln!("warning: {report}");
     }
