@@ -29,6 +29,9 @@ struct Golden {
 struct Forward {
     /// (N, C, H, W).
     input: Vec<i64>,
+    /// Endings of names whose filled values are halved.
+    #[serde(default)]
+    damped: Vec<String>,
     /// The first 16 values of the first image, and the last 16 of the last.
     logits: Vec<f64>,
     logits_statistics: [f64; 2],
@@ -86,8 +89,8 @@ pub(crate) fn check_config(file: &str, row: &str, config: &dyn arch::Config, num
         crate::head::Head::new(&builder, &config.head(), backbone.embed_dim(), num_classes).expect("a head");
     let variables = store.variables().into_iter().collect();
     check_shapes(golden, &variables, &*backbone);
-    fill(&variables);
     let forward = golden.forward.as_ref().expect("a forward pass");
+    fill(&variables, &forward.damped);
     let logits = |features: &Features, train| head.forward(features, 0.0, train).expect("logits");
     check_forward(row, forward, &*backbone, &logits);
 }
@@ -108,12 +111,12 @@ fn check_named(golden: &Golden) -> f64 {
     assert_eq!(model.info().parameters, golden.parameter_count, "{name}");
     assert_eq!(crate::model_info(name).expect("known").parameters, golden.parameter_count, "{name}");
 
-    fill(&model.variables());
+    fill(&model.variables(), &forward.damped);
     let logits = |features: &Features, train| model.logits(features, train).expect("logits");
     let worst = check_forward(name, forward, model.backbone(), &logits);
     for (train, gradients) in [(false, &forward.gradients_eval), (true, &forward.gradients_train)] {
         if let Some(gradients) = gradients {
-            check_gradients(&model, &input(&forward.input), train, gradients);
+            check_gradients(&model, forward, train, gradients);
         }
     }
     worst
@@ -192,12 +195,12 @@ fn check_forward(
     worst
 }
 
-fn check_gradients(model: &Model, x: &Tensor, train: bool, golden: &Gradients) {
-    fill(&model.variables());
+fn check_gradients(model: &Model, forward: &Forward, train: bool, golden: &Gradients) {
+    fill(&model.variables(), &forward.damped);
     for mut variable in model.var_store().trainable_variables() {
         variable.zero_grad();
     }
-    let x = x.copy().set_requires_grad(true);
+    let x = input(&forward.input).set_requires_grad(true);
     let logits = model.forward(&x, train).expect("logits");
     let probe = tensor(&logits.size(), uniform("probe", logits.numel()).map(|u| 2.0 * u - 1.0));
     let scalar = (logits * probe).sum(Kind::Float);
@@ -224,11 +227,12 @@ fn check_gradients(model: &Model, x: &Tensor, train: bool, golden: &Gradients) {
     assert!(worst < 1e-3, "{} gradients differ by {worst:e} (train: {train})", model.name());
 }
 
-fn fill(variables: &BTreeMap<String, Tensor>) {
+fn fill(variables: &BTreeMap<String, Tensor>, damped: &[String]) {
     let _no_grad = tch::no_grad_guard();
     for (name, variable) in variables {
         let mut variable = variable.shallow_clone();
-        variable.copy_(&filled(name, &variable.size()));
+        let half = damped.iter().any(|ending| name.ends_with(ending));
+        variable.copy_(&(filled(name, &variable.size()) * if half { 0.5 } else { 1.0 }));
     }
 }
 
