@@ -3,6 +3,8 @@
 //!
 //! Weights and inputs are filled by a formula that the scripts compute identically (`common.py` states it).
 
+mod adapted;
+
 use crate::arch::{self, Architecture};
 use crate::builder::{Builder, Start};
 use crate::{Backbone, Features, Model, ModelOptions, Taps};
@@ -10,6 +12,8 @@ use serde::Deserialize;
 use std::collections::BTreeMap;
 use std::sync::{Mutex, PoisonError};
 use tch::{Device, Kind, Tensor, nn};
+
+pub(crate) use adapted::check_adapted;
 
 /// What a script recorded of one network.
 #[derive(Deserialize)]
