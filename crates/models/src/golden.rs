@@ -51,6 +51,9 @@ struct Forward {
 /// Of the probed sum of logits: sums and norms.
 #[derive(Deserialize)]
 struct Gradients {
+    /// In f64 on both sides.
+    #[serde(default)]
+    double: bool,
     scalar: f64,
     input: [f64; 2],
     parameters: BTreeMap<String, [f64; 2]>,
@@ -110,7 +113,7 @@ fn check_named(golden: &Golden) -> f64 {
         check_shapes(golden, &store.variables().into_iter().collect(), &*built.0);
         return 0.0;
     };
-    let model = Model::create(name, &ModelOptions::default()).expect("a model");
+    let mut model = Model::create(name, &ModelOptions::default()).expect("a model");
     check_shapes(golden, &model.variables(), model.backbone());
     assert_eq!(model.info().parameters, golden.parameter_count, "{name}");
     assert_eq!(crate::model_info(name).expect("known").parameters, golden.parameter_count, "{name}");
@@ -120,6 +123,9 @@ fn check_named(golden: &Golden) -> f64 {
     let worst = check_forward(name, forward, model.backbone(), &logits);
     for (train, gradients) in [(false, &forward.gradients_eval), (true, &forward.gradients_train)] {
         if let Some(gradients) = gradients {
+            if gradients.double {
+                model.set_kind(Kind::Double).expect("f64");
+            }
             check_gradients(&model, forward, train, gradients);
         }
     }
