@@ -6,9 +6,7 @@ use crate::backbone::Collected;
 use crate::builder::{Builder, Switches, images};
 use crate::head::HeadSpec;
 use crate::init::Init;
-use crate::layers::{
-    Activation, BatchNorm2d, BatchNormConfig, Block, Conv2d, ConvConfig, ConvNormAct, run,
-};
+use crate::layers::{Activation, BatchNorm2d, BatchNormConfig, Block, Conv2d, ConvConfig, ConvNormAct, run};
 use crate::preprocessing::Interpolation;
 use crate::{Backbone, Error, Features, Preprocessing, Taps};
 use std::collections::BTreeMap;

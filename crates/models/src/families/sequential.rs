@@ -6,6 +6,7 @@
 use crate::Error;
 use crate::backbone::Collected;
 use crate::builder::{Builder, Switches};
+use crate::init::Init;
 use crate::layers::{Activation, BatchNorm2d, BatchNormConfig, Block, Conv2d, ConvConfig, run};
 use tch::{Kind, TchError, Tensor};
 
@@ -18,17 +19,9 @@ pub(crate) enum Plan {
     ConvNorm(ConvConfig),
     /// A maximum over `kernel`² positions, every second row and column; `ceil` keeps what is left at the edge.
     Pool { kernel: i64, ceil: bool },
-    /// SqueezeNet's module.
-    Fire(FirePlan),
-}
-
-/// A Fire module: a 1×1 convolution to `squeeze` channels, then 1×1 and 3×3 convolutions side by side ("SqueezeNet", Iandola et
-/// al., 2016).
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct FirePlan {
-    pub(crate) squeeze: ConvConfig,
-    pub(crate) expand1x1: ConvConfig,
-    pub(crate) expand3x3: ConvConfig,
+    /// SqueezeNet's module: a 1×1 convolution to `squeezed` channels, then 1×1 and 3×3 convolutions side by side, each to four
+    /// times as many.
+    Fire { input: i64, squeezed: i64 },
 }
 
 /// The layers, each with the index of its last module.
@@ -42,7 +35,32 @@ pub(crate) struct Sequential {
 enum Layer {
     Conv(Conv2d, Option<BatchNorm2d>),
     Pool { kernel: i64, ceil: bool },
-    Fire { squeeze: Conv2d, expand1x1: Conv2d, expand3x3: Conv2d },
+    Fire(Box<Fire>),
+}
+
+#[derive(Clone)]
+struct Fire {
+    squeeze: Conv2d,
+    expand1x1: Conv2d,
+    expand3x3: Conv2d,
+}
+
+impl Fire {
+    fn new(builder: &Builder<'_>, input: i64, squeezed: i64) -> Result<Self, TchError> {
+        let conv = |name, input, output, kernel| {
+            Conv2d::new(&(builder / name), squeezenet_conv(input, output, kernel))
+        };
+        Ok(Self {
+            squeeze: conv("squeeze", input, squeezed, 1)?,
+            expand1x1: conv("expand1x1", squeezed, 4 * squeezed, 1)?,
+            expand3x3: conv("expand3x3", squeezed, 4 * squeezed, 3)?,
+        })
+    }
+}
+
+/// A convolution that starts as torchvision's SqueezeNets do.
+pub(crate) fn squeezenet_conv(input: i64, output: i64, kernel: i64) -> ConvConfig {
+    ConvConfig::new(input, output, kernel).init(Init::KaimingUniformFanIn).zero_bias()
 }
 
 impl Sequential {
@@ -60,7 +78,9 @@ impl Sequential {
                     (Layer::Conv(conv(config)?, Some(norm)), 3)
                 }
                 Plan::Pool { kernel, ceil } => (Layer::Pool { kernel, ceil }, 1),
-                Plan::Fire(plan) => (Layer::fire(&(&features / index), &plan)?, 1),
+                Plan::Fire { input, squeezed } => {
+                    (Layer::Fire(Box::new(Fire::new(&(&features / index), input, squeezed)?)), 1)
+                }
             };
             index += modules;
             layers.push((format!("features.{}", index - 1), layer));
@@ -77,7 +97,8 @@ impl Sequential {
     /// The kind of the parameters.
     pub(crate) fn kind(&self) -> Kind {
         let first = self.layers.iter().find_map(|(_, layer)| match layer {
-            Layer::Conv(conv, _) | Layer::Fire { squeeze: conv, .. } => Some(conv),
+            Layer::Conv(conv, _) => Some(conv),
+            Layer::Fire(fire) => Some(&fire.squeeze),
             Layer::Pool { .. } => None,
         });
         first.map_or(Kind::Float, |conv| conv.weight().kind())
@@ -98,16 +119,6 @@ impl Sequential {
     }
 }
 
-impl Layer {
-    fn fire(builder: &Builder<'_>, plan: &FirePlan) -> Result<Self, TchError> {
-        Ok(Self::Fire {
-            squeeze: Conv2d::new(&(builder / "squeeze"), plan.squeeze)?,
-            expand1x1: Conv2d::new(&(builder / "expand1x1"), plan.expand1x1)?,
-            expand3x3: Conv2d::new(&(builder / "expand3x3"), plan.expand3x3)?,
-        })
-    }
-}
-
 impl Block for Layer {
     fn forward(&self, x: &Tensor, train: bool) -> Result<Tensor, Error> {
         // In place: nobody else reads a convolution's or a normalisation's output.
@@ -116,9 +127,9 @@ impl Block for Layer {
             Self::Conv(conv, None) => relu(conv.forward(x)?)?,
             Self::Conv(conv, Some(norm)) => relu(norm.forward(&conv.forward(x)?, train)?)?,
             Self::Pool { kernel, ceil } => x.f_max_pool2d([*kernel; 2], [2, 2], [0, 0], [1, 1], *ceil)?,
-            Self::Fire { squeeze, expand1x1, expand3x3 } => {
-                let x = relu(squeeze.forward(x)?)?;
-                relu(Tensor::f_cat(&[expand1x1.forward(&x)?, expand3x3.forward(&x)?], 1)?)?
+            Self::Fire(fire) => {
+                let x = relu(fire.squeeze.forward(x)?)?;
+                relu(Tensor::f_cat(&[fire.expand1x1.forward(&x)?, fire.expand3x3.forward(&x)?], 1)?)?
             }
         })
     }

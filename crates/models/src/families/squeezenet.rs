@@ -4,13 +4,13 @@
 //!
 //! LPIPS reads seven taps of `squeezenet1_1`: `features.1`, `features.4`, `features.7` and `features.9` to `features.12`.
 
-use super::sequential::{self, FirePlan, Plan, Sequential};
+use super::sequential::{self, Plan, Sequential, squeezenet_conv};
 use crate::arch::{self, Architecture};
 use crate::backbone::Collected;
 use crate::builder::{Builder, images};
 use crate::head::{HeadKind, HeadSpec};
 use crate::init::Init;
-use crate::layers::{ConvConfig, Padding};
+use crate::layers::Padding;
 use crate::{Backbone, Error, Features, Taps};
 use tch::Tensor;
 
@@ -54,21 +54,14 @@ struct SqueezeNet {
 impl SqueezeNet {
     fn new(builder: &Builder<'_>, config: &Config) -> Result<Self, Error> {
         let in_channels = builder.options().in_channels;
-        let conv = |input, output, kernel| {
-            ConvConfig::new(input, output, kernel).init(Init::KaimingUniformFanIn).zero_bias()
-        };
         let (mut channels, kernel) = config.stem;
-        let stem = conv(in_channels, channels, kernel).stride(2).padding(Padding::Fixed(0, 0));
+        let stem = squeezenet_conv(in_channels, channels, kernel).stride(2).padding(Padding::Fixed(0, 0));
         let mut features = vec![Plan::Conv(stem)];
         for (i, squeezed) in SQUEEZED.into_iter().enumerate() {
             if config.pools.contains(&i) {
                 features.push(Plan::Pool { kernel: 3, ceil: true });
             }
-            features.push(Plan::Fire(FirePlan {
-                squeeze: conv(channels, squeezed, 1),
-                expand1x1: conv(squeezed, 4 * squeezed, 1),
-                expand3x3: conv(squeezed, 4 * squeezed, 3),
-            }));
+            features.push(Plan::Fire { input: channels, squeezed });
             channels = 8 * squeezed;
         }
         Ok(Self { features: Sequential::new(builder, &features)?, in_channels, smallest: config.smallest })

@@ -66,8 +66,11 @@ impl arch::Config for Config {
         _target: &BTreeMap<String, Tensor>,
     ) -> Result<Vec<String>, Error> {
         let mut renamed = false;
-        let layers =
-            [("classifier.0", "pre_logits.fc1"), ("classifier.3", "pre_logits.fc2"), ("classifier.6", "head.fc")];
+        let layers = [
+            ("classifier.0", "pre_logits.fc1"),
+            ("classifier.3", "pre_logits.fc2"),
+            ("classifier.6", "head.fc"),
+        ];
         for (theirs, ours) in layers {
             for part in ["weight", "bias"] {
                 let Some(tensor) = tensors.remove(&format!("{theirs}.{part}")) else { continue };

@@ -90,13 +90,11 @@ impl Excite {
     fn design(self, width: i64, expansion: f64, activation: Activation) -> (i64, (Activation, Activation)) {
         let width = width as f64;
         match self {
-            Self::OfInput => {
+            Self::EfficientNet => {
                 ((width * (0.25 / expansion)).round_ties_even() as i64, (activation, Activation::Sigmoid))
             }
-            Self::OfWidth => (divisible(width * 0.25), (Activation::Relu, Activation::HardSigmoid)),
-            Self::OfWidthRw => {
-                ((width * 0.25).round_ties_even() as i64, (activation, Activation::HardSigmoid))
-            }
+            Self::V3 => (divisible(width * 0.25), (Activation::Relu, Activation::HardSigmoid)),
+            Self::V3Rw => ((width * 0.25).round_ties_even() as i64, (activation, Activation::HardSigmoid)),
         }
     }
 }

@@ -54,12 +54,12 @@ enum Top {
 /// How the channel attention of a block is designed.
 #[derive(Clone, Copy, Debug)]
 enum Excite {
-    /// EfficientNet: a quarter of the block's input; the block's non-linearity; sigmoid gate.
-    OfInput,
-    /// MobileNetV3: a quarter of the depthwise convolution's width in multiples of 8; ReLU; hard-sigmoid gate.
-    OfWidth,
+    /// A quarter of the block's input; the block's non-linearity; sigmoid gate.
+    EfficientNet,
+    /// A quarter of the depthwise convolution's width in multiples of 8; ReLU; hard-sigmoid gate.
+    V3,
     /// `mobilenetv3_rw`: a quarter of that width, not rounded to 8; the block's non-linearity; hard-sigmoid gate.
-    OfWidthRw,
+    V3Rw,
 }
 
 impl Config {
@@ -73,7 +73,7 @@ impl Config {
             fixed_ends: false,
             top: Top::BeforePooling,
             activation: Activation::Silu,
-            excite: Excite::OfInput,
+            excite: Excite::EfficientNet,
             padding: Padding::Same,
             eps: 1e-5,
             evaluation,
@@ -100,7 +100,7 @@ impl Config {
             fixed_stem: width < 0.75,
             top: Top::AfterPooling { channels: 1280, bias: true },
             activation: Activation::HardSwish,
-            excite: Excite::OfWidth,
+            excite: Excite::V3,
             interpolation: Interpolation::Bilinear,
             ..Self::efficientnet(width, depth, (224, 0.875))
         }
@@ -140,7 +140,7 @@ const LARGE: Config = Config::v3_large(1.0, 1.0);
 const RW: Config = Config {
     stages: stages::V3_RW,
     top: Top::AfterPooling { channels: 1280, bias: false },
-    excite: Excite::OfWidthRw,
+    excite: Excite::V3Rw,
     eps: 1e-3,
     ..LARGE
 };

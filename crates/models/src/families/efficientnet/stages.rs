@@ -95,8 +95,15 @@ pub(super) const V3_LARGE: Stages = &[
 ];
 
 /// [`V3_LARGE`] with a first block without its shortcut, as timm first trained it (`mobilenetv3_rw`).
-pub(super) const V3_RW: Stages =
-    &[&[ds(1, 16).re().no_skip()], V3_LARGE[1], V3_LARGE[2], V3_LARGE[3], V3_LARGE[4], V3_LARGE[5], V3_LARGE[6]];
+pub(super) const V3_RW: Stages = &[
+    &[ds(1, 16).re().no_skip()],
+    V3_LARGE[1],
+    V3_LARGE[2],
+    V3_LARGE[3],
+    V3_LARGE[4],
+    V3_LARGE[5],
+    V3_LARGE[6],
+];
 
 /// The authors' "minimalistic" large network: 3×3 kernels and ReLU throughout, no channel attention.
 pub(super) const V3_LARGE_MINIMAL: Stages = &[

@@ -3,18 +3,13 @@
 use crate::Error;
 use crate::builder::Builder;
 use crate::init::Init;
-use crate::layers::{Activation, Block, BatchNormConfig, ConvConfig, ConvNormAct, Padding};
+use crate::layers::{Activation, BatchNormConfig, Block, ConvConfig, ConvNormAct, Padding};
 use tch::{TchError, Tensor};
 
 /// A convolution of a branch: its name, its output channels, its kernel's rows and columns, its stride. Padded to keep the size at
 /// stride 1, and not at all at stride 2.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Step(
-    pub(super) &'static str,
-    pub(super) i64,
-    pub(super) (i64, i64),
-    pub(super) i64,
-);
+pub(super) struct Step(pub(super) &'static str, pub(super) i64, pub(super) (i64, i64), pub(super) i64);
 
 impl Step {
     /// A square kernel at stride 1.

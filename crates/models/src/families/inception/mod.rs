@@ -85,7 +85,9 @@ impl arch::Config for Config {
         tensors.retain(|name, _| !auxiliary.iter().any(|prefix| name.starts_with(prefix)));
         Ok(match before - tensors.len() {
             0 => Vec::new(),
-            count => vec![format!("{count} tensors of auxiliary classifiers, used in training alone, left out")],
+            count => {
+                vec![format!("{count} tensors of auxiliary classifiers, used in training alone, left out")]
+            }
         })
     }
 }

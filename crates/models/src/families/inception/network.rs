@@ -25,7 +25,10 @@ pub(super) enum LayerPlan {
     /// The input channels of the first are the image's.
     Conv(ConvConfig),
     /// A maximum over `kernel`² positions at stride 2; `ceil` keeps what is left at the edge.
-    Pool { kernel: i64, ceil: bool },
+    Pool {
+        kernel: i64,
+        ceil: bool,
+    },
     Mixed(Vec<BranchPlan>),
 }
 
@@ -43,7 +46,7 @@ pub(super) struct Inception {
 
 #[derive(Clone)]
 enum Layer {
-    Conv(ConvNormAct),
+    Conv(Box<ConvNormAct>),
     Pool { kernel: i64, ceil: bool },
     Mixed(Mixed),
 }
@@ -52,9 +55,7 @@ impl Block for Layer {
     fn forward(&self, x: &Tensor, train: bool) -> Result<Tensor, Error> {
         match self {
             Self::Conv(conv) => conv.forward(x, train),
-            Self::Pool { kernel, ceil } => {
-                Ok(x.f_max_pool2d([*kernel; 2], [2, 2], [0, 0], [1, 1], *ceil)?)
-            }
+            Self::Pool { kernel, ceil } => Ok(x.f_max_pool2d([*kernel; 2], [2, 2], [0, 0], [1, 1], *ceil)?),
             Self::Mixed(mixed) => mixed.forward(x, train),
         }
     }
@@ -72,7 +73,7 @@ impl Inception {
                 LayerPlan::Conv(config) => {
                     let config = ConvConfig { input: channels, ..config };
                     channels = config.output;
-                    Layer::Conv(conv(&builder, config, plan.std)?)
+                    Layer::Conv(Box::new(conv(&builder, config, plan.std)?))
                 }
                 LayerPlan::Pool { kernel, ceil } => Layer::Pool { kernel, ceil },
                 LayerPlan::Mixed(branches) => {
