@@ -4,6 +4,7 @@
 mod activation;
 mod block;
 mod conv;
+mod conv_norm_act;
 mod derived;
 mod drop;
 mod layer_scale;
@@ -17,6 +18,7 @@ mod squeeze_excite;
 pub(crate) use activation::Activation;
 pub(crate) use block::{Block, run};
 pub(crate) use conv::{Conv2d, ConvConfig, Padding};
+pub(crate) use conv_norm_act::ConvNormAct;
 pub(crate) use derived::Derived;
 pub(crate) use drop::{DropPath, dropout};
 pub(crate) use layer_scale::LayerScale;

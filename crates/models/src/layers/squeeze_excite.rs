@@ -23,9 +23,21 @@ impl SqueezeExcite {
         reduced: i64,
         (activation, gate): (Activation, Activation),
     ) -> Result<Self, TchError> {
+        let reduce = ConvConfig::new(channels, reduced, 1).bias();
+        let expand = ConvConfig::new(reduced, channels, 1).bias();
+        Self::of_convs(builder, names, (reduce, expand), (activation, gate))
+    }
+
+    /// The same of two 1×1 convolutions whose initial values are the caller's.
+    pub(crate) fn of_convs(
+        builder: &Builder<'_>,
+        names: (&str, &str),
+        (reduce, expand): (ConvConfig, ConvConfig),
+        (activation, gate): (Activation, Activation),
+    ) -> Result<Self, TchError> {
         Ok(Self {
-            reduce: Conv2d::new(&(builder / names.0), ConvConfig::new(channels, reduced, 1).bias())?,
-            expand: Conv2d::new(&(builder / names.1), ConvConfig::new(reduced, channels, 1).bias())?,
+            reduce: Conv2d::new(&(builder / names.0), reduce)?,
+            expand: Conv2d::new(&(builder / names.1), expand)?,
             activation,
             gate,
         })
