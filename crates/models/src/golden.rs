@@ -27,6 +27,9 @@ struct Golden {
 
 #[derive(Deserialize)]
 struct Forward {
+    /// Of the convolution weights.
+    #[serde(default = "gain")]
+    gain: f64,
     /// (N, C, H, W).
     input: Vec<i64>,
     /// The first 16 values of the first image, and the last 16 of the last.
@@ -39,6 +42,11 @@ struct Forward {
     taps: Vec<(String, Vec<i64>, f64, f64)>,
     gradients_eval: Option<Gradients>,
     gradients_train: Option<Gradients>,
+}
+
+/// The gain that keeps the size of activations through a ReLU.
+fn gain() -> f64 {
+    6.0
 }
 
 /// Of the probed sum of logits: sums and norms.
@@ -80,14 +88,14 @@ pub(crate) fn check_config(file: &str, row: &str, config: &dyn arch::Config, num
     let golden = goldens.iter().find(|golden| golden.name == row).expect("a row of that name");
     let store = nn::VarStore::new(Device::Cpu);
     let options = ModelOptions::default();
-    let builder = Builder::new(store.root(), Start::Initial, &options);
+    let builder = Builder::new(store.root(), Start::Blank, &options);
     let backbone = config.build(&builder).expect("a network");
     let head =
         crate::head::Head::new(&builder, &config.head(), backbone.embed_dim(), num_classes).expect("a head");
     let variables = store.variables().into_iter().collect();
     check_shapes(golden, &variables, &*backbone);
-    fill(&variables);
     let forward = golden.forward.as_ref().expect("a forward pass");
+    fill(&variables, forward.gain);
     let logits = |features: &Features, train| head.forward(features, 0.0, train).expect("logits");
     check_forward(row, forward, &*backbone, &logits);
 }
@@ -103,17 +111,17 @@ fn check_named(golden: &Golden) -> f64 {
         check_shapes(golden, &store.variables().into_iter().collect(), &*built.0);
         return 0.0;
     };
-    let model = Model::create(name, &ModelOptions::default()).expect("a model");
+    let model = Model::make(name, &ModelOptions::default(), Start::Blank).expect("a model");
     check_shapes(golden, &model.variables(), model.backbone());
     assert_eq!(model.info().parameters, golden.parameter_count, "{name}");
     assert_eq!(crate::model_info(name).expect("known").parameters, golden.parameter_count, "{name}");
 
-    fill(&model.variables());
+    fill(&model.variables(), forward.gain);
     let logits = |features: &Features, train| model.logits(features, train).expect("logits");
     let worst = check_forward(name, forward, model.backbone(), &logits);
     for (train, gradients) in [(false, &forward.gradients_eval), (true, &forward.gradients_train)] {
         if let Some(gradients) = gradients {
-            check_gradients(&model, &input(&forward.input), train, gradients);
+            check_gradients(&model, forward, train, gradients);
         }
     }
     worst
@@ -192,12 +200,12 @@ fn check_forward(
     worst
 }
 
-fn check_gradients(model: &Model, x: &Tensor, train: bool, golden: &Gradients) {
-    fill(&model.variables());
+fn check_gradients(model: &Model, forward: &Forward, train: bool, golden: &Gradients) {
+    fill(&model.variables(), forward.gain);
     for mut variable in model.var_store().trainable_variables() {
         variable.zero_grad();
     }
-    let x = x.copy().set_requires_grad(true);
+    let x = input(&forward.input).set_requires_grad(true);
     let logits = model.forward(&x, train).expect("logits");
     let probe = tensor(&logits.size(), uniform("probe", logits.numel()).map(|u| 2.0 * u - 1.0));
     let scalar = (logits * probe).sum(Kind::Float);
@@ -217,16 +225,17 @@ fn check_gradients(model: &Model, x: &Tensor, train: bool, golden: &Gradients) {
     assert!(worst < 1e-3, "{} gradients differ by {worst:e} (train: {train})", model.name());
 }
 
-fn fill(variables: &BTreeMap<String, Tensor>) {
+/// Gives the variables of a network, which may be blank, their values.
+fn fill(variables: &BTreeMap<String, Tensor>, gain: f64) {
     let _no_grad = tch::no_grad_guard();
     for (name, variable) in variables {
         let mut variable = variable.shallow_clone();
-        variable.copy_(&filled(name, &variable.size()));
+        variable.set_data(&filled(name, &variable.size(), gain));
     }
 }
 
 /// `common.py` states these rules.
-fn filled(name: &str, shape: &[i64]) -> Tensor {
+pub(crate) fn filled(name: &str, shape: &[i64], gain: f64) -> Tensor {
     let u = uniform(name, shape.iter().product::<i64>() as usize);
     let fan_in: i64 = shape.iter().skip(1).product();
     let last = name.rsplit('.').next().expect("a name");
@@ -236,7 +245,7 @@ fn filled(name: &str, shape: &[i64]) -> Tensor {
     } else if few || ADDED.iter().any(|part| last.contains(part)) {
         tensor(shape, u.map(|u| 0.2 * (u - 0.5)))
     } else {
-        let gain = if shape.len() == 4 { 6.0 } else { 3.0 };
+        let gain = if shape.len() == 4 { gain } else { 3.0 };
         let bound = (gain / fan_in as f64).sqrt();
         tensor(shape, u.map(|u| bound * (2.0 * u - 1.0)))
     }
@@ -245,7 +254,7 @@ fn filled(name: &str, shape: &[i64]) -> Tensor {
 /// Parts of the names of what is added to activations.
 const ADDED: [&str; 5] = ["bias", "token", "pos_embed", "latent", "running_mean"];
 
-fn input(shape: &[i64]) -> Tensor {
+pub(crate) fn input(shape: &[i64]) -> Tensor {
     tensor(shape, uniform("input", shape.iter().product::<i64>() as usize).map(|u| 3.0 * (u - 0.5)))
 }
 
@@ -276,7 +285,7 @@ fn tensor(shape: &[i64], values: impl Iterator<Item = f64>) -> Tensor {
 }
 
 /// The largest difference, relative to the largest expected value.
-fn error(got: &[f64], expected: &[f64]) -> f64 {
+pub(crate) fn error(got: &[f64], expected: &[f64]) -> f64 {
     assert_eq!(got.len(), expected.len());
     let scale = expected.iter().fold(0.0_f64, |m, v| m.max(v.abs()));
     got.iter().zip(expected).fold(0.0_f64, |m, (g, e)| m.max((g - e).abs())) / scale
