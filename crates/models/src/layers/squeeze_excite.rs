@@ -1,6 +1,7 @@
 //! Channel attention: "Squeeze-and-excitation networks" (Hu et al., 2017).
 
 use crate::builder::Builder;
+use crate::init::Init;
 use crate::layers::{Activation, Conv2d, ConvConfig};
 use tch::{TchError, Tensor};
 
@@ -21,11 +22,27 @@ impl SqueezeExcite {
         names: (&str, &str),
         channels: i64,
         reduced: i64,
-        (activation, gate): (Activation, Activation),
+        activations: (Activation, Activation),
     ) -> Result<Self, TchError> {
+        Self::started(builder, names, channels, reduced, activations, (Init::Default, None))
+    }
+
+    /// With weights and biases that start as `init` and `bias_init` say; `None`: by PyTorch's default.
+    pub(crate) fn started(
+        builder: &Builder<'_>,
+        names: (&str, &str),
+        channels: i64,
+        reduced: i64,
+        (activation, gate): (Activation, Activation),
+        (init, bias_init): (Init, Option<Init>),
+    ) -> Result<Self, TchError> {
+        let conv = |name, input, output| {
+            let config = ConvConfig { init, bias: true, bias_init, ..ConvConfig::new(input, output, 1) };
+            Conv2d::new(&(builder / name), config)
+        };
         Ok(Self {
-            reduce: Conv2d::new(&(builder / names.0), ConvConfig::new(channels, reduced, 1).bias())?,
-            expand: Conv2d::new(&(builder / names.1), ConvConfig::new(reduced, channels, 1).bias())?,
+            reduce: conv(names.0, channels, reduced)?,
+            expand: conv(names.1, reduced, channels)?,
             activation,
             gate,
         })
