@@ -49,7 +49,8 @@ impl Model {
         Self::make(name, options, Start::Initial)
     }
 
-    fn make(name: &str, options: &ModelOptions, start: Start) -> Result<Self, Error> {
+    /// As [`Self::create`]; a blank one has to be given values before it is run.
+    pub(crate) fn make(name: &str, options: &ModelOptions, start: Start) -> Result<Self, Error> {
         let mut resolved = arch::resolve(name)?;
         check(&resolved, options)?;
         if let Some((rows, _)) = options.image_size.filter(|(rows, columns)| rows == columns) {

@@ -7,19 +7,20 @@ mod densenet;
 mod efficientnet;
 mod inception;
 mod mixer;
+mod nfnet;
 mod resnet;
+mod resnetv2;
 mod sequential;
 mod squeezenet;
 mod swin;
 mod vgg;
 mod vit;
+mod wide_resnet;
 
 use crate::arch::Architecture;
 
 /// Every family's table.
 pub(crate) const TABLES: &[&[Architecture]] = &[
-    resnet::ARCHITECTURES,
-    vit::ARCHITECTURES,
     alexnet::ARCHITECTURES,
     beit::ARCHITECTURES,
     convnext::ARCHITECTURES,
@@ -27,7 +28,12 @@ pub(crate) const TABLES: &[&[Architecture]] = &[
     efficientnet::ARCHITECTURES,
     inception::ARCHITECTURES,
     mixer::ARCHITECTURES,
+    nfnet::ARCHITECTURES,
+    resnet::ARCHITECTURES,
+    resnetv2::ARCHITECTURES,
     squeezenet::ARCHITECTURES,
     swin::ARCHITECTURES,
     vgg::ARCHITECTURES,
+    vit::ARCHITECTURES,
+    wide_resnet::ARCHITECTURES,
 ];
