@@ -12,6 +12,10 @@ pub enum Error {
     #[error("LibTorch: {0}")]
     Torch(#[from] tch::TchError),
 
+    /// A call of LibTorch's beyond `tch` failed.
+    #[error(transparent)]
+    Shim(#[from] visrep_torch::Error),
+
     /// No architecture has this name.
     #[error("no model is called `{name}`; did you mean {nearest}?")]
     UnknownModel {

@@ -20,6 +20,7 @@
 // Layers and options that the families still to come use.
 #![allow(dead_code, unused_imports)]
 
+mod adapt;
 mod arch;
 mod backbone;
 mod builder;
@@ -49,5 +50,5 @@ pub use model::Model;
 pub use options::ModelOptions;
 pub use preprocessing::{CIFAR_MEAN, CIFAR_STD, IMAGENET_MEAN, IMAGENET_STD, Interpolation, Preprocessing};
 pub use surgery::HeadStart;
-pub use tuning::LayerGroup;
+pub use tuning::{LayerGroup, MemoryFormat};
 pub use weights::{LoadReport, Mismatch, Misshaped};

@@ -4,6 +4,17 @@
 use crate::{BatchNormMode, Error, Model};
 use std::collections::BTreeMap;
 use tch::{Kind, Tensor};
+use visrep_torch::{channels_last, contiguous};
+
+/// How convolution weights lie in memory; activations follow them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum MemoryFormat {
+    /// NCHW, PyTorch's default.
+    Contiguous,
+    /// NHWC (`torch.channels_last`): faster for most convolutional networks on GPUs with tensor cores and on CPUs with
+    /// AVX-512 or AMX; the shapes stay the same.
+    ChannelsLast,
+}
 
 /// The parameters at one depth of a model.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -75,6 +86,20 @@ impl Model {
             return Err(Error::Unknown { what: format!("way to hold parameters as {kind:?}"), known });
         }
         self.replace_data(|tensor| Ok(tensor.f_to_kind(kind)?))
+    }
+
+    /// Lays the convolution weights out as `format` says. Inputs need not be converted.
+    ///
+    /// # Errors
+    /// When LibTorch has no memory for the copies.
+    pub fn set_memory_format(&mut self, format: MemoryFormat) -> Result<(), Error> {
+        self.replace_data(|tensor| {
+            Ok(match (tensor.dim(), format) {
+                (4, MemoryFormat::ChannelsLast) => channels_last(tensor)?,
+                (4, MemoryFormat::Contiguous) => contiguous(tensor)?,
+                _ => tensor.shallow_clone(),
+            })
+        })
     }
 
     /// Replaces the values of every variable of the model.

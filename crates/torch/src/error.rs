@@ -2,9 +2,11 @@
 
 use std::path::PathBuf;
 
+use tch::{Kind, TchError};
+
 use crate::{CudaLibraries, Version};
 
-/// What can go wrong before the first tensor.
+/// What can go wrong with the calls of this crate.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum Error {
@@ -51,5 +53,59 @@ pub enum Error {
         found: Version,
         /// The version whose bindings the program has.
         needed: Version,
+    },
+    /// A call of this crate into LibTorch failed.
+    #[error("LibTorch's {call}: {message}")]
+    LibTorch {
+        /// LibTorch's name of what was called.
+        call: &'static str,
+        /// What it says.
+        message: String,
+    },
+    /// A call of tch's failed.
+    #[error(transparent)]
+    Tch(#[from] TchError),
+    /// A file cannot be mapped into memory.
+    #[error("{} cannot be mapped into memory: {source}", path.display())]
+    MapFile {
+        /// The file.
+        path: PathBuf,
+        /// The system's message.
+        source: std::io::Error,
+    },
+    /// A tensor would reach beyond the end of its file.
+    #[error("{} has {length} bytes, and a tensor needs {size} from byte {offset} on: the file is damaged or cut short",
+        path.display())]
+    MappedRange {
+        /// The file.
+        path: PathBuf,
+        /// The tensor's first byte.
+        offset: usize,
+        /// How many bytes it has.
+        size: usize,
+        /// How many bytes the file has.
+        length: usize,
+    },
+    /// No tensor can have this shape.
+    #[error("{}: a tensor of shape {shape:?} and kind {kind:?} has a negative size or too many bytes", path.display())]
+    MappedShape {
+        /// The file.
+        path: PathBuf,
+        /// The shape that was asked for.
+        shape: Vec<i64>,
+        /// The kind of its elements.
+        kind: Kind,
+    },
+    /// The bytes cannot be elements of this kind.
+    #[error("{}: no tensor of kind {kind:?} at byte {offset}: {reason}", path.display())]
+    MappedKind {
+        /// The file.
+        path: PathBuf,
+        /// The kind that was asked for.
+        kind: Kind,
+        /// The tensor's first byte.
+        offset: usize,
+        /// Why not.
+        reason: &'static str,
     },
 }

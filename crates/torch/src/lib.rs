@@ -13,14 +13,21 @@
 //! # Ok::<(), visrep_torch::Error>(())
 //! ```
 
+mod checkpoint;
 mod cuda;
 mod device;
 mod error;
+mod format;
+mod mapped;
+mod shim;
 mod threads;
 mod version;
 
+pub use checkpoint::{checkpoint, recomputing};
 pub use cuda::{CudaLibraries, load_cuda_libraries};
 pub use device::DeviceChoice;
 pub use error::Error;
+pub use format::{channels_last, contiguous, is_channels_last};
+pub use mapped::MappedFile;
 pub use threads::set_threads;
 pub use version::{Version, check_version, version};

@@ -53,7 +53,8 @@ impl BatchNorm2d {
 
     pub(crate) fn forward(&self, x: &Tensor, train: bool) -> Result<Tensor, Error> {
         let (batch, update) = match self.switch.get() {
-            BatchNormMode::Auto => (train, train),
+            // A second run under gradient checkpointing must not count the batch twice.
+            BatchNormMode::Auto => (train, train && !visrep_torch::recomputing()),
             BatchNormMode::Running => (false, false),
             BatchNormMode::Batch => (true, false),
         };
