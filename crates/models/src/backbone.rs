@@ -1,6 +1,6 @@
 //! The trait that every backbone implements, and the features it gives.
 
-use crate::Error;
+use crate::{Error, PatchTransformer};
 use tch::Tensor;
 
 /// Which intermediate activations a forward pass should keep.
@@ -61,6 +61,12 @@ pub trait Backbone: Send {
     /// `get_intermediate_layers(norm=True)`); networks without one give the tap back.
     fn final_norm(&self, tap: &Tensor) -> Result<Tensor, Error> {
         Ok(tap.shallow_clone())
+    }
+
+    /// What it can do as a transformer over patches: other patch sizes, and passes over some of the patches. `None` for
+    /// other networks.
+    fn patch_transformer(&self) -> Option<&dyn PatchTransformer> {
+        None
     }
 
     /// [`Self::forward_with_taps`] without taps.

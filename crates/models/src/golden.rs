@@ -5,6 +5,7 @@
 
 use crate::arch::{self, Architecture};
 use crate::builder::{Builder, Start};
+use crate::head::Head;
 use crate::{Backbone, Features, Model, ModelOptions, Taps};
 use serde::Deserialize;
 use std::collections::BTreeMap;
@@ -69,6 +70,14 @@ pub(crate) fn check_family(file: &str, table: &[Architecture]) {
         let golden = goldens.iter().find(|golden| golden.name == name);
         let golden = golden.unwrap_or_else(|| panic!("{file}.jsonl has no row for {name}"));
         worst = worst.max(check_named(golden));
+        let row = format!("{name}@depth2");
+        if golden.forward.is_none()
+            && let Some(shallow) = architecture.config.at_depth_2()
+            && let Some(golden) = goldens.iter().find(|golden| golden.name == row)
+        {
+            let num_classes = arch::resolve(name).expect("a known name").num_classes;
+            worst = worst.max(check_built(golden, shallow.as_ref(), num_classes));
+        }
     }
     println!("{file}: {} architectures, worst {worst:.1e}", table.len());
 }
@@ -78,18 +87,26 @@ pub(crate) fn check_config(file: &str, row: &str, config: &dyn arch::Config, num
     let _alone = ALONE.lock().unwrap_or_else(PoisonError::into_inner);
     let goldens = read(file);
     let golden = goldens.iter().find(|golden| golden.name == row).expect("a row of that name");
+    check_built(golden, config, num_classes);
+}
+
+fn check_built(golden: &Golden, config: &dyn arch::Config, num_classes: i64) -> f64 {
     let store = nn::VarStore::new(Device::Cpu);
     let options = ModelOptions::default();
-    let builder = Builder::new(store.root(), Start::Initial, &options);
+    let builder = Builder::new(store.root(), Start::Blank, &options);
     let backbone = config.build(&builder).expect("a network");
-    let head =
-        crate::head::Head::new(&builder, &config.head(), backbone.embed_dim(), num_classes).expect("a head");
+    let head = (num_classes > 0).then(|| {
+        Head::new(&builder, &config.head(), backbone.embed_dim(), num_classes).expect("a classifier")
+    });
     let variables = store.variables().into_iter().collect();
     check_shapes(golden, &variables, &*backbone);
     fill(&variables);
     let forward = golden.forward.as_ref().expect("a forward pass");
-    let logits = |features: &Features, train| head.forward(features, 0.0, train).expect("logits");
-    check_forward(row, forward, &*backbone, &logits);
+    let logits = |features: &Features, train| match &head {
+        Some(head) => head.forward(features, 0.0, train).expect("logits"),
+        None => features.pooled.shallow_clone(),
+    };
+    check_forward(&golden.name, forward, &*backbone, &logits)
 }
 
 fn check_named(golden: &Golden) -> f64 {
@@ -103,7 +120,7 @@ fn check_named(golden: &Golden) -> f64 {
         check_shapes(golden, &store.variables().into_iter().collect(), &*built.0);
         return 0.0;
     };
-    let model = Model::create(name, &ModelOptions::default()).expect("a model");
+    let model = Model::make(name, &ModelOptions::default(), Start::Blank).expect("a model");
     check_shapes(golden, &model.variables(), model.backbone());
     assert_eq!(model.info().parameters, golden.parameter_count, "{name}");
     assert_eq!(crate::model_info(name).expect("known").parameters, golden.parameter_count, "{name}");
@@ -217,16 +234,15 @@ fn check_gradients(model: &Model, x: &Tensor, train: bool, golden: &Gradients) {
     assert!(worst < 1e-3, "{} gradients differ by {worst:e} (train: {train})", model.name());
 }
 
-fn fill(variables: &BTreeMap<String, Tensor>) {
+pub(crate) fn fill(variables: &BTreeMap<String, Tensor>) {
     let _no_grad = tch::no_grad_guard();
     for (name, variable) in variables {
-        let mut variable = variable.shallow_clone();
-        variable.copy_(&filled(name, &variable.size()));
+        variable.shallow_clone().set_data(&filled(name, &variable.size()));
     }
 }
 
 /// `common.py` states these rules.
-fn filled(name: &str, shape: &[i64]) -> Tensor {
+pub(crate) fn filled(name: &str, shape: &[i64]) -> Tensor {
     let u = uniform(name, shape.iter().product::<i64>() as usize);
     let fan_in: i64 = shape.iter().skip(1).product();
     let last = name.rsplit('.').next().expect("a name");
@@ -245,7 +261,7 @@ fn filled(name: &str, shape: &[i64]) -> Tensor {
 /// Parts of the names of what is added to activations.
 const ADDED: [&str; 5] = ["bias", "token", "pos_embed", "latent", "running_mean"];
 
-fn input(shape: &[i64]) -> Tensor {
+pub(crate) fn input(shape: &[i64]) -> Tensor {
     tensor(shape, uniform("input", shape.iter().product::<i64>() as usize).map(|u| 3.0 * (u - 0.5)))
 }
 

@@ -49,7 +49,7 @@ impl Model {
         Self::make(name, options, Start::Initial)
     }
 
-    fn make(name: &str, options: &ModelOptions, start: Start) -> Result<Self, Error> {
+    pub(crate) fn make(name: &str, options: &ModelOptions, start: Start) -> Result<Self, Error> {
         let resolved = arch::resolve(name)?;
         check(&resolved, options)?;
         let num_classes = options.num_classes.unwrap_or(resolved.num_classes);

@@ -4,6 +4,7 @@ mod resnet;
 mod vit;
 
 use crate::arch::Architecture;
+pub use vit::{MaeDecoder, MaeDecoderConfig};
 
 /// Every family's table.
 pub(crate) const TABLES: &[&[Architecture]] = &[resnet::ARCHITECTURES, vit::ARCHITECTURES];

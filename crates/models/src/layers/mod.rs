@@ -2,24 +2,32 @@
 //! every call fallible. Cloning a layer gives another handle on the same parameters.
 
 mod activation;
+mod attention;
+mod attention_pool;
 mod block;
 mod conv;
 mod drop;
+mod glu;
 mod layer_scale;
 mod linear;
 mod mlp;
 mod norm;
 mod squeeze_excite;
+mod token_norm;
 
 pub(crate) use activation::Activation;
+pub(crate) use attention::{attend, heads};
+pub(crate) use attention_pool::AttentionPool;
 pub(crate) use block::{Block, run};
 pub(crate) use conv::{Conv2d, ConvConfig, Padding};
 pub(crate) use drop::{DropPath, dropout};
+pub(crate) use glu::SwiGlu;
 pub(crate) use layer_scale::LayerScale;
 pub(crate) use linear::{Linear, LinearConfig};
 pub(crate) use mlp::Mlp;
 pub(crate) use norm::{BatchNorm2d, BatchNormConfig, GroupNorm, LayerNorm, LayerNorm2d};
 pub(crate) use squeeze_excite::SqueezeExcite;
+pub(crate) use token_norm::{NormKind, TokenNorm};
 
 use std::ops::Deref;
 use tch::Tensor;
