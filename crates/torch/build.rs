@@ -11,7 +11,8 @@ use std::path::{Path, PathBuf};
 /// The release whose interface the C++ files are written to, the one of `tch` 0.24.
 const NEEDED: &str = "2.11";
 
-const SOURCES: [&str; 3] = ["shim/error.cpp", "shim/tensor.cpp", "shim/checkpoint.cpp"];
+const SOURCES: [&str; 5] =
+    ["shim/error.cpp", "shim/tensor.cpp", "shim/checkpoint.cpp", "shim/modes.cpp", "shim/optim.cpp"];
 
 fn main() -> Result<(), Box<dyn Error>> {
     println!("cargo::rerun-if-changed=build.rs");

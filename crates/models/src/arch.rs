@@ -175,7 +175,11 @@ pub(crate) fn resolve(name: &str) -> Result<Resolved, Error> {
 }
 
 /// The `count` candidates that look most like `name`, nearest first.
-fn nearest<'a>(name: &str, candidates: impl Iterator<Item = &'a str>, count: usize) -> Vec<&'a str> {
+pub(crate) fn nearest<'a>(
+    name: &str,
+    candidates: impl Iterator<Item = &'a str>,
+    count: usize,
+) -> Vec<&'a str> {
     let name = name.to_lowercase();
     let mut ranked: Vec<_> =
         candidates.map(|c| (strsim::normalized_damerau_levenshtein(&name, c), c)).collect();

@@ -3,7 +3,9 @@
 use crate::arch::{self, Resolved};
 use crate::{Error, Model, ModelOptions, Preprocessing};
 use serde::Serialize;
+use std::collections::BTreeMap;
 use std::fmt;
+use tch::Tensor;
 
 /// What the tables know about a name.
 #[derive(Clone, Debug, PartialEq, Serialize)]
@@ -68,6 +70,16 @@ pub fn model_info(name: &str) -> Result<ModelInfo, Error> {
     Ok(ModelInfo::new(name, &resolved, blank.embed_dim, blank.parameters(), num_classes))
 }
 
+/// The parameters and buffers of `name`, without making the model.
+///
+/// # Errors
+/// An unknown name or tag; the nearest are listed.
+pub fn parameter_table(name: &str) -> Result<ParameterTable, Error> {
+    let resolved = arch::resolve(name)?;
+    let blank = resolved.architecture.blank(&ModelOptions::default(), resolved.num_classes)?;
+    Ok(ParameterTable::new(blank.tensors))
+}
+
 /// One row of a [`ParameterTable`].
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
@@ -84,15 +96,21 @@ pub struct Parameter {
 #[derive(Clone, Debug)]
 pub struct ParameterTable(pub Vec<Parameter>);
 
-impl Model {
-    /// Every parameter and buffer with its shape.
-    pub fn parameter_table(&self) -> ParameterTable {
-        let row = |(name, tensor): (String, tch::Tensor)| Parameter {
+impl ParameterTable {
+    fn new(tensors: BTreeMap<String, Tensor>) -> Self {
+        let row = |(name, tensor): (String, Tensor)| Parameter {
             name,
             shape: tensor.size(),
             trainable: tensor.requires_grad(),
         };
-        ParameterTable(self.variables().into_iter().map(row).collect())
+        Self(tensors.into_iter().map(row).collect())
+    }
+}
+
+impl Model {
+    /// Every parameter and buffer with its shape.
+    pub fn parameter_table(&self) -> ParameterTable {
+        ParameterTable::new(self.variables())
     }
 }
 

@@ -3,7 +3,7 @@
 use crate::arch::{self, Resolved, Sizes};
 use crate::builder::{Builder, Start, Switches};
 use crate::head::Head;
-use crate::weights::{self, LoadReport};
+use crate::weights::{self, LoadReport, StateDict};
 use crate::{Backbone, Error, Features, ModelInfo, ModelOptions, Preprocessing, Taps};
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -74,24 +74,31 @@ impl Model {
         Ok(Self { name, resolved, options, num_classes, backbone, head, var_store, own, switches })
     }
 
-    /// Makes the model called `name` and loads a weight file into it, as [`Self::load_weights`] does. The classifier has
-    /// as many classes as the file's; a file without one gives a model without one.
+    /// Makes the model called `name` and loads a weight file into it, as [`Self::load_weights`] does. Unless
+    /// `options` say otherwise, the classifier has as many classes as the file's; a file without one gives a model
+    /// without one.
     ///
     /// # Errors
     /// Those of [`Self::create`] and [`Self::load_weights`].
     pub fn from_weights(
         name: &str,
         path: impl AsRef<Path>,
-        device: Device,
+        options: &ModelOptions,
     ) -> Result<(Self, LoadReport), Error> {
         let resolved = arch::resolve(name)?;
-        let file = weights::WeightFile::read(path.as_ref())?;
+        check(&resolved, options)?;
+        let architecture = resolved.architecture;
+        let mut state = StateDict::read(path)?;
+        let blank = architecture.blank(options, resolved.num_classes)?;
+        weights::adapt(&mut state, architecture, &blank.tensors, options)?;
         // With a classifier that cannot be the architecture's, loading lists it among all that does not fit.
-        let blank = resolved.architecture.blank(&ModelOptions::default(), 0)?;
-        let num_classes = file.classes(resolved.architecture.config.head().name, blank.embed_dim)?;
-        let options = ModelOptions { num_classes, device, ..ModelOptions::default() };
-        let mut model = Self::make(name, &options, Start::Initial)?;
-        let report = model.load(&file)?;
+        let num_classes = match options.num_classes {
+            None => state.classes(architecture.config.head().name, blank.embed_dim),
+            given => given,
+        };
+        // Blank: every value comes from the file.
+        let mut model = Self::make(name, &ModelOptions { num_classes, ..*options }, Start::Blank)?;
+        let report = model.fit(state)?;
         Ok((model, report))
     }
 
@@ -167,15 +174,20 @@ impl Model {
         &mut self.var_store
     }
 
-    /// Loads a safetensors file with timm's names in f64, f32, f16 or bf16, converted to the model's kind. Batch
-    /// normalisation's `num_batches_tracked` is passed over; a classifier in the file is left out, and reported,
-    /// when the model has none.
+    /// Loads a weight file of any format that [`StateDict::read`] knows, in f64, f32, f16 or bf16, converted to the model's
+    /// kind. Other publishers' names are turned into timm's. Batch normalisation's `num_batches_tracked` is passed over; a
+    /// classifier in the file is left out, and reported, when the model has none.
+    ///
+    /// On the CPU, parameters of the file's kind stay in the mapped file until they are changed: it must not be cut short
+    /// or rewritten in place while the model lives. Replacing it by another, as [`Self::save_weights`] does, is safe.
     ///
     /// # Errors
     /// When the file cannot be read, is damaged, or does not fit: [`Error::Mismatch`] lists every tensor at fault.
     /// The model is then unchanged.
     pub fn load_weights(&mut self, path: impl AsRef<Path>) -> Result<LoadReport, Error> {
-        self.load(&weights::WeightFile::read(path.as_ref())?)
+        let mut state = StateDict::read(path)?;
+        weights::adapt(&mut state, self.resolved.architecture, &self.variables(), &self.options)?;
+        self.fit(state)
     }
 
     /// Saves every parameter and buffer as safetensors under timm's names, so that PyTorch's strict
@@ -187,14 +199,14 @@ impl Model {
         weights::save(path.as_ref(), self.resolved.architecture.name, &self.variables())
     }
 
-    fn load(&mut self, file: &weights::WeightFile) -> Result<LoadReport, Error> {
+    fn fit(&mut self, state: StateDict) -> Result<LoadReport, Error> {
         let target = weights::Target {
             model: &self.name,
-            head: self.resolved.architecture.config.head().name,
+            head: self.resolved.architecture.config.head(),
             has_head: self.head.is_some(),
             variables: self.variables(),
         };
-        weights::load(file, target)
+        weights::fit(state, target)
     }
 
     /// The architecture that the name stands for.

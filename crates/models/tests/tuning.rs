@@ -58,7 +58,8 @@ fn some_classes_can_be_kept_in_another_order() {
     // What is saved is what is left.
     let file = tempfile::NamedTempFile::new().unwrap();
     model.save_weights(file.path()).unwrap();
-    let (loaded, _) = Model::from_weights("resnet18_cifar_w16", file.path(), Device::Cpu).unwrap();
+    let (loaded, _) =
+        Model::from_weights("resnet18_cifar_w16", file.path(), &ModelOptions::default()).unwrap();
     assert_eq!(forward(&loaded, &x, false), forward(&model, &x, false));
 }
 

@@ -89,7 +89,9 @@ class Autocast {
 struct VisrepSurroundings {
   std::vector<RandomState> random;
   std::vector<Autocast> autocast;
-  bool cache;
+  // Whether autocast keeps its casts of weights. A second run does not: no guard's end would drop them, and weights
+  // change before the next.
+  bool keep_casts = false;
 
   void restore() const {
     for (const auto& state : random) {
@@ -98,7 +100,7 @@ struct VisrepSurroundings {
     for (const auto& state : autocast) {
       state.restore();
     }
-    at::autocast::set_autocast_cache_enabled(cache);
+    at::autocast::set_autocast_cache_enabled(keep_casts);
   }
 
   VisrepSurroundings now() const {
@@ -218,14 +220,8 @@ class Checkpoint : public torch::autograd::Node {
 
 }  // namespace
 
-extern "C" bool visrep_grad_enabled() noexcept {
-  return at::GradMode::is_enabled();
-}
-
-// Notes the surroundings, to be called before the closure is run for the first time, and switches autocast's cache
-// of weights off: what is cached without gradients must not be found by those who need them. Undone by
-// `visrep_checkpoint_leave`.
-extern "C" char* visrep_checkpoint_enter(
+// Notes the surroundings, to be called before the closure is run for the first time.
+extern "C" char* visrep_checkpoint_begin(
     Tensor* const* inputs,
     size_t count,
     VisrepSurroundings** result) noexcept {
@@ -242,17 +238,11 @@ extern "C" char* visrep_checkpoint_enter(
         surroundings->autocast.emplace_back(device.type());
       }
     }
-    surroundings->cache = at::autocast::is_autocast_cache_enabled();
     *result = surroundings.release();
-    at::autocast::set_autocast_cache_enabled(false);
   });
 }
 
-extern "C" void visrep_checkpoint_leave(const VisrepSurroundings* surroundings) noexcept {
-  at::autocast::set_autocast_cache_enabled(surroundings->cache);
-}
-
-extern "C" void visrep_checkpoint_free(VisrepSurroundings* surroundings) noexcept {
+extern "C" void visrep_checkpoint_abandon(VisrepSurroundings* surroundings) noexcept {
   delete surroundings;
 }
 
@@ -271,7 +261,6 @@ extern "C" char* visrep_checkpoint_attach(
       held->drop(held->data);
       delete held;
     });
-    taken->cache = false;
     variable_list list = visrep::tensors(inputs, count);
     bool shares = false;
     for (const auto& input : list) {

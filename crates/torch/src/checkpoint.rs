@@ -13,8 +13,8 @@ use torch_sys::C_tensor;
 
 use crate::Error;
 use crate::shim::{self, Closure, Surroundings, Text};
-use crate::shim::{visrep_checkpoint_attach, visrep_checkpoint_enter, visrep_checkpoint_free};
-use crate::shim::{visrep_checkpoint_leave, visrep_grad_enabled, visrep_set_text};
+use crate::shim::{visrep_checkpoint_abandon, visrep_checkpoint_attach, visrep_checkpoint_begin};
+use crate::shim::{visrep_grad_enabled, visrep_set_text};
 
 thread_local! {
     static RECOMPUTING: Cell<bool> = const { Cell::new(false) };
@@ -66,13 +66,13 @@ where
     if !unsafe { visrep_grad_enabled() } {
         return f(inputs.map(Tensor::shallow_clone));
     }
-    let entered = Entered::new(inputs)?;
+    let noted = Noted::new(inputs)?;
     let output = {
         // Unlike `tch::no_grad`, the guard puts the mode back when `f` panics.
         let _no_grad = tch::no_grad_guard();
         f(inputs.map(Tensor::shallow_clone))?
     };
-    let surroundings = entered.leave();
+    let surroundings = noted.into_raw();
     let pointers = shim::pointers(inputs);
     let closure =
         Closure { data: Box::into_raw(Box::new(f)).cast(), call: call::<N, E, F>, drop: drop_closure::<F> };
@@ -86,37 +86,32 @@ where
     Ok(attached?)
 }
 
-/// The time between noting the surroundings of a first run and the end of it.
-struct Entered(*mut Surroundings);
+/// What was noted before the first run.
+struct Noted(*mut Surroundings);
 
-impl Entered {
+impl Noted {
     fn new<const N: usize>(inputs: [&Tensor; N]) -> Result<Self, Error> {
         let pointers = shim::pointers(inputs);
         let mut surroundings = std::ptr::null_mut();
         // SAFETY: the tensors are borrowed for the call, which writes one pointer.
         let message =
-            unsafe { visrep_checkpoint_enter(pointers.as_ptr(), pointers.len(), &raw mut surroundings) };
+            unsafe { visrep_checkpoint_begin(pointers.as_ptr(), pointers.len(), &raw mut surroundings) };
         shim::check("Generator::get_state", message)?;
         Ok(Self(surroundings))
     }
 
-    /// Ends it, and gives what was noted to be kept for the second run.
-    fn leave(mut self) -> *mut Surroundings {
-        // SAFETY: they are ours and alive.
-        unsafe { visrep_checkpoint_leave(self.0) };
-        std::mem::replace(&mut self.0, std::ptr::null_mut())
+    /// Gives it away.
+    fn into_raw(self) -> *mut Surroundings {
+        let surroundings = self.0;
+        std::mem::forget(self);
+        surroundings
     }
 }
 
-impl Drop for Entered {
+impl Drop for Noted {
     fn drop(&mut self) {
-        if !self.0.is_null() {
-            // SAFETY: they are ours, alive, and used no more.
-            unsafe {
-                visrep_checkpoint_leave(self.0);
-                visrep_checkpoint_free(self.0);
-            }
-        }
+        // SAFETY: it is ours, alive, and used no more.
+        unsafe { visrep_checkpoint_abandon(self.0) };
     }
 }
 

@@ -108,4 +108,20 @@ pub enum Error {
         /// Why not.
         reason: &'static str,
     },
+    /// Operations cannot be cast to this kind.
+    #[error("autocast to {kind:?} is not possible: choose BFloat16 or Half")]
+    AutocastKind {
+        /// The kind that was asked for.
+        kind: Kind,
+    },
+    /// Lists that belong together differ in length.
+    #[error("{call}: one list has {expected} tensors and another that belongs to it {found}")]
+    ListLengths {
+        /// LibTorch's name of what was called.
+        call: &'static str,
+        /// The length of the first list.
+        expected: usize,
+        /// The length of a list that differs.
+        found: usize,
+    },
 }

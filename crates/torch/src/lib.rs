@@ -13,21 +13,33 @@
 //! # Ok::<(), visrep_torch::Error>(())
 //! ```
 
+mod autocast;
 mod checkpoint;
 mod cuda;
 mod device;
 mod error;
+mod foreach;
 mod format;
+mod fused;
+mod inference;
+mod linear;
 mod mapped;
 mod shim;
+mod switches;
 mod threads;
 mod version;
 
+pub use autocast::{Autocast, CpuBf16, autocast_kind, cpu_bf16};
 pub use checkpoint::{checkpoint, recomputing};
 pub use cuda::{CudaLibraries, load_cuda_libraries};
 pub use device::DeviceChoice;
 pub use error::Error;
+pub use foreach::{clip_grad_norm_, foreach_add_, foreach_lerp_, foreach_mul_, global_norm};
 pub use format::{channels_last, contiguous, is_channels_last};
+pub use fused::{AdamWState, AdamWStep, SgdStep, fused_adamw_, fused_sgd_};
+pub use inference::{InferenceMode, is_inference};
+pub use linear::linear;
 pub use mapped::MappedFile;
+pub use switches::CudaSwitches;
 pub use threads::set_threads;
 pub use version::{Version, check_version, version};

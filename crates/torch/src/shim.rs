@@ -2,7 +2,7 @@
 
 use std::ffi::{CStr, c_char, c_void};
 
-use tch::{Kind, Tensor};
+use tch::{Device, Kind, Tensor};
 use torch_sys::C_tensor;
 
 use crate::Error;
@@ -28,6 +28,12 @@ pub(crate) struct Text {
 /// What a checkpointed computation depends on besides its inputs.
 #[repr(C)]
 pub(crate) struct Surroundings {
+    _private: [u8; 0],
+}
+
+/// A `c10::InferenceMode`.
+#[repr(C)]
+pub(crate) struct InferenceGuard {
     _private: [u8; 0],
 }
 
@@ -57,13 +63,75 @@ unsafe extern "C" {
     ) -> Message;
 
     pub(crate) fn visrep_grad_enabled() -> bool;
-    pub(crate) fn visrep_checkpoint_enter(
+    pub(crate) fn visrep_inference_enter(result: *mut *mut InferenceGuard) -> Message;
+    pub(crate) fn visrep_inference_leave(guard: *mut InferenceGuard);
+    pub(crate) fn visrep_is_inference(tensor: *const C_tensor) -> bool;
+    pub(crate) fn visrep_autocast_get(device_type: i8, enabled: *mut bool, scalar_type: *mut i32) -> Message;
+    pub(crate) fn visrep_autocast_set(device_type: i8, enabled: bool, scalar_type: i32) -> Message;
+    pub(crate) fn visrep_autocast_begin();
+    pub(crate) fn visrep_autocast_end();
+    pub(crate) fn visrep_cpu_has(name: *const c_char, result: *mut bool) -> Message;
+    pub(crate) fn visrep_switches_get(
+        tf32: *mut bool,
+        benchmark: *mut bool,
+        deterministic: *mut bool,
+    ) -> Message;
+    pub(crate) fn visrep_switches_set(tf32: bool, benchmark: bool, deterministic: bool) -> Message;
+
+    pub(crate) fn visrep_fused_adamw(
+        parameters: *const *const C_tensor,
+        gradients: *const *const C_tensor,
+        exp_avgs: *const *const C_tensor,
+        exp_avg_sqs: *const *const C_tensor,
+        steps: *const *const C_tensor,
+        count: usize,
+        lr: f64,
+        beta1: f64,
+        beta2: f64,
+        eps: f64,
+        weight_decay: f64,
+    ) -> Message;
+    pub(crate) fn visrep_fused_sgd(
+        parameters: *const *const C_tensor,
+        gradients: *const *const C_tensor,
+        momentum_buffers: *const *const C_tensor,
+        count: usize,
+        lr: f64,
+        momentum: f64,
+        weight_decay: f64,
+        nesterov: bool,
+    ) -> Message;
+    pub(crate) fn visrep_foreach_mul(list: *const *const C_tensor, count: usize, factor: f64) -> Message;
+    pub(crate) fn visrep_foreach_add(
+        list: *const *const C_tensor,
+        others: *const *const C_tensor,
+        count: usize,
+        alpha: f64,
+    ) -> Message;
+    pub(crate) fn visrep_foreach_lerp(
+        list: *const *const C_tensor,
+        ends: *const *const C_tensor,
+        count: usize,
+        weight: f64,
+    ) -> Message;
+    pub(crate) fn visrep_global_norm(
+        list: *const *const C_tensor,
+        count: usize,
+        result: *mut *mut C_tensor,
+    ) -> Message;
+    pub(crate) fn visrep_clip_norm(
+        list: *const *const C_tensor,
+        count: usize,
+        max_norm: f64,
+        result: *mut *mut C_tensor,
+    ) -> Message;
+
+    pub(crate) fn visrep_checkpoint_begin(
         inputs: *const *const C_tensor,
         count: usize,
         result: *mut *mut Surroundings,
     ) -> Message;
-    pub(crate) fn visrep_checkpoint_leave(surroundings: *const Surroundings);
-    pub(crate) fn visrep_checkpoint_free(surroundings: *mut Surroundings);
+    pub(crate) fn visrep_checkpoint_abandon(surroundings: *mut Surroundings);
     pub(crate) fn visrep_checkpoint_attach(
         inputs: *const *const C_tensor,
         count: usize,
@@ -109,6 +177,24 @@ pub(crate) fn into_raw(mut tensor: Tensor) -> *mut C_tensor {
     let pointer = tensor.as_mut_ptr();
     std::mem::forget(tensor);
     pointer
+}
+
+/// Checks that lists which belong together are of one length.
+pub(crate) fn check_lengths(call: &'static str, expected: usize, lengths: &[usize]) -> Result<(), Error> {
+    match lengths.iter().find(|length| **length != expected) {
+        None => Ok(()),
+        Some(length) => Err(Error::ListLengths { call, expected, found: *length }),
+    }
+}
+
+/// LibTorch's number of a kind of device (`c10/core/DeviceType.h`).
+pub(crate) fn device_type(device: Device) -> i8 {
+    match device {
+        Device::Cpu => 0,
+        Device::Cuda(_) => 1,
+        Device::Vulkan => 10,
+        Device::Mps => 13,
+    }
 }
 
 /// LibTorch's number of an element type (`c10/core/ScalarType.h`).

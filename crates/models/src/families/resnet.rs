@@ -79,7 +79,8 @@ impl arch::Config for Config {
             Stem::Cifar => {
                 let interpolation = Interpolation::Bicubic;
                 let (mean, std) = (CIFAR_MEAN, CIFAR_STD);
-                (Preprocessing { input_size: 32, crop_pct: 1.0, interpolation, mean, std }, 10)
+                let default = Preprocessing::default();
+                (Preprocessing { input_size: 32, crop_pct: 1.0, interpolation, mean, std, ..default }, 10)
             }
         }
     }

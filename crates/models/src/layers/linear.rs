@@ -64,6 +64,6 @@ impl Linear {
     }
 
     pub(crate) fn forward(&self, x: &Tensor) -> Result<Tensor, TchError> {
-        x.f_linear(&self.weight, self.bias.as_deref())
+        visrep_torch::linear(x, &self.weight, self.bias.as_deref())
     }
 }

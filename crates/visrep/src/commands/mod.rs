@@ -9,13 +9,14 @@ mod models;
 pub mod output;
 mod preprocess;
 mod train;
+mod weights;
 
 use anyhow::Result;
 use clap::{Args, Parser, Subcommand};
 use std::path::Path;
 use std::process::ExitCode;
 use tch::Device;
-use visrep_models::Model;
+use visrep_models::{Model, ModelOptions};
 
 /// Learn visual representations, and measure how good they are.
 #[derive(Parser)]
@@ -54,6 +55,7 @@ enum Command {
     Corrupt(corrupt::Corrupt),
     Models(models::Models),
     Data(data::Data),
+    Weights(weights::Weights),
 }
 
 impl Cli {
@@ -69,6 +71,7 @@ impl Cli {
             Command::Corrupt(command) => command.run().map(|()| ExitCode::SUCCESS),
             Command::Models(command) => command.run().map(|()| ExitCode::SUCCESS),
             Command::Data(command) => command.run().map(|()| ExitCode::SUCCESS),
+            Command::Weights(command) => command.run(),
         }
     }
 }
@@ -94,7 +97,8 @@ impl DeviceArg {
 
 /// A model with a user's weights; what is odd about them goes to standard error.
 pub fn open_model(name: &str, weights: &Path, device: Device) -> Result<Model> {
-    let (model, report) = Model::from_weights(name, weights, device)?;
+    let (model, report) =
+        Model::from_weights(name, weights, &ModelOptions { device, ..ModelOptions::default() })?;
     if !report.non_finite.is_empty() {
         eprintln!("warning: {report}");
     }

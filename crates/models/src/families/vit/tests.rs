@@ -1,7 +1,7 @@
 //! Against the peers: every architecture, the fixed tables, resampling, other patch sizes, masked autoencoders.
 
 use super::checks::{Summary, checks, error};
-use super::config::{Config, Resampling, Scheme};
+use super::config::{BlockKind, Config, Resampling, Scheme};
 use super::mae::{MaeDecoder, MaeDecoderConfig};
 use super::sincos::Table;
 use super::{ARCHITECTURES, Vit, resample};
@@ -100,6 +100,45 @@ fn patches_change_their_size_and_gradients_reach_the_kernels() {
     vit.set_patch_size(16).expect("its own size");
     assert_eq!(logits(&x).expect("logits"), before);
     assert!(vit.set_patch_size(0).is_err());
+}
+
+#[test]
+fn parameters_start_as_timms() {
+    let networks: BTreeMap<String, BTreeMap<String, [f64; 2]>> = checks("initial");
+    assert_eq!(networks.len(), 9);
+    for (name, expected) in networks {
+        let config = match name.as_str() {
+            "plain" => TINY,
+            "map" => TINY.attention_pool(),
+            "swiglu" => TINY.swiglu(64).layer_scale(1e-5).registers(4),
+            "post_norm" => TINY.block(BlockKind::PostNorm).layer_scale(1e-5),
+            "parallel" => TINY.block(BlockKind::Parallel).without_qkv_bias().layer_scale(1e-5),
+            "differential" => TINY.block(BlockKind::Differential),
+            "many" => TINY.block(BlockKind::Many(2)).layer_scale(1e-5),
+            "distilled" => TINY.distilled(),
+            "moco_v3" => TINY.start(Scheme::MocoV3),
+            other => panic!("{other}"),
+        };
+        let store = nn::VarStore::new(Device::Cpu);
+        let options = ModelOptions::default();
+        let builder = Builder::new(store.root(), Start::Initial, &options);
+        let _vit = Vit::new(&builder, &config).expect("a network");
+        let spec = crate::arch::Config::head(&config);
+        let _head = Head::new(&builder, &spec, 64, 10).expect("a head");
+        for (parameter, tensor) in store.variables() {
+            // timm's MoCo v3 start leaves the patches to PyTorch's default; MoCo v3's own code does not.
+            if name == "moco_v3" && parameter.starts_with("patch_embed") {
+                continue;
+            }
+            let [mean, std] = expected[&parameter];
+            let x = tensor.to_kind(Kind::Double);
+            let got = [x.mean(None).double_value(&[]), x.std(false).double_value(&[])];
+            // Both are samples: within six of their deviations, by the count of values.
+            let allowed = 6.0 * std.max(got[1]) * (2.0 / x.numel() as f64).sqrt() + 1e-12;
+            let apart = (got[0] - mean).abs().max((got[1] - std).abs());
+            assert!(apart <= allowed, "{name}: {parameter} starts as {got:?}, timm's as {:?}", [mean, std]);
+        }
+    }
 }
 
 #[derive(Deserialize)]

@@ -84,9 +84,14 @@ fn drop_unused(tensors: &mut Tensors, target: &Tensors, notes: &mut Vec<String>)
     let unused = |name: &str| {
         let (first, rest) = name.split_once('.').unwrap_or((name, ""));
         match first {
-            "mask_token" | "pooler" | "pre_logits" => true,
-            // A perceptron in the head's place: MoCo v3's and others' projections.
-            "head" => rest.starts_with(|c: char| c.is_ascii_digit()),
+            "mask_token" | "pooler" => true,
+            // Between pooling and classifier: without it a classifier reads what it was not trained on.
+            "pre_logits" => !target.contains_key("head.weight"),
+            // A perceptron in the head's place: MoCo v3's, DINO's and others' projections.
+            "head" => {
+                rest.starts_with(|c: char| c.is_ascii_digit())
+                    || ["mlp.", "last_layer."].iter().any(|part| rest.starts_with(part))
+            }
             _ => first.starts_with("decoder_"),
         }
     };
