@@ -45,10 +45,10 @@ impl AttentionPool {
     /// (N, T, C) to (N, C).
     pub(crate) fn forward(&self, x: &Tensor) -> Result<Tensor, Error> {
         let q = self.q.forward(&self.latent)?.f_expand([x.size()[0], -1, -1], false)?;
-        let kv = self.kv.forward(x)?.f_chunk(2, -1)?;
-        let [k, v] = kv.as_slice() else { unreachable!("two chunks were asked for") };
-        let split = |x: &Tensor| heads(x, self.heads);
-        let x = self.proj.forward(&attend(&split(&q)?, &split(k)?, &split(v)?)?)?;
+        let (kv, width) = (self.kv.forward(x)?, q.size()[2]);
+        let k = heads(&kv.f_narrow(-1, 0, width)?, self.heads)?;
+        let v = heads(&kv.f_narrow(-1, width, width)?, self.heads)?;
+        let x = self.proj.forward(&attend(&heads(&q, self.heads)?, &k, &v)?)?;
         let x = x.f_add(&self.mlp.forward(&self.norm.forward(&x)?)?)?;
         Ok(x.f_select(1, 0)?)
     }

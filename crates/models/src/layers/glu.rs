@@ -11,6 +11,7 @@ use tch::Tensor;
 pub(crate) struct SwiGlu {
     fc1: Linear,
     fc2: Linear,
+    hidden: i64,
 }
 
 impl SwiGlu {
@@ -18,26 +19,25 @@ impl SwiGlu {
     /// value and not the gate, starts as a gate would: weight near 0, bias 1.
     pub(crate) fn new(builder: &Builder<'_>, width: i64, hidden: i64) -> Result<Self, Error> {
         let path = builder / "fc1";
+        let halves = |[gate, value]: [Init; 2], shape: &[i64]| {
+            Tensor::f_cat(&[gate.make(shape)?, value.make(shape)?], 0)
+        };
         let weight = path.computed("weight", &[2 * hidden, width], true, || {
-            let halves = [Init::Normal(0.02), Init::Normal(1e-6)];
-            let halves = halves.map(|init| init.make(&[hidden, width]));
-            let [gate, value] = halves;
-            Tensor::f_cat(&[gate?, value?], 0)
+            halves([Init::Normal(0.02), Init::Normal(1e-6)], &[hidden, width])
         })?;
         let bias = path.computed("bias", &[2 * hidden], true, || {
-            let halves = [Init::Constant(0.0), Init::Constant(1.0)].map(|init| init.make(&[hidden]));
-            let [gate, value] = halves;
-            Tensor::f_cat(&[gate?, value?], 0)
+            halves([Init::Constant(0.0), Init::Constant(1.0)], &[hidden])
         })?;
         Ok(Self {
             fc1: Linear::from_parts(weight, Some(bias)),
             fc2: Linear::new(&(builder / "fc2"), LinearConfig::normal02(hidden, width))?,
+            hidden,
         })
     }
 
     pub(crate) fn forward(&self, x: &Tensor) -> Result<Tensor, Error> {
-        let halves = self.fc1.forward(x)?.f_chunk(2, -1)?;
-        let [gate, value] = halves.as_slice() else { unreachable!("two chunks were asked for") };
-        Ok(self.fc2.forward(&Activation::Silu.apply(gate)?.f_mul(value)?)?)
+        let both = self.fc1.forward(x)?;
+        let gate = Activation::Silu.apply(&both.f_narrow(-1, 0, self.hidden)?)?;
+        Ok(self.fc2.forward(&gate.f_mul(&both.f_narrow(-1, self.hidden, self.hidden)?)?)?)
     }
 }

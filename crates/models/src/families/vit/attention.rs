@@ -49,9 +49,9 @@ impl Attention {
                 attend(&q, &k, &qkv.f_select(0, 2)?)?
             }
             Some(differential) => {
-                let parts = qkv.f_chunk(3, -1)?;
-                let [q, k, v] = parts.as_slice() else { unreachable!("three chunks were asked for") };
-                differential.attend(q, k, v, self.heads)?
+                let width = qkv.size()[2] / 3;
+                let part = |i: i64| qkv.f_narrow(-1, i * width, width);
+                differential.attend(&part(0)?, &part(1)?, &part(2)?, self.heads)?
             }
         };
         self.proj.forward(&y)

@@ -3,7 +3,8 @@
 
 use super::block::Block;
 use super::check_keep;
-use super::config::{Config, Scheme};
+use super::config::Config;
+use super::scheme::Scheme;
 use super::sincos::Table;
 use crate::builder::{Builder, Start, Switches};
 use crate::init::Init;

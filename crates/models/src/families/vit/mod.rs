@@ -11,6 +11,7 @@ mod mae;
 mod parallel;
 mod position;
 mod resample;
+mod scheme;
 mod sincos;
 mod stem;
 mod table;

@@ -1,6 +1,7 @@
 //! The architectures, under timm's names; those that timm does not have come last.
 
-use super::config::{BlockKind, Config, Scheme};
+use super::config::{BlockKind, Config};
+use super::scheme::Scheme;
 use super::sincos::Table;
 use crate::arch::Architecture;
 

@@ -1,8 +1,9 @@
 //! Against the peers: every architecture, the fixed tables, resampling, other patch sizes, masked autoencoders.
 
 use super::checks::{Summary, checks, error};
-use super::config::{BlockKind, Config, Resampling, Scheme};
+use super::config::{BlockKind, Config, Resampling};
 use super::mae::{MaeDecoder, MaeDecoderConfig};
+use super::scheme::Scheme;
 use super::sincos::Table;
 use super::{ARCHITECTURES, Vit, resample};
 use crate::builder::{Builder, Start};
