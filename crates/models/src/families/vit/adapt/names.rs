@@ -18,6 +18,13 @@ struct Layout {
     rules: Rules,
 }
 
+const DINOV2: Rules = &[
+    ("vision_encoder.", ""),
+    ("register_tokens", "reg_token"),
+    ("mlp.w12.", "mlp.fc1."),
+    ("mlp.w3.", "mlp.fc2."),
+];
+
 const LAYOUTS: &[Layout] = &[
     Layout {
         whose: "the names of transformers",
@@ -128,16 +135,12 @@ const LAYOUTS: &[Layout] = &[
         ],
     },
     Layout {
-        whose: "DINOv2's names",
-        sign: "mask_token",
-        within: &[],
-        rules: &[
-            ("vision_encoder.", ""),
-            ("register_tokens", "reg_token"),
-            ("mlp.w12.", "mlp.fc1."),
-            ("mlp.w3.", "mlp.fc2."),
-        ],
+        whose: "TIPS v2's names",
+        sign: "vision_encoder.mask_token",
+        within: &["vision_encoder."],
+        rules: DINOV2,
     },
+    Layout { whose: "DINOv2's names", sign: "mask_token", within: &[], rules: DINOV2 },
     Layout {
         whose: "DeiT III's names",
         sign: ".gamma_1",

@@ -36,9 +36,10 @@ fn network(name: &str) -> (Config, i64) {
         "transformers CLIP" | "OpenAI CLIP" => (tiny.clip().quick(), 10),
         "timm, flexible" => (tiny.flexible(), 10),
         "DeiT III" => (tiny.deit3(), 10),
-        "DINOv2 registers" => (Config { mlp: MlpKind::SwiGlu, hidden: 64, ..scaled.registers(4) }, 0),
+        "DINOv2 registers" | "TIPS v2" => {
+            (Config { mlp: MlpKind::SwiGlu, hidden: 64, ..scaled.registers(4) }, 0)
+        }
         "big_vision npz, stacked" => (tiny.attention_pool(), 0),
-        "torchvision" => (tiny, 10),
         _ => (tiny, 10),
     }
 }
