@@ -104,9 +104,7 @@ pub fn open_model(name: Option<&str>, weights: &Path, device: Device) -> Result<
         None if weights.is_dir() => Model::from_hub(weights, &options)?,
         None => bail!("name the model that {} is for: --model resnet50", weights.display()),
     };
-    if !report.non_finite.is_empty() {
-        eprintln!("warning: {report}");
-    } else if !report.notes.is_empty() {
+    if !report.non_finite.is_empty() || !report.notes.is_empty() {
         eprintln!("{report}");
     }
     Ok(model)
