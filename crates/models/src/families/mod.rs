@@ -18,6 +18,7 @@ mod vit;
 mod wide_resnet;
 
 use crate::arch::Architecture;
+pub use vit::{MaeDecoder, MaeDecoderConfig};
 
 /// Every family's table.
 pub(crate) const TABLES: &[&[Architecture]] = &[
