@@ -79,18 +79,14 @@ pub enum Error {
 
     /// A file is not the one that was published.
     #[cfg(feature = "hub")]
-    #[error("{} is not the published file: its SHA-256 is {got}, {by} has {expected}; {advice}", path.display())]
+    #[error("{} is not the published file: its SHA-256 is {got}, {reason}", path.display())]
     Digest {
         /// The file.
         path: PathBuf,
         /// Its digest.
         got: String,
-        /// What it should be, or how that begins.
-        expected: String,
-        /// Who says so.
-        by: &'static str,
-        /// What was done, and what to do.
-        advice: &'static str,
+        /// What it should be according to whom, what was done, and what to do, as clauses.
+        reason: String,
     },
 
     /// A classifier cannot have this many classes.

@@ -53,7 +53,7 @@ impl Mismatch {
             false => "delete the file, if nothing else needs it, and run this again",
         };
         let Self { got, expected, by } = self;
-        Error::Digest { path: path.into(), got, expected, by, advice }
+        Error::Digest { path: path.into(), got, reason: format!("{by} has {expected}; {advice}") }
     }
 }
 
