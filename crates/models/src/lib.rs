@@ -62,5 +62,5 @@ pub use surgery::HeadStart;
 pub use tuning::{LayerGroup, MemoryFormat};
 pub use weights::{
     Difference, Format, LoadReport, Mismatch, Misshaped, StateDict, Suggestion, TensorDiff, Unread, diff,
-    dtype_name, suggest, suggest_architectures,
+    dtype_name, suggest_architectures,
 };

@@ -106,7 +106,6 @@ pub(crate) fn fit(state: StateDict, target: Target<'_>) -> Result<LoadReport, Er
 
 /// Everything that keeps the file from fitting, and the classifier tensors that it has beside.
 fn compare(state: &StateDict, target: &Target<'_>) -> (Mismatch, Vec<String>) {
-    let head_prefix = format!("{}.", target.head.name);
     let shapes = state.shapes();
     let mut mismatch = Mismatch {
         path: state.path().into(),
@@ -116,7 +115,7 @@ fn compare(state: &StateDict, target: &Target<'_>) -> (Mismatch, Vec<String>) {
         misshaped: Vec::new(),
         mistyped: Vec::new(),
         suggestions: Vec::new(),
-        head_prefix,
+        head: target.head,
     };
     for (name, variable) in &target.variables {
         let dtype = match (state.get(name), state.unread().get(name)) {

@@ -3,13 +3,9 @@
 use super::state::StateDict;
 use super::suggest::{Suggestion, suggest_architectures};
 use crate::Error;
+use crate::head::HeadSpec;
 use std::fmt;
 use std::path::PathBuf;
-
-/// How many architectures are suggested.
-const SUGGESTIONS: usize = 3;
-/// The least agreement worth a suggestion.
-const WORTH_TELLING: f64 = 0.4;
 
 /// A tensor whose shape differs between the model and the file.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -39,8 +35,8 @@ pub struct Mismatch {
     pub mistyped: Vec<(String, String)>,
     /// The architectures that the file is nearest to, the best first, unless only the classifier differs.
     pub suggestions: Vec<Suggestion>,
-    /// The prefix of the model's classifier, `fc.` or `head.`.
-    pub(super) head_prefix: String,
+    /// The model's classifier.
+    pub(super) head: HeadSpec,
 }
 
 impl Mismatch {
@@ -55,14 +51,12 @@ impl Mismatch {
     pub(super) fn with_suggestions(mut self, state: &StateDict) -> Result<Self, Error> {
         if !self.only_head() {
             self.suggestions = suggest_architectures(state)?;
-            self.suggestions.retain(|suggestion| suggestion.agreement >= WORTH_TELLING);
-            self.suggestions.truncate(SUGGESTIONS);
         }
         Ok(self)
     }
 
     fn only_head(&self) -> bool {
-        let in_head = |name: &str| name.starts_with(&self.head_prefix);
+        let in_head = |name: &str| self.head.owns(name);
         self.mistyped.is_empty()
             && self.unexpected.is_empty()
             && self.missing.iter().all(|(name, _)| in_head(name))
@@ -85,23 +79,28 @@ impl Mismatch {
                 }
             });
         }
-        self.prefix()
-            .map(|prefix| format!("the file's names begin with `{prefix}`: save it without that prefix"))
-            .or_else(|| {
-                let best = self.suggestions.first()?;
-                Some(match best.fits() {
-                    true => format!("the file fits `{}`", best.name),
-                    false => {
-                        let nearest: Vec<_> =
-                            self.suggestions.iter().map(|near| format!("`{}`", near.name)).collect();
-                        let percent = 100.0 * best.agreement;
-                        format!(
-                            "the file is nearest to {} ({percent:.0} % of the first's names and shapes)",
-                            nearest.join(", ")
-                        )
-                    }
-                })
-            })
+        let prefixed =
+            |prefix| format!("the file's names begin with `{prefix}`: save it without that prefix");
+        self.prefix().map(prefixed).or_else(|| self.suggested())
+    }
+
+    /// A clause on the architectures that the file is nearest to.
+    fn suggested(&self) -> Option<String> {
+        let best = self.suggestions.first()?;
+        let names: Vec<_> = self.suggestions.iter().map(|near| format!("`{}`", near.name)).collect();
+        let names = names.join(", ");
+        let architecture = self.model.split('.').next();
+        match best.fits {
+            // All names and shapes are right; what is wrong is told below.
+            true if self.suggestions.iter().any(|near| Some(near.name) == architecture) => None,
+            true => Some(format!("the file fits {names}")),
+            false => {
+                let percent = 100.0 * best.agreement;
+                Some(format!(
+                    "the file is nearest to {names} ({percent:.0} % of the first's names and shapes)"
+                ))
+            }
+        }
     }
 
     /// What stands before the names that would otherwise be the model's.

@@ -25,7 +25,7 @@ pub(crate) use fit::{Target, adapt, fit};
 pub use mismatch::{Mismatch, Misshaped};
 use state::Contents;
 pub use state::{Format, StateDict, Unread};
-pub use suggest::{Suggestion, suggest, suggest_architectures};
+pub use suggest::{Suggestion, suggest_architectures};
 pub(crate) use write::save;
 
 /// PyTorch's counter beside a batch normalisation: of no use at a fixed momentum, so neither missed nor kept.

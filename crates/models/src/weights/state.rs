@@ -182,13 +182,13 @@ impl StateDict {
     }
 
     /// The classes of the classifier kept under `head`, by the rows of its weight: 0 without one, `None` when the
-    /// weight is not (classes, `embed_dim`) and so not this architecture's.
+    /// weight is not (classes, `embed_dim`), perhaps as a 1×1 convolution, and so not this architecture's.
     pub(crate) fn classes(&self, head: &str, embed_dim: i64) -> Option<i64> {
         let name = format!("{head}.weight");
         let unread = self.contents.unread.get(&name).map(|weight| weight.shape.clone());
         let Some(shape) = self.get(&name).map(Tensor::size).or(unread) else { return Some(0) };
         match shape[..] {
-            [rows, columns] if rows > 0 && columns == embed_dim => Some(rows),
+            [rows, columns] | [rows, columns, 1, 1] if rows > 0 && columns == embed_dim => Some(rows),
             _ => None,
         }
     }

@@ -2,79 +2,66 @@
 
 use super::COUNTER;
 use super::state::StateDict;
-use crate::{Error, ModelOptions, arch};
+use crate::arch::{self, Architecture};
+use crate::{Error, ModelOptions};
 use std::collections::BTreeMap;
+
+/// The most architectures that are suggested.
+const SUGGESTIONS: usize = 3;
+/// The least agreement worth a suggestion.
+const WORTH_TELLING: f64 = 0.4;
+/// A name in another shape counts this much of one in the same: a network of another width or patch size is nearer than one
+/// of another family.
+const MISSHAPED: f64 = 0.25;
 
 /// How well an architecture fits a file.
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
 pub struct Suggestion {
     /// The architecture's name.
-    pub name: String,
-    /// From 0, nothing alike, to 1: every name and shape.
+    pub name: &'static str,
+    /// From 0, nothing alike, to 1: every name and shape, the classifier's included.
     pub agreement: f64,
-    /// How many names and shapes are the same.
-    pub same: usize,
-    /// How many of the architecture's names the file lacks.
-    pub missing: usize,
-    /// How many of the file's names the architecture lacks.
-    pub unexpected: usize,
-    /// How many names have another shape.
-    pub misshaped: usize,
+    /// Whether nothing but the classifier differs.
+    pub fits: bool,
 }
 
-impl Suggestion {
-    /// Whether nothing but the classifier could differ.
-    pub fn fits(&self) -> bool {
-        self.agreement > 0.0 && self.missing + self.unexpected + self.misshaped <= 2
-    }
-}
-
-/// A name in another shape counts this much of one in the same: a network of another width or patch size is nearer than one
-/// of another family.
-const MISSHAPED: f64 = 0.25;
-
-/// Ranks `candidates`, each a name with its parameters' shapes, by how well they fit `state`, the best first. Those that have
-/// no name in common are left out.
-pub fn suggest<'a>(
-    state: &StateDict,
-    candidates: impl IntoIterator<Item = (&'a str, BTreeMap<String, Vec<i64>>)>,
-) -> Vec<Suggestion> {
-    let mut file = state.shapes();
-    file.retain(|name, _| !name.ends_with(COUNTER));
-    let mut ranked: Vec<Suggestion> =
-        candidates.into_iter().map(|(name, shapes)| compare(&file, name, &shapes)).collect();
-    ranked.retain(|suggestion| suggestion.agreement > 0.0);
-    ranked.sort_by(|a, b| b.agreement.total_cmp(&a.agreement));
-    ranked
-}
-
-/// [`suggest`] with every architecture that there is.
+/// The architectures that `state` is of or nearest to, the best first: those that fit where there are any, and otherwise a
+/// few that have much in common with it. Names are compared as they are, before any family's adaptation.
 ///
 /// # Errors
 /// When LibTorch refuses to make one.
 pub fn suggest_architectures(state: &StateDict) -> Result<Vec<Suggestion>, Error> {
-    let mut candidates = Vec::new();
-    for architecture in arch::all() {
-        let (_, num_classes) = architecture.config.untagged();
-        let blank = architecture.blank(&ModelOptions::default(), num_classes)?;
-        let shapes = blank.tensors.into_iter().map(|(name, tensor)| (name, tensor.size())).collect();
-        candidates.push((architecture.name, shapes));
-    }
-    Ok(suggest(state, candidates))
+    let mut file = state.shapes();
+    file.retain(|name, _| !name.ends_with(COUNTER));
+    let mut ranked =
+        arch::all().map(|architecture| compare(&file, architecture)).collect::<Result<Vec<_>, Error>>()?;
+    ranked.sort_by(|a, b| b.agreement.total_cmp(&a.agreement));
+    let fitting = ranked.iter().any(|suggestion| suggestion.fits);
+    ranked.retain(|suggestion| suggestion.fits || (!fitting && suggestion.agreement >= WORTH_TELLING));
+    ranked.truncate(SUGGESTIONS);
+    Ok(ranked)
 }
 
-fn compare(file: &BTreeMap<String, Vec<i64>>, name: &str, shapes: &BTreeMap<String, Vec<i64>>) -> Suggestion {
-    let (mut same, mut misshaped, mut missing) = (0, 0, 0);
-    for (name, shape) in shapes {
+fn compare(
+    file: &BTreeMap<String, Vec<i64>>,
+    architecture: &'static Architecture,
+) -> Result<Suggestion, Error> {
+    let (_, num_classes) = architecture.config.untagged();
+    let model = architecture.blank(&ModelOptions::default(), num_classes)?.tensors;
+    let head = architecture.config.head();
+    let (mut same, mut misshaped, mut fits) = (0, 0, true);
+    for (name, tensor) in &model {
         match file.get(name) {
-            Some(other) if other == shape => same += 1,
-            Some(_) => misshaped += 1,
-            None => missing += 1,
+            Some(shape) if *shape == tensor.size() => same += 1,
+            found => {
+                misshaped += usize::from(found.is_some());
+                fits &= head.owns(name);
+            }
         }
     }
-    let unexpected = file.len() - same - misshaped;
-    let all = same + misshaped + missing + unexpected;
-    let agreement = (same as f64 + MISSHAPED * misshaped as f64) / all.max(1) as f64;
-    Suggestion { name: name.into(), agreement, same, missing, unexpected, misshaped }
+    fits &= same > 0 && file.keys().all(|name| model.contains_key(name) || head.owns(name));
+    let either = file.len() + model.len() - same - misshaped;
+    let agreement = (same as f64 + MISSHAPED * misshaped as f64) / either.max(1) as f64;
+    Ok(Suggestion { name: architecture.name, agreement, fits })
 }

@@ -4,6 +4,7 @@
 //! Only the opcodes that PyTorch's files use are known (protocols 2 to 5, without out-of-band buffers).
 //! <https://github.com/python/cpython/blob/main/Lib/pickletools.py> describes each.
 
+use super::attack::is_attack;
 use std::collections::HashMap;
 
 /// The most bytes of a pickle. A checkpoint needs about 200 for a tensor.
@@ -372,41 +373,5 @@ impl<'a> Machine<'a> {
             _ => return Err("it sets items of what is no dictionary".into()),
         }
         Ok(())
-    }
-}
-
-/// Whether only an attack would call this. Other calls are harmless here, since nothing is ever called; these are
-/// refused so that whoever has such a file learns of it.
-fn is_attack(module: &str, name: &str) -> bool {
-    const MODULES: [&str; 22] = [
-        "os",
-        "posix",
-        "nt",
-        "subprocess",
-        "_posixsubprocess",
-        "pty",
-        "commands",
-        "popen2",
-        "sys",
-        "shutil",
-        "socket",
-        "runpy",
-        "importlib",
-        "imp",
-        "code",
-        "codeop",
-        "webbrowser",
-        "ctypes",
-        "multiprocessing",
-        "asyncio",
-        "pip",
-        "timeit",
-    ];
-    const BUILTINS: [&str; 8] =
-        ["eval", "exec", "execfile", "compile", "open", "__import__", "breakpoint", "input"];
-    let top = module.split('.').next().unwrap_or(module);
-    match top {
-        "builtins" | "__builtin__" => BUILTINS.contains(&name),
-        _ => MODULES.contains(&top),
     }
 }

@@ -23,11 +23,6 @@ pub struct Inspect {
     json: bool,
 }
 
-/// How many architectures are told.
-const SUGGESTIONS: usize = 3;
-/// The least agreement worth telling.
-const WORTH_TELLING: f64 = 0.4;
-
 /// One line of the table.
 struct Row {
     name: String,
@@ -40,9 +35,7 @@ struct Row {
 impl Inspect {
     pub fn run(self) -> Result<()> {
         let state = StateDict::read(&self.file)?;
-        let mut suggestions = suggest_architectures(&state)?;
-        suggestions.retain(|suggestion| suggestion.agreement >= WORTH_TELLING);
-        suggestions.truncate(SUGGESTIONS);
+        let suggestions = suggest_architectures(&state)?;
         let rows = rows(&state);
         let text = match self.json {
             true => format!("{:#}\n", as_json(&state, &rows, &suggestions)),
@@ -96,7 +89,7 @@ fn as_json(state: &StateDict, rows: &[Row], suggestions: &[Suggestion]) -> serde
         "notes": state.notes(),
         "architectures": suggestions.iter().map(|near| json!({
             "name": near.name,
-            "fits": near.fits(),
+            "fits": near.fits,
             "agreement": near.agreement,
         })).collect::<Vec<_>>(),
     })
@@ -121,7 +114,7 @@ fn as_text(state: &StateDict, rows: &[Row], suggestions: &[Suggestion]) -> Strin
         let _ = writeln!(text, "note: {}", printable(note));
     }
     for near in suggestions {
-        let _ = match near.fits() {
+        let _ = match near.fits {
             true => writeln!(text, "fits: {}", near.name),
             false => {
                 writeln!(text, "near: {} ({:.0} % of names and shapes)", near.name, 100.0 * near.agreement)
