@@ -44,7 +44,12 @@ impl Simclr {
             return Err(Error::Parameter { parameter, expected, found: temperature });
         }
         let seed = setup.seed as i64;
-        let options = ModelOptions { num_classes: Some(0), device: setup.device, seed: Some(seed) };
+        let options = ModelOptions {
+            num_classes: Some(0),
+            device: setup.device,
+            seed: Some(seed),
+            ..Default::default()
+        };
         let model = Model::create(setup.model, &options)?;
         let embed = model.embed_dim();
         let dims = [embed, config.hidden_dim.map_or(embed, i64::from), i64::from(config.output_dim)];

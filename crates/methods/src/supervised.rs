@@ -36,6 +36,7 @@ impl Supervised {
             num_classes: Some(setup.classes as i64),
             device: setup.device,
             seed: Some(setup.seed as i64),
+            ..ModelOptions::default()
         };
         let model = Model::create(setup.model, &options)?;
         Ok(Self { model, label_smoothing: config.label_smoothing })
@@ -57,7 +58,7 @@ impl Method for Supervised {
         }
         let x = self.model.preprocessing().normalize(images, self.model.device())?;
         let features = self.model.backbone().forward_features(&x, true)?;
-        let logits = self.model.logits(&features)?;
+        let logits = self.model.logits(&features, true)?;
         let labels = Tensor::f_from_slice(&batch.labels)?.f_to_device(self.model.device())?;
         let value = cross_entropy(&logits, &labels, self.label_smoothing)?;
         let metrics = if step.log {

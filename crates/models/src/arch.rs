@@ -1,61 +1,104 @@
 //! The architectures: one table per family, and how a user's `name` or `name.tag` finds its row.
 
-use crate::layers::LinearInit;
-use crate::preprocessing::{CIFAR_MEAN, CIFAR_STD, Interpolation};
+use crate::builder::{Builder, Start};
+use crate::head::{Head, HeadSpec};
 use crate::pretrained::{self, Pretrained};
-use crate::{Backbone, Error, Preprocessing, resnet, vit};
-use tch::nn::Path;
+use crate::{Backbone, Error, ModelOptions, Preprocessing, families};
+use std::collections::BTreeMap;
+use tch::{Device, Tensor, nn};
 
 /// One row: a network that can be built.
 #[derive(Debug)]
 pub(crate) struct Architecture {
     /// timm's name.
     pub(crate) name: &'static str,
-    pub(crate) family: Family,
-    /// Trainable parameters without the classifier.
-    pub(crate) backbone_parameters: i64,
+    pub(crate) config: &'static dyn Config,
 }
 
-/// The families, each a module with its own table.
-#[derive(Clone, Copy, Debug)]
-pub(crate) enum Family {
-    ResNet(resnet::Config),
-    Vit(vit::Config),
+/// What distinguishes one network of a family from another.
+pub(crate) trait Config: std::fmt::Debug + Sync {
+    /// Makes the network with its parameters at `builder`.
+    fn build(&self, builder: &Builder<'_>) -> Result<Box<dyn Backbone>, Error>;
+
+    /// Where the classifier is, and how it starts.
+    fn head(&self) -> HeadSpec;
+
+    /// What an architecture without timm weights expects, and its classes.
+    fn untagged(&self) -> (Preprocessing, i64) {
+        (Preprocessing::default(), 1000)
+    }
+
+    /// Turns a weight file's `tensors` into those of this network where publishers differ: other names for the same
+    /// parameters, position embeddings of another size, convolution kernels with the axes of another framework. `target` are
+    /// the network's parameters and buffers (perhaps without values). Returns a note for each thing done, for the load report.
+    /// What does not fit afterwards is reported as a mismatch.
+    fn adapt(
+        &self,
+        _tensors: &mut BTreeMap<String, Tensor>,
+        _target: &BTreeMap<String, Tensor>,
+    ) -> Result<Vec<String>, Error> {
+        Ok(Vec::new())
+    }
+
+    /// [`Self::adapt`] for a network made with `options`: what depends on the image's size can differ where shapes agree
+    /// (224×256 and 256×224). This is what loading calls.
+    fn adapt_for(
+        &self,
+        _options: &ModelOptions,
+        tensors: &mut BTreeMap<String, Tensor>,
+        target: &BTreeMap<String, Tensor>,
+    ) -> Result<Vec<String>, Error> {
+        self.adapt(tensors, target)
+    }
+
+    /// The options of [`ModelOptions`] that depend on the family: which of them this network has a use for.
+    fn sizes(&self) -> Sizes {
+        Sizes::Free
+    }
 }
 
-/// Where a family keeps its classifier, and how that starts.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct HeadSpec {
-    pub(crate) name: &'static str,
-    pub(crate) init: LinearInit,
+/// What a network can be told about the size of its input when it is made.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Sizes {
+    /// Nothing: it takes images of any size.
+    Free,
+    /// `image_size`.
+    Image,
+    /// `image_size` and `patch_size`.
+    ImageAndPatch,
 }
 
 /// Every architecture, family by family.
 pub(crate) fn all() -> impl Iterator<Item = &'static Architecture> {
-    [resnet::ARCHITECTURES, vit::ARCHITECTURES].into_iter().flatten()
+    families::TABLES.iter().copied().flatten()
 }
 
 impl Architecture {
-    /// Makes the network under `path`, with its initial values.
-    pub(crate) fn build(&self, path: &Path<'_>) -> Result<Box<dyn Backbone>, Error> {
-        Ok(match &self.family {
-            Family::ResNet(config) => Box::new(resnet::ResNet::new(path, config)?),
-            Family::Vit(config) => Box::new(vit::Vit::new(path, config)?),
-        })
+    pub(crate) const fn new(name: &'static str, config: &'static dyn Config) -> Self {
+        Self { name, config }
     }
 
-    pub(crate) fn head(&self) -> HeadSpec {
-        match self.family {
-            Family::ResNet(_) => HeadSpec { name: "fc", init: LinearInit::Default },
-            Family::Vit(_) => HeadSpec { name: "head", init: LinearInit::Normal02 },
-        }
+    /// Makes backbone and classifier under `path`. `None` classes leave the classifier out.
+    pub(crate) fn build(
+        &self,
+        builder: &Builder<'_>,
+        num_classes: i64,
+    ) -> Result<(Box<dyn Backbone>, Option<Head>), Error> {
+        let backbone = self.config.build(builder)?;
+        let head = match num_classes {
+            0 => None,
+            classes => Some(Head::new(builder, &self.config.head(), backbone.embed_dim(), classes)?),
+        };
+        Ok((backbone, head))
     }
 
-    pub(crate) fn embed_dim(&self) -> i64 {
-        match &self.family {
-            Family::ResNet(config) => config.embed_dim(),
-            Family::Vit(config) => config.embed_dim(),
-        }
+    /// The network's parameters and buffers without their values, which takes milliseconds and no memory.
+    pub(crate) fn blank(&self, options: &ModelOptions, num_classes: i64) -> Result<Blank, Error> {
+        let store = nn::VarStore::new(Device::Cpu);
+        let builder = Builder::new(store.root(), Start::Blank, options);
+        let (backbone, _) = self.build(&builder, num_classes)?;
+        let tensors = store.variables().into_iter().collect();
+        Ok(Blank { embed_dim: backbone.embed_dim(), tensors })
     }
 
     /// timm's weights for this architecture, the default first; none for those that timm does not have.
@@ -63,17 +106,23 @@ impl Architecture {
         let name = self.name;
         pretrained::TABLE.iter().filter(move |row| row.architecture == name)
     }
+}
 
-    /// What an architecture without timm weights expects.
-    fn untagged(&self) -> (Preprocessing, i64) {
-        match self.family {
-            Family::ResNet(config) if config.is_cifar() => {
-                let interpolation = Interpolation::Bicubic;
-                let (mean, std) = (CIFAR_MEAN, CIFAR_STD);
-                (Preprocessing { input_size: 32, crop_pct: 1.0, interpolation, mean, std }, 10)
-            }
-            Family::ResNet(_) | Family::Vit(_) => (Preprocessing::default(), 1000),
-        }
+/// The shapes of a network.
+pub(crate) struct Blank {
+    pub(crate) embed_dim: i64,
+    /// By timm's names; without values.
+    pub(crate) tensors: BTreeMap<String, Tensor>,
+}
+
+impl Blank {
+    /// The number of trainable values.
+    pub(crate) fn parameters(&self) -> i64 {
+        self.tensors
+            .values()
+            .filter(|tensor| tensor.requires_grad())
+            .map(|tensor| tensor.numel() as i64)
+            .sum()
     }
 }
 
@@ -114,13 +163,17 @@ pub(crate) fn resolve(name: &str) -> Result<Resolved, Error> {
     };
     let (preprocessing, num_classes) = match pretrained {
         Some(row) => (row.preprocessing.clone(), row.num_classes),
-        None => architecture.untagged(),
+        None => architecture.config.untagged(),
     };
     Ok(Resolved { architecture, pretrained, preprocessing, num_classes })
 }
 
 /// The `count` candidates that look most like `name`, nearest first.
-fn nearest<'a>(name: &str, candidates: impl Iterator<Item = &'a str>, count: usize) -> Vec<&'a str> {
+pub(crate) fn nearest<'a>(
+    name: &str,
+    candidates: impl Iterator<Item = &'a str>,
+    count: usize,
+) -> Vec<&'a str> {
     let name = name.to_lowercase();
     let mut ranked: Vec<_> =
         candidates.map(|c| (strsim::normalized_damerau_levenshtein(&name, c), c)).collect();

@@ -22,15 +22,26 @@ pub struct Features {
     pub pooled: Tensor,
     /// The last feature map (N, C, H, W), for convolutional backbones.
     pub map: Option<Tensor>,
-    /// The last layer's tokens (N, T, C), class token first, after the final norm, for transformers.
+    /// The last layer's tokens (N, T, C), after the final norm where there is one, for transformers:
+    /// [`Backbone::prefix_tokens`] of them first (class, distillation, registers), then one per patch, row by row.
     pub tokens: Option<Tensor>,
     /// The taps asked for, in network order: (N, C, H, W) for maps, (N, T, C) for tokens.
-    pub taps: Vec<(&'static str, Tensor)>,
+    pub taps: Vec<(String, Tensor)>,
+}
+
+/// Over which kept positions global response normalisation takes its norms in [`Backbone::forward_sparse`].
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum GrnStatistics {
+    /// Those of each image by itself, as the dense network does.
+    #[default]
+    Image,
+    /// Those of the whole batch together, as the authors' sparse convolutions do in pre-training.
+    Batch,
 }
 
 /// Images in, features out. Its parameters live in the `VarStore` it was made in, under timm's names.
 pub trait Backbone: Send {
-    /// Runs the network on normalised images `x` (N, 3, H, W) f32. `train` selects batch statistics and
+    /// Runs the network on normalised images `x` (N, C, H, W) of any floating-point kind. `train` selects batch statistics and
     /// stochastic layers. Errs when the size of `x` does not fit the network.
     fn forward_with_taps(&self, x: &Tensor, train: bool, taps: Taps<'_>) -> Result<Features, Error>;
 
@@ -38,7 +49,45 @@ pub trait Backbone: Send {
     fn embed_dim(&self) -> i64;
 
     /// The names of the taps, in network order (`layer1` ... `layer4`, `blocks.0` ...).
-    fn taps(&self) -> &[&'static str];
+    fn taps(&self) -> &[String];
+
+    /// Where a parameter stands in depth, for layer-wise learning rates and for freezing: keys that compare equal form
+    /// one group, and smaller ones lie nearer the input. `None` is what lies behind the last block. These are the groups of
+    /// timm's `group_matcher(coarse=False)`.
+    fn layer_key(&self, parameter: &str) -> Option<[u32; 2]>;
+
+    /// How many tokens precede those of the patches.
+    fn prefix_tokens(&self) -> i64 {
+        0
+    }
+
+    /// Whether a parameter is to be left out of weight decay although it has more than one axis: position embeddings,
+    /// class tokens and the like (timm's `no_weight_decay`).
+    fn exempt_from_decay(&self, _parameter: &str) -> bool {
+        false
+    }
+
+    /// The final norm applied to a tap's tokens, as DINO's evaluation on the last four blocks has it (timm's
+    /// `get_intermediate_layers(norm=True)`); networks without one give the tap back.
+    fn final_norm(&self, tap: &Tensor) -> Result<Tensor, Error> {
+        Ok(tap.shallow_clone())
+    }
+
+    /// The last map of `x` (N, C, H, W) as if the patches of 32×32 pixels that `mask` (N, H / 32, W / 32) hides, by any value but
+    /// 0, were not there: (N, embed_dim, H / 32, W / 32), zero at hidden patches, before the head's normalisation. This is
+    /// the encoder of "ConvNeXt V2" (Woo et al., 2023), whose sparse convolutions it equals. ConvNeXts have it.
+    ///
+    /// # Errors
+    /// When the network has none, when 32 does not divide the sides, when the mask has another shape or hides everything.
+    fn forward_sparse(
+        &self,
+        _x: &Tensor,
+        _mask: &Tensor,
+        _statistics: GrnStatistics,
+        _train: bool,
+    ) -> Result<Tensor, Error> {
+        Err(Error::Features("this backbone has no sparse forward pass; ConvNeXts have one".into()))
+    }
 
     /// [`Self::forward_with_taps`] without taps.
     fn forward_features(&self, x: &Tensor, train: bool) -> Result<Features, Error> {
@@ -49,33 +98,37 @@ pub trait Backbone: Send {
 /// The taps kept so far in a forward pass.
 pub(crate) struct Collected<'a> {
     wanted: Taps<'a>,
-    kept: Vec<(&'static str, Tensor)>,
+    kept: Vec<(String, Tensor)>,
 }
 
 impl<'a> Collected<'a> {
     /// Errs when a name is wanted that is not `known`.
-    pub(crate) fn new(wanted: Taps<'a>, known: &[&'static str]) -> Result<Self, Error> {
+    pub(crate) fn new(wanted: Taps<'a>, known: &[String]) -> Result<Self, Error> {
         if let Taps::Named(names) = wanted
-            && let Some(tap) = names.iter().find(|name| !known.contains(name))
+            && let Some(tap) = names.iter().find(|name| !known.iter().any(|tap| tap == *name))
         {
             return Err(Error::UnknownTap { tap: (*tap).into(), known: known.join(", ") });
         }
         Ok(Self { wanted, kept: Vec::new() })
     }
 
-    /// Keeps `x` when `name` is wanted. Shares its memory: nothing later may change `x` in place.
-    pub(crate) fn keep(&mut self, name: &'static str, x: &Tensor) {
-        let wanted = match self.wanted {
+    /// Whether `name` is wanted.
+    pub(crate) fn wants(&self, name: &str) -> bool {
+        match self.wanted {
             Taps::None => false,
             Taps::All => true,
             Taps::Named(names) => names.contains(&name),
-        };
-        if wanted {
-            self.kept.push((name, x.shallow_clone()));
         }
     }
 
-    pub(crate) fn into_taps(self) -> Vec<(&'static str, Tensor)> {
+    /// Keeps `x` when `name` is wanted. Shares its memory: nothing later may change `x` in place.
+    pub(crate) fn keep(&mut self, name: &str, x: &Tensor) {
+        if self.wants(name) {
+            self.kept.push((name.into(), x.shallow_clone()));
+        }
+    }
+
+    pub(crate) fn into_taps(self) -> Vec<(String, Tensor)> {
         self.kept
     }
 }

@@ -12,6 +12,10 @@ pub enum Error {
     #[error("LibTorch: {0}")]
     Torch(#[from] tch::TchError),
 
+    /// A call of LibTorch's beyond `tch` failed.
+    #[error(transparent)]
+    Shim(#[from] visrep_torch::Error),
+
     /// No architecture has this name.
     #[error("no model is called `{name}`; did you mean {nearest}?")]
     UnknownModel {
@@ -30,6 +34,63 @@ pub enum Error {
         tag: String,
         /// The tags that there are, nearest first, as a clause.
         known: String,
+    },
+
+    /// No published weights have this name.
+    #[error("no published weights are called `{name}`; {known}")]
+    UnknownWeights {
+        /// The name as given.
+        name: String,
+        /// The nearest names, or what the architecture has, as a clause.
+        known: String,
+    },
+
+    /// The configuration beside published weights cannot be used.
+    #[error("{}: {reason}", path.display())]
+    HubConfig {
+        /// The file.
+        path: PathBuf,
+        /// The key and what is wrong with it.
+        reason: String,
+    },
+
+    /// Published weights cannot be downloaded.
+    #[cfg(feature = "hub")]
+    #[error("cannot download {what}: {reason}")]
+    Download {
+        /// The address, or what was asked for.
+        what: String,
+        /// What went wrong, and what to do.
+        reason: String,
+    },
+
+    /// Published weights are not in the cache, and nothing may be downloaded.
+    #[cfg(feature = "hub")]
+    #[error(
+        "{what} is not in the cache {}, and HF_HUB_OFFLINE says to download nothing; unset it, or name the cache that has it",
+        path.display()
+    )]
+    Offline {
+        /// Where it would come from.
+        what: String,
+        /// The cache.
+        path: PathBuf,
+    },
+
+    /// A file is not the one that was published.
+    #[cfg(feature = "hub")]
+    #[error("{} is not the published file: its SHA-256 is {got}, {by} has {expected}; {advice}", path.display())]
+    Digest {
+        /// The file.
+        path: PathBuf,
+        /// Its digest.
+        got: String,
+        /// What it should be, or how that begins.
+        expected: String,
+        /// Who says so.
+        by: &'static str,
+        /// What was done, and what to do.
+        advice: &'static str,
     },
 
     /// A classifier cannot have this many classes.
@@ -52,6 +113,32 @@ pub enum Error {
         got: Vec<i64>,
         /// What the network takes, as a clause.
         expected: String,
+    },
+
+    /// An option was given that the architecture has no use for, or with a value that it cannot have.
+    #[error("`{architecture}`: {option} = {value}: {reason}")]
+    Option {
+        /// The architecture.
+        architecture: String,
+        /// The field of [`ModelOptions`](crate::ModelOptions).
+        option: &'static str,
+        /// Its value.
+        value: String,
+        /// What is wrong with it, and what to do.
+        reason: String,
+    },
+
+    /// A classifier was given features that it cannot read.
+    #[error("{0}")]
+    Features(String),
+
+    /// A layer, class or other thing was asked for that is not there.
+    #[error("there is no {what}; {known}")]
+    Unknown {
+        /// What was asked for, as a noun phrase.
+        what: String,
+        /// What there is, as a clause.
+        known: String,
     },
 
     /// A tap was asked for that the backbone does not have.
@@ -79,8 +166,8 @@ pub enum Error {
         source: std::io::Error,
     },
 
-    /// A weight file is not safetensors, or is damaged.
-    #[error("{} is not a readable safetensors file: {reason}", path.display())]
+    /// A weight file is of no format that is read here, or is damaged.
+    #[error("{} is not a readable weight file: {reason}", path.display())]
     Format {
         /// The file.
         path: PathBuf,

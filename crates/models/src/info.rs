@@ -1,9 +1,11 @@
 //! What is known of a model without making it, and the table of a model's parameters.
 
 use crate::arch::{self, Resolved};
-use crate::{Error, Model, Preprocessing};
+use crate::{Error, Model, ModelOptions, Preprocessing};
 use serde::Serialize;
+use std::collections::BTreeMap;
 use std::fmt;
+use tch::Tensor;
 
 /// What the tables know about a name.
 #[derive(Clone, Debug, PartialEq, Serialize)]
@@ -30,15 +32,20 @@ pub struct ModelInfo {
 }
 
 impl ModelInfo {
-    pub(crate) fn new(name: &str, resolved: &Resolved, num_classes: i64) -> Self {
+    pub(crate) fn new(
+        name: &str,
+        resolved: &Resolved,
+        embed_dim: i64,
+        parameters: i64,
+        num_classes: i64,
+    ) -> Self {
         let architecture = resolved.architecture;
-        let embed_dim = architecture.embed_dim();
         Self {
             name: name.into(),
             architecture: architecture.name,
             tag: resolved.pretrained.map(|row| row.tag),
             tags: architecture.pretrained().map(|row| row.tag).collect(),
-            parameters: architecture.backbone_parameters + num_classes * (embed_dim + 1),
+            parameters,
             embed_dim,
             num_classes,
             preprocessing: resolved.preprocessing.clone(),
@@ -58,7 +65,19 @@ pub fn model_names() -> Vec<String> {
 /// An unknown name or tag; the nearest are listed.
 pub fn model_info(name: &str) -> Result<ModelInfo, Error> {
     let resolved = arch::resolve(name)?;
-    Ok(ModelInfo::new(name, &resolved, resolved.num_classes))
+    let num_classes = resolved.num_classes;
+    let blank = resolved.architecture.blank(&ModelOptions::default(), num_classes)?;
+    Ok(ModelInfo::new(name, &resolved, blank.embed_dim, blank.parameters(), num_classes))
+}
+
+/// The parameters and buffers of `name`, without making the model.
+///
+/// # Errors
+/// An unknown name or tag; the nearest are listed.
+pub fn parameter_table(name: &str) -> Result<ParameterTable, Error> {
+    let resolved = arch::resolve(name)?;
+    let blank = resolved.architecture.blank(&ModelOptions::default(), resolved.num_classes)?;
+    Ok(ParameterTable::new(blank.tensors))
 }
 
 /// One row of a [`ParameterTable`].
@@ -77,15 +96,21 @@ pub struct Parameter {
 #[derive(Clone, Debug)]
 pub struct ParameterTable(pub Vec<Parameter>);
 
-impl Model {
-    /// Every parameter and buffer with its shape.
-    pub fn parameter_table(&self) -> ParameterTable {
-        let row = |(name, tensor): (String, tch::Tensor)| Parameter {
+impl ParameterTable {
+    fn new(tensors: BTreeMap<String, Tensor>) -> Self {
+        let row = |(name, tensor): (String, Tensor)| Parameter {
             name,
             shape: tensor.size(),
             trainable: tensor.requires_grad(),
         };
-        ParameterTable(self.variables().into_iter().map(row).collect())
+        Self(tensors.into_iter().map(row).collect())
+    }
+}
+
+impl Model {
+    /// Every parameter and buffer with its shape.
+    pub fn parameter_table(&self) -> ParameterTable {
+        ParameterTable::new(self.variables())
     }
 }
 

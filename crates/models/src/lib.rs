@@ -14,27 +14,50 @@
 //! # Ok::<(), visrep_models::Error>(())
 //! ```
 //!
-//! A family is one module: a `Config`, a table of architectures, and a [`Backbone`]; `arch` joins the tables.
+//! A family is one module under `families`: a `Config`, a table of architectures, and a [`Backbone`]; `arch` joins the
+//! tables.
 #![forbid(unsafe_code)]
+// Layers and options that the families still to come use.
+#![allow(dead_code, unused_imports)]
 
+mod adapt;
 mod arch;
 mod backbone;
+mod builder;
 mod error;
+mod families;
 mod file;
+#[cfg(test)]
+mod golden;
+mod head;
 mod info;
 mod init;
 mod layers;
 mod model;
+mod options;
 mod preprocessing;
 mod pretrained;
-mod resnet;
-mod vit;
+mod surgery;
+mod tuning;
 mod weights;
 
-pub use backbone::{Backbone, Features, Taps};
+pub use backbone::{Backbone, Features, GrnStatistics, Taps};
+pub use builder::BatchNormMode;
 pub use error::Error;
 pub use file::{WriteError, write_atomically, write_atomically_with};
-pub use info::{ModelInfo, Parameter, ParameterTable, model_info, model_names};
-pub use model::{Model, ModelOptions};
-pub use preprocessing::{CIFAR_MEAN, CIFAR_STD, IMAGENET_MEAN, IMAGENET_STD, Interpolation, Preprocessing};
-pub use weights::{LoadReport, Mismatch, Misshaped};
+pub use info::{ModelInfo, Parameter, ParameterTable, model_info, model_names, parameter_table};
+pub use model::Model;
+pub use options::ModelOptions;
+pub use preprocessing::{
+    CIFAR_MEAN, CIFAR_STD, CLIP_MEAN, CLIP_STD, CropMode, IMAGENET_MEAN, IMAGENET_STD, Interpolation,
+    Preprocessing,
+};
+#[cfg(feature = "hub")]
+pub use pretrained::{Download, HubOptions, Verification};
+pub use pretrained::{HubConfig, Pretrained, find_pretrained, pretrained_weights};
+pub use surgery::HeadStart;
+pub use tuning::{LayerGroup, MemoryFormat};
+pub use weights::{
+    Difference, Format, LoadReport, Mismatch, Misshaped, StateDict, Suggestion, TensorDiff, Unread, diff,
+    dtype_name, suggest, suggest_architectures,
+};

@@ -1,36 +1,26 @@
 //! A model: a backbone, its classifier where it has one, their weights, and the preprocessing they expect.
 
-use crate::arch::{self, Resolved};
-use crate::layers::Linear;
-use crate::weights::{self, LoadReport};
-use crate::{Backbone, Error, Features, ModelInfo, Preprocessing, Taps};
+use crate::arch::{self, Resolved, Sizes};
+use crate::builder::{Builder, Start, Switches};
+use crate::head::Head;
+use crate::weights::{self, LoadReport, StateDict};
+use crate::{Backbone, Error, Features, ModelInfo, ModelOptions, Preprocessing, Taps};
 use std::collections::BTreeMap;
 use std::path::Path;
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use tch::{Device, Kind, Tensor, nn};
-
-/// How to create a [`Model`].
-#[derive(Clone, Copy, Debug)]
-pub struct ModelOptions {
-    /// Classes of the classifier. `None`: as many as timm's weights of that name have, 10 for the CIFAR variants.
-    /// `Some(0)`: no classifier.
-    pub num_classes: Option<i64>,
-    /// Where the parameters live.
-    pub device: Device,
-    /// With a seed, the initial values are reproducible, the same on every device; the seed becomes that of
-    /// LibTorch's global generator (`torch.manual_seed`).
-    pub seed: Option<i64>,
-}
-
-impl Default for ModelOptions {
-    /// The architecture's classes, on the CPU, unseeded.
-    fn default() -> Self {
-        Self { num_classes: None, device: Device::Cpu, seed: None }
-    }
-}
 
 /// LibTorch has one generator per process: two models created at once would draw from it in turns.
 static GENERATOR: Mutex<()> = Mutex::new(());
+
+/// Takes LibTorch's global generator for itself, and seeds it where a seed is given.
+pub(crate) fn generator(seed: Option<i64>) -> MutexGuard<'static, ()> {
+    let guard = GENERATOR.lock().unwrap_or_else(PoisonError::into_inner);
+    if let Some(seed) = seed {
+        tch::manual_seed(seed);
+    }
+    guard
+}
 
 /// A network that can be run, trained, loaded and saved.
 ///
@@ -38,12 +28,14 @@ static GENERATOR: Mutex<()> = Mutex::new(());
 pub struct Model {
     name: String,
     resolved: Resolved,
-    num_classes: i64,
+    pub(crate) options: ModelOptions,
+    pub(crate) num_classes: i64,
     backbone: Box<dyn Backbone>,
-    head: Option<Linear>,
-    var_store: nn::VarStore,
+    pub(crate) head: Option<Head>,
+    pub(crate) var_store: nn::VarStore,
     /// The names of the model's own variables: others may put theirs into the same store.
-    own: Vec<String>,
+    pub(crate) own: Vec<String>,
+    switches: Switches,
 }
 
 impl Model {
@@ -51,13 +43,19 @@ impl Model {
     /// timm's `create_model(name, pretrained=False)` does. A tag decides the classes and the preprocessing.
     ///
     /// # Errors
-    /// An unknown name or tag (the nearest are listed), negative classes, a device that cannot be used.
+    /// An unknown name or tag (the nearest are listed), an option that the architecture has no use for or out of its
+    /// range, a device that cannot be used.
     pub fn create(name: &str, options: &ModelOptions) -> Result<Self, Error> {
-        let resolved = arch::resolve(name)?;
-        let num_classes = options.num_classes.unwrap_or(resolved.num_classes);
-        if num_classes < 0 {
-            return Err(Error::NumClasses(num_classes));
+        Self::make(name, options, Start::Initial)
+    }
+
+    fn make(name: &str, options: &ModelOptions, start: Start) -> Result<Self, Error> {
+        let mut resolved = arch::resolve(name)?;
+        check(&resolved, options)?;
+        if let Some((rows, _)) = options.image_size.filter(|(rows, columns)| rows == columns) {
+            resolved.preprocessing.input_size = u32::try_from(rows).unwrap_or(u32::MAX);
         }
+        let num_classes = options.num_classes.unwrap_or(resolved.num_classes);
         let device = options.device;
         if let Err(error) = Tensor::f_zeros([1], (Kind::Float, device)) {
             return Err(Error::Device { device, reason: error.to_string() });
@@ -65,46 +63,70 @@ impl Model {
 
         // Made on the CPU and moved, so that a seed means the same on every device.
         let mut var_store = nn::VarStore::new(Device::Cpu);
-        let (backbone, head) = {
-            let _generator = GENERATOR.lock().unwrap_or_else(PoisonError::into_inner);
-            if let Some(seed) = options.seed {
-                tch::manual_seed(seed);
-            }
-            let backbone = resolved.architecture.build(&var_store.root())?;
-            let spec = resolved.architecture.head();
-            let head = match num_classes {
-                0 => None,
-                classes => {
-                    let path = var_store.root() / spec.name;
-                    Some(Linear::new(&path, backbone.embed_dim(), classes, spec.init)?)
-                }
-            };
-            (backbone, head)
+        let (backbone, head, switches) = {
+            let _generator = generator(options.seed);
+            let builder = Builder::new(var_store.root(), start, options);
+            let (backbone, head) = resolved.architecture.build(&builder, num_classes)?;
+            (backbone, head, builder.switches().clone())
         };
         if device != Device::Cpu {
             var_store.set_device(device);
         }
         let own = var_store.variables().into_keys().collect();
-        Ok(Self { name: name.into(), resolved, num_classes, backbone, head, var_store, own })
+        let (name, options) = (name.into(), *options);
+        Ok(Self { name, resolved, options, num_classes, backbone, head, var_store, own, switches })
     }
 
-    /// Makes the model called `name` and loads a weight file into it, as [`Self::load_weights`] does. The classifier has
-    /// as many classes as the file's; a file without one gives a model without one.
+    /// Makes the model called `name` and loads a weight file into it, as [`Self::load_weights`] does. Unless
+    /// `options` say otherwise, the classifier has as many classes as the file's; a file without one gives a model
+    /// without one. From a folder of the Hugging Face hub that has a `config.json`, the preprocessing is read too.
     ///
     /// # Errors
-    /// Those of [`Self::create`] and [`Self::load_weights`].
+    /// Those of [`Self::create`] and [`Self::load_weights`]; a `config.json` that cannot be understood.
     pub fn from_weights(
         name: &str,
         path: impl AsRef<Path>,
-        device: Device,
+        options: &ModelOptions,
     ) -> Result<(Self, LoadReport), Error> {
-        let architecture = arch::resolve(name)?.architecture;
-        let file = weights::WeightFile::read(path.as_ref())?;
+        let resolved = arch::resolve(name)?;
+        check(&resolved, options)?;
+        let architecture = resolved.architecture;
+        let path = path.as_ref();
+        let mut state = StateDict::read(path)?;
+        let config = path.is_dir() && path.join("config.json").is_file();
+        let config = if config { Some(Preprocessing::from_hub_config(path)?) } else { None };
+        let blank = architecture.blank(options, resolved.num_classes)?;
+        weights::adapt(&mut state, architecture, &blank.tensors, options)?;
         // With a classifier that cannot be the architecture's, loading lists it among all that does not fit.
-        let num_classes = file.classes(architecture.head().name, architecture.embed_dim())?;
-        let mut model = Self::create(name, &ModelOptions { num_classes, device, seed: None })?;
-        let report = model.load(&file)?;
+        let num_classes = match options.num_classes {
+            None => state.classes(architecture.config.head().name, blank.embed_dim),
+            given => given,
+        };
+        // Blank: every value comes from the file.
+        let mut model = Self::make(name, &ModelOptions { num_classes, ..*options }, Start::Blank)?;
+        let report = model.fit(state)?;
+        if let Some(config) = config {
+            model.resolved.preprocessing = config.preprocessing;
+        }
         Ok((model, report))
+    }
+
+    /// Makes the model that a folder of the Hugging Face hub holds: the architecture that its `config.json` names in
+    /// timm's form, with its preprocessing and weights.
+    ///
+    /// # Errors
+    /// Those of [`Self::from_weights`]; a `config.json` that names no architecture.
+    pub fn from_hub(folder: impl AsRef<Path>, options: &ModelOptions) -> Result<(Self, LoadReport), Error> {
+        let folder = folder.as_ref();
+        let config = Preprocessing::from_hub_config(folder)?;
+        let Some(architecture) = config.architecture else {
+            let what = format!("architecture named in {}", folder.join("config.json").display());
+            let known = "name it yourself, from_weights(name, folder)".into();
+            return Err(Error::Unknown { what, known });
+        };
+        let tagged = config.tag.map(|tag| format!("{architecture}.{tag}"));
+        let name = tagged.filter(|name| arch::resolve(name).is_ok()).unwrap_or(architecture);
+        Self::from_weights(&name, folder, options)
     }
 
     /// The name it was created by, with its tag if that was given.
@@ -112,14 +134,15 @@ impl Model {
         &self.name
     }
 
-    /// The evaluation transform that goes with the name.
+    /// The evaluation transform: that of the name, or of the folder that the weights came from.
     pub fn preprocessing(&self) -> &Preprocessing {
         &self.resolved.preprocessing
     }
 
     /// What the table knows about the name; the parameters are those of this model, with its own classifier.
     pub fn info(&self) -> ModelInfo {
-        ModelInfo::new(&self.name, &self.resolved, self.num_classes)
+        let (embed_dim, parameters) = (self.embed_dim(), self.parameter_count());
+        ModelInfo::new(&self.name, &self.resolved, embed_dim, parameters, self.num_classes)
     }
 
     /// The network without its classifier.
@@ -147,22 +170,23 @@ impl Model {
         self.variables().values().filter(|v| v.requires_grad()).map(|v| v.numel() as i64).sum()
     }
 
-    /// Logits (N, classes) of normalised images `x` (N, 3, H, W); without a classifier the pooled features, as
+    /// Logits (N, classes) of normalised images `x` (N, C, H, W); without a classifier the pooled features, as
     /// timm's `num_classes=0`. `train` selects batch statistics and stochastic layers.
     ///
     /// # Errors
     /// When the size of `x` does not fit the network.
     pub fn forward(&self, x: &Tensor, train: bool) -> Result<Tensor, Error> {
-        self.logits(&self.backbone.forward_with_taps(x, train, Taps::None)?)
+        self.logits(&self.backbone.forward_with_taps(x, train, Taps::None)?, train)
     }
 
-    /// Logits (N, classes) from features; without a classifier the pooled features.
+    /// Logits (N, classes) from features; without a classifier the pooled features. `train` turns the dropout of
+    /// [`ModelOptions::drop_rate`] on.
     ///
     /// # Errors
     /// When the features are another network's.
-    pub fn logits(&self, features: &Features) -> Result<Tensor, Error> {
+    pub fn logits(&self, features: &Features, train: bool) -> Result<Tensor, Error> {
         match &self.head {
-            Some(head) => Ok(head.forward(&features.pooled)?),
+            Some(head) => head.forward(features, self.options.drop_rate, train),
             None => Ok(features.pooled.shallow_clone()),
         }
     }
@@ -177,15 +201,20 @@ impl Model {
         &mut self.var_store
     }
 
-    /// Loads a safetensors file with timm's names in f64, f32, f16 or bf16, converted to the model's kind. Batch
-    /// normalisation's `num_batches_tracked` is passed over; a classifier in the file is left out, and reported,
-    /// when the model has none.
+    /// Loads a weight file of any format that [`StateDict::read`] knows, in f64, f32, f16 or bf16, converted to the model's
+    /// kind. Other publishers' names are turned into timm's. Batch normalisation's `num_batches_tracked` is passed over; a
+    /// classifier in the file is left out, and reported, when the model has none.
+    ///
+    /// On the CPU, parameters of the file's kind stay in the mapped file until they are changed: it must not be cut short
+    /// or rewritten in place while the model lives. Replacing it by another, as [`Self::save_weights`] does, is safe.
     ///
     /// # Errors
     /// When the file cannot be read, is damaged, or does not fit: [`Error::Mismatch`] lists every tensor at fault.
     /// The model is then unchanged.
     pub fn load_weights(&mut self, path: impl AsRef<Path>) -> Result<LoadReport, Error> {
-        self.load(&weights::WeightFile::read(path.as_ref())?)
+        let mut state = StateDict::read(path)?;
+        weights::adapt(&mut state, self.resolved.architecture, &self.variables(), &self.options)?;
+        self.fit(state)
     }
 
     /// Saves every parameter and buffer as safetensors under timm's names, so that PyTorch's strict
@@ -197,14 +226,24 @@ impl Model {
         weights::save(path.as_ref(), self.resolved.architecture.name, &self.variables())
     }
 
-    fn load(&mut self, file: &weights::WeightFile) -> Result<LoadReport, Error> {
+    fn fit(&mut self, state: StateDict) -> Result<LoadReport, Error> {
         let target = weights::Target {
             model: &self.name,
-            head: self.resolved.architecture.head().name,
+            head: self.resolved.architecture.config.head(),
             has_head: self.head.is_some(),
             variables: self.variables(),
         };
-        weights::load(file, target)
+        weights::fit(state, target)
+    }
+
+    /// The architecture that the name stands for.
+    pub(crate) fn architecture(&self) -> &'static arch::Architecture {
+        self.resolved.architecture
+    }
+
+    /// What may be turned while the network stands.
+    pub(crate) fn switches(&self) -> &Switches {
+        &self.switches
     }
 
     /// The model's own variables, by name.
@@ -212,6 +251,49 @@ impl Model {
         let mut all = self.var_store.variables();
         self.own.iter().filter_map(|name| all.remove_entry(name)).collect()
     }
+}
+
+/// Refuses options that are out of range, or that the architecture would pass over.
+fn check(resolved: &Resolved, options: &ModelOptions) -> Result<(), Error> {
+    let architecture = resolved.architecture;
+    let refused = |option, value: String, reason: &str| {
+        Err(Error::Option { architecture: architecture.name.into(), option, value, reason: reason.into() })
+    };
+    if let Some(classes) = options.num_classes.filter(|classes| *classes < 0) {
+        return Err(Error::NumClasses(classes));
+    }
+    if options.in_channels < 1 {
+        let value = options.in_channels.to_string();
+        return refused("in_channels", value, "images have at least one channel; RGB has 3");
+    }
+    for (option, rate) in [("drop_rate", options.drop_rate), ("drop_path_rate", options.drop_path_rate)] {
+        if !(0.0..1.0).contains(&rate) {
+            return refused(option, rate.to_string(), "give a probability of at least 0 and below 1");
+        }
+    }
+    let sizes = architecture.config.sizes();
+    if let Some((rows, columns)) = options.image_size {
+        let value = format!("{rows}x{columns}");
+        if sizes == Sizes::Free {
+            return refused("image_size", value, "this network takes images of any size; leave it out");
+        }
+        if rows < 1 || columns < 1 {
+            return refused("image_size", value, "give at least one pixel each way");
+        }
+    }
+    if let Some(patch) = options.patch_size {
+        if sizes != Sizes::ImageAndPatch {
+            return refused(
+                "patch_size",
+                patch.to_string(),
+                "this network has no patches of a free size; leave it out",
+            );
+        }
+        if patch < 1 {
+            return refused("patch_size", patch.to_string(), "give at least one pixel");
+        }
+    }
+    Ok(())
 }
 
 impl std::fmt::Debug for Model {

@@ -18,7 +18,7 @@ const EPS: f64 = 1e-10;
 #[derive(Clone, Debug)]
 pub struct PerceptualDistance<'m> {
     model: &'m Model,
-    taps: Vec<&'static str>,
+    taps: Vec<String>,
 }
 
 impl<'m> PerceptualDistance<'m> {
@@ -30,7 +30,7 @@ impl<'m> PerceptualDistance<'m> {
             return Err(Error::NoTaps { available: list() });
         }
         let find = |&name: &&str| {
-            available.iter().copied().find(|tap| *tap == name).ok_or_else(|| Error::UnknownTap {
+            available.iter().find(|tap| *tap == name).cloned().ok_or_else(|| Error::UnknownTap {
                 name: name.into(),
                 model: model.name().into(),
                 available: list(),
@@ -41,11 +41,12 @@ impl<'m> PerceptualDistance<'m> {
 
     /// A distance over all taps.
     pub fn all_taps(model: &'m Model) -> Result<Self, Error> {
-        Self::new(model, model.backbone().taps())
+        let taps: Vec<&str> = model.backbone().taps().iter().map(String::as_str).collect();
+        Self::new(model, &taps)
     }
 
     /// The taps used.
-    pub fn taps(&self) -> &[&'static str] {
+    pub fn taps(&self) -> &[String] {
         &self.taps
     }
 
@@ -61,7 +62,8 @@ impl<'m> PerceptualDistance<'m> {
     /// The unit-normalised taps: each with channels at dimension 1 for maps, 2 for tokens.
     fn activations(&self, x: &Tensor) -> Result<Vec<Tensor>, Error> {
         let x = x.f_to_device(self.model.device())?;
-        let features = self.model.backbone().forward_with_taps(&x, false, Taps::Named(&self.taps))?;
+        let taps: Vec<&str> = self.taps.iter().map(String::as_str).collect();
+        let features = self.model.backbone().forward_with_taps(&x, false, Taps::Named(&taps))?;
         features.taps.iter().map(|(_, tap)| unit(tap)).collect()
     }
 

@@ -225,7 +225,7 @@ fn classify(
     let probabilities = match classifier {
         Classifier::Probe(probe) => probe.predict(&pooled(features)?)?,
         Classifier::Head => tch::no_grad(|| -> Result<Tensor, Error> {
-            Ok(model.logits(features)?.f_softmax(1, Kind::Double)?.f_to_device(Device::Cpu)?)
+            Ok(model.logits(features, false)?.f_softmax(1, Kind::Double)?.f_to_device(Device::Cpu)?)
         })?,
     };
     let (confidences, predictions) = probabilities.f_max_dim(1, false)?;

@@ -39,6 +39,7 @@ mod foreach;
 mod format;
 mod fused;
 mod inference;
+mod linear;
 mod mapped;
 mod memory;
 mod shim;
@@ -57,6 +58,7 @@ pub use foreach::{clip_grad_norm_, foreach_add_, foreach_lerp_, foreach_mul_, gl
 pub use format::{channels_last, contiguous, is_channels_last};
 pub use fused::{AdamWState, AdamWStep, SgdStep, fused_adamw_, fused_sgd_};
 pub use inference::{InferenceMode, is_inference};
+pub use linear::linear;
 pub use mapped::MappedFile;
 pub use memory::{DeviceMemory, device_memory, empty_cache, reset_peak_memory};
 pub use stream::{Event, Stream, StreamGuard};

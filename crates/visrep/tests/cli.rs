@@ -70,7 +70,7 @@ fn forward_gives_the_models_logits_and_features_whatever_the_batch_size() {
     let y = Tensor::read_safetensors(folder.path().join("y.safetensors")).unwrap();
     let get = |name: &str| y.iter().find(|(found, _)| found == name).unwrap().1.shallow_clone();
     let expected = tch::no_grad(|| model.backbone().forward_features(&x, false)).unwrap();
-    let logits = tch::no_grad(|| model.logits(&expected)).unwrap();
+    let logits = tch::no_grad(|| model.logits(&expected, false)).unwrap();
     assert_eq!(get("logits").size(), [5, 7]);
     assert!(get("logits").allclose(&logits, 1e-4, 1e-5, false));
     assert!(get("features").allclose(&expected.pooled, 1e-4, 1e-5, false));

@@ -99,7 +99,10 @@ fn hash(text: &str) -> u32 {
 /// The floor that every comparison needs: a network that has learned nothing.
 pub fn random(name: &str, seed: u64, device: Device) -> Result<Contestant> {
     let seed_i64 = i64::try_from(seed).context("the seed is too large")?;
-    let model = Model::create(name, &ModelOptions { num_classes: Some(0), device, seed: Some(seed_i64) })?;
+    let model = Model::create(
+        name,
+        &ModelOptions { num_classes: Some(0), device, seed: Some(seed_i64), ..Default::default() },
+    )?;
     let entry = ModelEntry {
         id: "random".to_owned(),
         label: "Random".to_owned(),
@@ -113,7 +116,7 @@ pub fn random(name: &str, seed: u64, device: Device) -> Result<Contestant> {
 
 /// A user's weights.
 pub fn own(name: &str, weights: &Path, device: Device) -> Result<Contestant> {
-    let model = crate::commands::open_model(name, weights, device)?;
+    let model = crate::commands::open_model(Some(name), weights, device)?;
     let entry = ModelEntry {
         id: "own".to_owned(),
         label: name.to_owned(),

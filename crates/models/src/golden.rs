@@ -1,0 +1,324 @@
+//! The check against the peers: every architecture's names, shapes, layer groups, taps, features, logits and gradients,
+//! as `fixtures/golden/models/<family>.py` recorded them with the pinned timm or torchvision.
+//!
+//! Weights and inputs are filled by a formula that the scripts compute identically (`common.py` states it).
+
+mod adapt;
+mod kinds;
+
+pub(crate) use adapt::check_adapt;
+pub(crate) use kinds::check_kinds;
+
+use crate::arch::{self, Architecture};
+use crate::builder::{Builder, Start};
+use crate::{Backbone, Features, Model, ModelOptions, Taps};
+use serde::Deserialize;
+use std::collections::BTreeMap;
+use std::sync::{Mutex, PoisonError};
+use tch::{Device, Kind, Tensor, nn};
+
+/// What a script recorded of one network.
+#[derive(Deserialize)]
+struct Golden {
+    name: String,
+    parameter_count: i64,
+    tensors: usize,
+    /// FNV-1a 64 of the sorted lines `name d0,d1,...`.
+    shapes: String,
+    /// FNV-1a 64 of the sorted lines `name group`, for trainable parameters; absent where the peer has no groups.
+    layers: Option<String>,
+    /// Absent for networks of more than 400 million parameters.
+    forward: Option<Forward>,
+}
+
+#[derive(Deserialize)]
+struct Forward {
+    /// (N, C, H, W).
+    input: Vec<i64>,
+    /// The first 16 values of the first image, and the last 16 of the last.
+    logits: Vec<f64>,
+    logits_statistics: [f64; 2],
+    pooled: Vec<f64>,
+    pooled_statistics: [f64; 2],
+    features_statistics: [f64; 2],
+    /// Name, shape, mean, deviation.
+    taps: Vec<(String, Vec<i64>, f64, f64)>,
+    gradients_eval: Option<Gradients>,
+    gradients_train: Option<Gradients>,
+}
+
+/// Of the probed sum of logits: sums and norms.
+#[derive(Deserialize)]
+struct Gradients {
+    scalar: f64,
+    input: [f64; 2],
+    parameters: BTreeMap<String, [f64; 2]>,
+    buffers: BTreeMap<String, [f64; 2]>,
+}
+
+/// One network at a time: the largest take gigabytes, and two cores gain nothing from two at once.
+static ALONE: Mutex<()> = Mutex::new(());
+
+fn read<T: for<'a> Deserialize<'a>>(file: &str) -> Vec<T> {
+    let path = format!("{}/../../fixtures/golden/models/{file}.jsonl", env!("CARGO_MANIFEST_DIR"));
+    let text = std::fs::read_to_string(&path).unwrap_or_else(|error| panic!("{path}: {error}"));
+    text.lines().map(|line| serde_json::from_str(line).expect("a golden row")).collect()
+}
+
+/// Checks every architecture of a family's table against `fixtures/golden/models/<file>.jsonl`.
+pub(crate) fn check_family(file: &str, table: &[Architecture]) {
+    let _alone = ALONE.lock().unwrap_or_else(PoisonError::into_inner);
+    let goldens: Vec<Golden> = read(file);
+    let mut worst = 0.0_f64;
+    for architecture in table {
+        let name = architecture.name;
+        let golden = goldens.iter().find(|golden| golden.name == name);
+        let golden = golden.unwrap_or_else(|| panic!("{file}.jsonl has no row for {name}"));
+        worst = worst.max(check_named(golden));
+    }
+    println!("{file}: {} architectures, worst {worst:.1e}", table.len());
+}
+
+/// Checks `name` made for images of `size` against the row `name@HxW`.
+pub(crate) fn check_size(file: &str, name: &str, size: (i64, i64)) {
+    let _alone = ALONE.lock().unwrap_or_else(PoisonError::into_inner);
+    let row = format!("{name}@{}x{}", size.0, size.1);
+    let goldens: Vec<Golden> = read(file);
+    let golden = goldens.iter().find(|golden| golden.name == row).expect("a row of that name");
+    let options = ModelOptions { image_size: Some(size), ..Default::default() };
+    let model = Model::create(name, &options).expect("a model");
+    check_shapes(golden, &model.variables(), model.backbone());
+    fill(&model.variables());
+    let forward = golden.forward.as_ref().expect("a forward pass");
+    let logits = |features: &Features, train| model.logits(features, train).expect("logits");
+    check_forward(&row, forward, model.backbone(), &logits);
+}
+
+/// Checks a network that is in no table, such as one of reduced depth, against the row called `row`.
+pub(crate) fn check_config(file: &str, row: &str, config: &dyn arch::Config, num_classes: i64) {
+    let _alone = ALONE.lock().unwrap_or_else(PoisonError::into_inner);
+    let goldens: Vec<Golden> = read(file);
+    let golden = goldens.iter().find(|golden| golden.name == row).expect("a row of that name");
+    let store = nn::VarStore::new(Device::Cpu);
+    let options = ModelOptions::default();
+    let builder = Builder::new(store.root(), Start::Initial, &options);
+    let backbone = config.build(&builder).expect("a network");
+    let head =
+        crate::head::Head::new(&builder, &config.head(), backbone.embed_dim(), num_classes).expect("a head");
+    let variables = store.variables().into_iter().collect();
+    check_shapes(golden, &variables, &*backbone);
+    fill(&variables);
+    let forward = golden.forward.as_ref().expect("a forward pass");
+    let logits = |features: &Features, train| head.forward(features, 0.0, train).expect("logits");
+    check_forward(row, forward, &*backbone, &logits);
+}
+
+fn check_named(golden: &Golden) -> f64 {
+    let name = golden.name.as_str();
+    let Some(forward) = &golden.forward else {
+        let resolved = arch::resolve(name).expect("a known name");
+        let options = ModelOptions::default();
+        let store = nn::VarStore::new(Device::Cpu);
+        let builder = Builder::new(store.root(), Start::Blank, &options);
+        let built = resolved.architecture.build(&builder, resolved.num_classes).expect("a network");
+        check_shapes(golden, &store.variables().into_iter().collect(), &*built.0);
+        return 0.0;
+    };
+    let model = Model::create(name, &ModelOptions::default()).expect("a model");
+    check_shapes(golden, &model.variables(), model.backbone());
+    assert_eq!(model.info().parameters, golden.parameter_count, "{name}");
+    assert_eq!(crate::model_info(name).expect("known").parameters, golden.parameter_count, "{name}");
+
+    fill(&model.variables());
+    let logits = |features: &Features, train| model.logits(features, train).expect("logits");
+    let worst = check_forward(name, forward, model.backbone(), &logits);
+    for (train, gradients) in [(false, &forward.gradients_eval), (true, &forward.gradients_train)] {
+        if let Some(gradients) = gradients {
+            check_gradients(&model, &input(&forward.input), train, gradients);
+        }
+    }
+    worst
+}
+
+fn check_shapes(golden: &Golden, variables: &BTreeMap<String, Tensor>, backbone: &dyn Backbone) {
+    let name = golden.name.as_str();
+    let lines: Vec<String> = variables
+        .iter()
+        .map(|(name, tensor)| {
+            let dims: Vec<_> = tensor.size().iter().map(i64::to_string).collect();
+            format!("{name} {}\n", dims.join(","))
+        })
+        .collect();
+    let count: i64 = variables.values().filter(|t| t.requires_grad()).map(|t| t.numel() as i64).sum();
+    if (lines.len(), digest(&lines)) != (golden.tensors, golden.shapes.clone()) {
+        let listing = std::env::temp_dir().join(format!("{name}.shapes"));
+        std::fs::write(&listing, lines.concat()).expect("the listing is written");
+        panic!(
+            "{name}: names or shapes differ ({} tensors, the peer has {}); ours are in {}, compare with \
+             `python <family>.py --list {name}`",
+            lines.len(),
+            golden.tensors,
+            listing.display()
+        );
+    }
+    assert_eq!(count, golden.parameter_count, "{name}");
+    if let Some(expected) = &golden.layers {
+        let key = |name: &String| backbone.layer_key(name).map_or((true, [0, 0]), |key| (false, key));
+        let trainable = || variables.iter().filter(|(_, tensor)| tensor.requires_grad());
+        let mut keys: Vec<_> = trainable().map(|(name, _)| key(name)).collect();
+        keys.sort();
+        keys.dedup();
+        let group = |name| keys.iter().position(|k| *k == key(name)).expect("a key");
+        let lines: Vec<_> = trainable().map(|(name, _)| format!("{name} {}\n", group(name))).collect();
+        assert_eq!(&digest(&lines), expected, "{name}: layer groups differ; ours are\n{}", lines.concat());
+    }
+}
+
+fn check_forward(
+    name: &str,
+    golden: &Forward,
+    backbone: &dyn Backbone,
+    logits: &dyn Fn(&Features, bool) -> Tensor,
+) -> f64 {
+    let x = input(&golden.input);
+    let (features, logits) = tch::no_grad(|| {
+        let features = backbone.forward_with_taps(&x, false, Taps::All).expect("features");
+        let logits = logits(&features, false);
+        (features, logits)
+    });
+    assert_eq!(features.pooled.size(), [golden.input[0], backbone.embed_dim()], "{name}");
+    let flat = values(&logits);
+    let mut shown = flat[..16.min(logits.size()[1] as usize)].to_vec();
+    shown.extend(&flat[flat.len() - 16.min(logits.size()[1] as usize)..]);
+    let map = features.map.as_ref().or(features.tokens.as_ref()).unwrap_or(&features.pooled);
+    let mut errors = vec![
+        ("logits", error(&shown, &golden.logits)),
+        ("logits' statistics", statistics_error(&logits, golden.logits_statistics)),
+        ("pooled", error(&values(&features.pooled)[..16], &golden.pooled)),
+        ("pooled's statistics", statistics_error(&features.pooled, golden.pooled_statistics)),
+        ("features", statistics_error(map, golden.features_statistics)),
+    ];
+    let taps: Vec<_> = features.taps.iter().map(|(name, tap)| (name, tap.size())).collect();
+    let expected: Vec<_> = golden.taps.iter().map(|(name, shape, ..)| (name, shape.clone())).collect();
+    assert_eq!(taps, expected, "{name}");
+    for ((tap, x), (_, _, mean, std)) in features.taps.iter().zip(&golden.taps) {
+        errors.push((tap, statistics_error(x, [*mean, *std])));
+    }
+    let (place, worst) = errors
+        .iter()
+        .copied()
+        .fold(("", 0.0), |worst, e| if e.1 > worst.1 || e.1.is_nan() { e } else { worst });
+    println!("{name}: {worst:.1e} at {place}; logits {:.1e}", errors[0].1);
+    assert!(worst < 1e-4, "{name} differs from the peer: {errors:?}");
+    worst
+}
+
+fn check_gradients(model: &Model, x: &Tensor, train: bool, golden: &Gradients) {
+    fill(&model.variables());
+    for mut variable in model.var_store().trainable_variables() {
+        variable.zero_grad();
+    }
+    let x = x.copy().set_requires_grad(true);
+    let logits = model.forward(&x, train).expect("logits");
+    let probe = tensor(&logits.size(), uniform("probe", logits.numel()).map(|u| 2.0 * u - 1.0));
+    let scalar = (logits * probe).sum(Kind::Float);
+    scalar.backward();
+
+    let mut worst = (scalar.double_value(&[]) - golden.scalar).abs() / golden.scalar.abs();
+    worst = worst.max(sum_norm_error(&x.grad(), golden.input, 0.0));
+    let variables = model.var_store().variables();
+    assert!(!golden.parameters.is_empty());
+    // What is next to nothing beside the largest is the rounding of a gradient that vanishes.
+    let least = 1e-4 * golden.parameters.values().fold(0.0_f64, |largest, [_, norm]| largest.max(*norm));
+    for (name, expected) in &golden.parameters {
+        worst = worst.max(sum_norm_error(&variables[name].grad(), *expected, least));
+    }
+    for (name, expected) in &golden.buffers {
+        worst = worst.max(sum_norm_error(&variables[name], *expected, 0.0));
+    }
+    println!("  gradients (train: {train}): {worst:.1e}");
+    assert!(worst < 1e-3, "{} gradients differ by {worst:e} (train: {train})", model.name());
+}
+
+pub(crate) fn fill(variables: &BTreeMap<String, Tensor>) {
+    let _no_grad = tch::no_grad_guard();
+    for (name, variable) in variables {
+        let mut variable = variable.shallow_clone();
+        variable.copy_(&filled(name, &variable.size()));
+    }
+}
+
+/// `common.py` states these rules.
+pub(crate) fn filled(name: &str, shape: &[i64]) -> Tensor {
+    let u = uniform(name, shape.iter().product::<i64>() as usize);
+    let fan_in: i64 = shape.iter().skip(1).product();
+    let last = name.rsplit('.').next().expect("a name");
+    let few = shape.len() < 2;
+    if matches!(last, "running_var" | "gain" | "gamma") || few && matches!(last, "weight" | "skipinit_gain") {
+        tensor(shape, u.map(|u| 0.5 + u))
+    } else if few || ADDED.iter().any(|part| last.contains(part)) {
+        tensor(shape, u.map(|u| 0.2 * (u - 0.5)))
+    } else {
+        let gain = if shape.len() == 4 { 6.0 } else { 3.0 };
+        let bound = (gain / fan_in as f64).sqrt();
+        tensor(shape, u.map(|u| bound * (2.0 * u - 1.0)))
+    }
+}
+
+/// Parts of the names of what is added to activations.
+const ADDED: [&str; 5] = ["bias", "token", "pos_embed", "latent", "running_mean"];
+
+pub(crate) fn input(shape: &[i64]) -> Tensor {
+    tensor(shape, uniform("input", shape.iter().product::<i64>() as usize).map(|u| 3.0 * (u - 0.5)))
+}
+
+/// FNV-1a 64, in hexadecimal.
+fn digest(lines: &[String]) -> String {
+    format!("{:016x}", lines.iter().flat_map(|line| line.bytes()).fold(FNV, fnv))
+}
+
+const FNV: u64 = 0xCBF2_9CE4_8422_2325;
+
+fn fnv(hash: u64, byte: u8) -> u64 {
+    (hash ^ u64::from(byte)).wrapping_mul(0x0000_0100_0000_01B3)
+}
+
+pub(crate) fn uniform(name: &str, count: usize) -> impl Iterator<Item = f64> + use<> {
+    let hash = name.bytes().fold(FNV, fnv);
+    (0..count as u64).map(move |i| {
+        let mut z = hash.wrapping_add(i).wrapping_add(0x9E37_79B9_7F4A_7C15);
+        z = (z ^ (z >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
+        z = (z ^ (z >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
+        z ^= z >> 31;
+        (z >> 40) as f64 / f64::from(1 << 24)
+    })
+}
+
+pub(crate) fn tensor(shape: &[i64], values: impl Iterator<Item = f64>) -> Tensor {
+    Tensor::from_slice(&values.map(|v| v as f32).collect::<Vec<_>>()).reshape(shape)
+}
+
+/// The largest difference, relative to the largest expected value.
+pub(crate) fn error(got: &[f64], expected: &[f64]) -> f64 {
+    assert_eq!(got.len(), expected.len());
+    let scale = expected.iter().fold(0.0_f64, |m, v| m.max(v.abs()));
+    got.iter().zip(expected).fold(0.0_f64, |m, (g, e)| m.max((g - e).abs())) / scale
+}
+
+pub(crate) fn values(tensor: &Tensor) -> Vec<f64> {
+    Vec::try_from(tensor.to_kind(Kind::Double).flatten(0, -1)).expect("values")
+}
+
+/// Mean and deviation, relative to the deviation: a mean near zero has no relative error of its own.
+pub(crate) fn statistics_error(x: &Tensor, [mean, std]: [f64; 2]) -> f64 {
+    let x = x.to_kind(Kind::Double);
+    let got = [x.mean(None).double_value(&[]), x.std(false).double_value(&[])];
+    ((got[0] - mean).abs() / std).max((got[1] - std).abs() / std)
+}
+
+/// A sum and a norm, relative to the norm or to `least` where that is larger.
+pub(crate) fn sum_norm_error(x: &Tensor, [sum, norm]: [f64; 2], least: f64) -> f64 {
+    let x = x.to_kind(Kind::Double);
+    let got = [x.sum(Kind::Double).double_value(&[]), x.norm().double_value(&[])];
+    (got[0] - sum).abs().max((got[1] - norm).abs()) / norm.max(least)
+}

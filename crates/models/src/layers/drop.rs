@@ -1,0 +1,32 @@
+//! What is left out at random in training.
+
+use tch::{TchError, Tensor};
+
+/// Stochastic depth: in training, a residual branch is left out for each image by itself with this probability, and
+/// scaled up by 1 / (1 - p) otherwise ("Deep networks with stochastic depth", Huang et al., 2016; timm's `DropPath`).
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct DropPath(pub(crate) f64);
+
+impl DropPath {
+    pub(crate) fn apply(self, branch: Tensor, train: bool) -> Result<Tensor, TchError> {
+        if !train || self.0 <= 0.0 {
+            return Ok(branch);
+        }
+        let keep = 1.0 - self.0;
+        let mut shape = vec![1; branch.dim()];
+        shape[0] = branch.size()[0];
+        let mut mask = Tensor::f_empty(&shape, (branch.kind(), branch.device()))?.f_bernoulli_float_(keep)?;
+        if keep > 0.0 {
+            mask = mask.f_div_scalar_(keep)?;
+        }
+        branch.f_mul(&mask)
+    }
+}
+
+/// Dropout of single values with probability `rate`, in training.
+pub(crate) fn dropout(x: Tensor, rate: f64, train: bool) -> Result<Tensor, TchError> {
+    match train && rate > 0.0 {
+        true => x.f_dropout(rate, true),
+        false => Ok(x),
+    }
+}

@@ -1,0 +1,113 @@
+//! Changing a model's classifier: another number of classes, none, or some of those it has.
+
+use crate::builder::{Builder, Start};
+use crate::head::Head;
+use crate::model::generator;
+use crate::{Error, Model};
+use tch::{Kind, Tensor};
+
+/// How a new classifier starts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum HeadStart {
+    /// As the architecture's own does, from LibTorch's generator; with a seed, reproducibly.
+    Random(Option<i64>),
+    /// All zeros, so that every class starts equally likely (BiT, big_vision).
+    Zero,
+}
+
+impl Model {
+    /// Replaces the classifier by a new one of `num_classes`; 0 leaves the model without one. Its parameters in the
+    /// `VarStore` are replaced too: an optimiser made before knows only the old ones.
+    ///
+    /// # Errors
+    /// Negative classes.
+    pub fn reset_classifier(&mut self, num_classes: i64, start: HeadStart) -> Result<(), Error> {
+        if num_classes < 0 {
+            return Err(Error::NumClasses(num_classes));
+        }
+        let (kind, device) = (self.kind(), self.device());
+        self.remove_classifier();
+        if num_classes == 0 {
+            return Ok(());
+        }
+        let before = self.var_store.variables();
+        let spec = self.architecture().config.head();
+        let seed = match start {
+            HeadStart::Random(seed) => seed,
+            HeadStart::Zero => None,
+        };
+        let head = {
+            let _generator = generator(seed);
+            let builder = Builder::new(self.var_store.root(), Start::Initial, &self.options);
+            Head::new(&builder, &spec, self.embed_dim(), num_classes)?
+        };
+        let _no_grad = tch::no_grad_guard();
+        for (name, mut tensor) in self.var_store.variables() {
+            if before.contains_key(&name) {
+                continue;
+            }
+            if start == HeadStart::Zero {
+                let _ = tensor.f_zero_()?;
+            }
+            tensor.set_data(&tensor.f_to_device(device)?.f_to_kind(kind)?);
+            self.own.push(name);
+        }
+        (self.head, self.num_classes) = (Some(head), num_classes);
+        Ok(())
+    }
+
+    /// Keeps only `classes` of the classifier, in this order: what ImageNet-A and -R need of a model of 1000 classes.
+    /// The parameters stay the same variables, with fewer rows.
+    ///
+    /// # Errors
+    /// A model without a classifier, no classes, a class that it does not have.
+    pub fn select_classes(&mut self, classes: &[i64]) -> Result<(), Error> {
+        let unknown = |what: String, known: String| Err(Error::Unknown { what, known });
+        if self.num_classes == 0 {
+            return unknown("classifier".into(), "give it one with reset_classifier".into());
+        }
+        if classes.is_empty() {
+            return unknown(
+                "class to keep".into(),
+                "give at least one; reset_classifier(0) drops them all".into(),
+            );
+        }
+        if let Some(class) = classes.iter().find(|class| !(0..self.num_classes).contains(*class)) {
+            return unknown(
+                format!("class {class}"),
+                format!("its classes are 0 to {}", self.num_classes - 1),
+            );
+        }
+        let spec = self.architecture().config.head();
+        let index = Tensor::from_slice(classes).f_to_device(self.device())?;
+        let _no_grad = tch::no_grad_guard();
+        for (name, mut tensor) in self.variables() {
+            if spec.owns(&name) {
+                tensor.set_data(&tensor.f_index_select(0, &index)?);
+            }
+        }
+        self.num_classes = classes.len() as i64;
+        Ok(())
+    }
+
+    /// The kind of the parameters.
+    pub fn kind(&self) -> Kind {
+        self.variables().into_values().next().map_or(Kind::Float, |tensor| tensor.kind())
+    }
+
+    fn remove_classifier(&mut self) {
+        let spec = self.architecture().config.head();
+        let removed: Vec<String> = self.own.iter().filter(|name| spec.owns(name)).cloned().collect();
+        let mut variables =
+            self.var_store.variables_.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        for name in &removed {
+            if let Some(tensor) = variables.named_variables.remove(name) {
+                let same = |other: &Tensor| other.data_ptr() == tensor.data_ptr();
+                variables.trainable_variables.retain(|variable| !same(&variable.tensor));
+            }
+        }
+        drop(variables);
+        self.own.retain(|name| !removed.contains(name));
+        (self.head, self.num_classes) = (None, 0);
+    }
+}
