@@ -12,6 +12,23 @@
 //! assert_eq!(device, tch::Device::Cpu);
 //! # Ok::<(), visrep_torch::Error>(())
 //! ```
+//!
+//! | for | there is |
+//! |---|---|
+//! | weights in a file, used where they lie | [`MappedFile`] |
+//! | less memory in training | [`checkpoint`] |
+//! | 16 bits | [`Autocast`], [`cpu_bf16`] |
+//! | evaluation | [`InferenceMode`] |
+//! | optimisers and moving averages | [`fused_adamw_`], [`fused_sgd_`], [`foreach_lerp_`], [`clip_grad_norm_`] |
+//! | convolutions | [`channels_last`], [`CudaSwitches`] |
+//! | GPUs | [`Uploader`], [`Stream`], [`Event`], [`device_memory`], [`empty_cache`] |
+//!
+//! # Building
+//! The calls go through the C++ files in `shim`, which the build script compiles with the `cc` crate: it takes a C++17
+//! compiler and LibTorch 2.11 with its headers, as `torch-sys` does, and 15 to 20 seconds on two cores. No header of CUDA's
+//! is needed, and one build serves machines with and without a GPU. The script finds LibTorch through `torch-sys`
+//! (`LIBTORCH`, `LIBTORCH_INCLUDE`, `LIBTORCH_CXX11_ABI`, `LIBTORCH_USE_PYTORCH` mean what they mean there), and refuses
+//! the headers of another release; [`check_version`] refuses another library at run time.
 
 mod autocast;
 mod checkpoint;
