@@ -79,9 +79,10 @@ pub trait Backbone: Send {
         None
     }
 
-    /// The last map of `x` (N, C, H, W) as if the patches of 32×32 pixels that `mask` (N, H / 32, W / 32) hides, by any value but
-    /// 0, were not there: (N, embed_dim, H / 32, W / 32), zero at hidden patches, before the head's normalisation. This is
-    /// the encoder of "ConvNeXt V2" (Woo et al., 2023), whose sparse convolutions it equals. ConvNeXts have it.
+    /// The last map of `x` (N, C, H, W) as if the patches of 32×32 pixels that `mask` (N, H / 32, W / 32) hides, by any value
+    /// but 0, were not there: (N, channels, H / 32, W / 32), zero at hidden patches, before the head's normalisation. This is
+    /// the encoder of "ConvNeXt V2" (Woo et al., 2023), whose sparse convolutions it equals; what is hidden costs only
+    /// the depthwise convolutions. ConvNeXts have it.
     ///
     /// # Errors
     /// When the network has none, when 32 does not divide the sides, when the mask has another shape or hides everything.

@@ -59,7 +59,8 @@ impl arch::Config for Config {
         let (mean, std) = if self.imagenet { (IMAGENET_MEAN, IMAGENET_STD) } else { ([0.5; 3], [0.5; 3]) };
         let (input_size, interpolation) = (self.image as u32, Interpolation::Bicubic);
         let crop_pct = if self.image == 224 { 0.9 } else { 1.0 };
-        (Preprocessing { input_size, interpolation, crop_pct, mean, std, ..Default::default() }, 1000)
+        let sized = Preprocessing { input_size, interpolation, crop_pct, ..Default::default() };
+        (Preprocessing { mean, std, ..sized }, 1000)
     }
 
     fn adapt(

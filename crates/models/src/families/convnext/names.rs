@@ -2,10 +2,30 @@
 
 use crate::Error;
 use std::collections::BTreeMap;
-use tch::Tensor;
+use tch::{Device, Kind, Tensor};
 
-/// Renames what the authors or open_clip called otherwise, and gives pointwise layers and GRN the shapes of `target`.
+/// Renames what the authors or open_clip called otherwise, gives pointwise layers and GRN the shapes of `target`, and completes
+/// what masked pre-training published.
 pub(super) fn adapt(
+    tensors: &mut BTreeMap<String, Tensor>,
+    target: &BTreeMap<String, Tensor>,
+) -> Result<Vec<String>, Error> {
+    let mut notes = rename(tensors, target)?;
+    // Masked pre-training has no head, and without classifier the network still has the head's normalisation.
+    let headless =
+        tensors.contains_key("stem.0.weight") && !tensors.keys().any(|name| name.starts_with("head."));
+    if let (true, Some(weight)) = (headless, target.get("head.norm.weight")) {
+        let options = (Kind::Float, Device::Cpu);
+        tensors.insert("head.norm.weight".into(), Tensor::f_ones(weight.size(), options)?);
+        if let Some(bias) = target.get("head.norm.bias") {
+            tensors.insert("head.norm.bias".into(), Tensor::f_zeros(bias.size(), options)?);
+        }
+        notes.push("without a head.norm, which starts as the identity".into());
+    }
+    Ok(notes)
+}
+
+fn rename(
     tensors: &mut BTreeMap<String, Tensor>,
     target: &BTreeMap<String, Tensor>,
 ) -> Result<Vec<String>, Error> {

@@ -72,7 +72,7 @@ pub(super) fn forward(
     let kept = kept(x, mask)?;
     // As many positions per patch as the stage's stride leaves.
     let sites = |stage: usize| {
-        let scale = PATCH / 4 >> stage;
+        let scale = (PATCH / 4) >> stage;
         let rows = kept.f_repeat_interleave_self_int(scale, 1, None)?;
         Sites::new(&rows.f_repeat_interleave_self_int(scale, 2, None)?, statistics)
     };

@@ -24,6 +24,22 @@ fn publishers_names_are_understood() {
 }
 
 #[test]
+fn weights_of_masked_pretraining_need_no_head() {
+    let target = filled_atto().variables();
+    let mut tensors: BTreeMap<_, _> = target
+        .iter()
+        .filter(|(name, _)| !name.starts_with("head."))
+        .map(|(n, t)| (n.clone(), t.copy()))
+        .collect();
+    let notes = super::names::adapt(&mut tensors, &target).expect("adapted");
+    assert!(notes[0].contains("head.norm"), "{notes:?}");
+    assert!(tensors.keys().eq(target.keys()));
+    assert_eq!(tensors["head.norm.weight"], Tensor::ones([320], (Kind::Float, Device::Cpu)));
+    assert_eq!(tensors["head.norm.bias"], Tensor::zeros([320], (Kind::Float, Device::Cpu)));
+    assert!(super::names::adapt(&mut tensors, &target).expect("adapted").is_empty());
+}
+
+#[test]
 fn kinds_and_memory_formats_agree() {
     for name in ["convnext_atto", "convnext_atto_rms", "convnextv2_atto", "convnext_tiny"] {
         golden::check_kinds(name, 96);
