@@ -29,22 +29,28 @@
 #![forbid(unsafe_code)]
 
 mod batch;
+mod cache;
 mod combine;
 mod dataset;
 mod decode;
 mod error;
 mod folder;
+mod labels;
 mod loader;
 mod memory;
 mod natural;
 mod open;
+mod parallel;
 mod parquet;
 mod patches;
+mod raw;
+mod source;
 mod split;
+mod tar;
 
 pub use batch::{Batch, ImageBatch};
 pub use combine::{Concat, Subset};
-pub use dataset::{Dataset, Sample, SampleImage};
+pub use dataset::{Dataset, Sample, SampleImage, SampleStream};
 pub use decode::decode_sample;
 pub use error::Error;
 pub use folder::ImageFolder;
@@ -53,4 +59,6 @@ pub use memory::InMemory;
 pub use open::{Splits, open, open_splits};
 pub use parquet::{Parquet, ParquetOptions};
 pub use patches::{PatchOptions, Patches};
+pub use raw::{NpyOptions, RawImages};
 pub use split::stratified_split;
+pub use tar::{StreamOptions, TarStream, WebDataset};

@@ -110,9 +110,14 @@ pub(super) fn find(
 pub(super) fn class_index(label: i64, classes: usize) -> Result<Option<u32>, String> {
     match u32::try_from(label) {
         Ok(index) if (index as usize) < classes => Ok(Some(index)),
-        _ if label == i64::MIN || label == -1 => Ok(None),
+        _ if is_no_label(label) => Ok(None),
         _ => Err(format!("label {label} is outside the {classes} classes")),
     }
+}
+
+/// Whether a stored label says that there is none: null (`i64::MIN`) or -1.
+pub(super) fn is_no_label(label: i64) -> bool {
+    label == i64::MIN || label == -1
 }
 
 /// The features that the `huggingface` metadata describes, an object by column name.

@@ -6,19 +6,19 @@
 //! dataset's [`groups`](Dataset::groups), and a reader that keeps to
 //! [`groups_at_once`](Dataset::groups_at_once) of them finds what it needs in the cache.
 
-mod cache;
 mod columns;
+mod input;
 mod shard;
-mod source;
 
+use crate::cache::Cache;
+use crate::labels;
+use crate::parallel;
+use crate::source::Source;
 use crate::{Dataset, Error, Sample, SampleImage, natural};
 use bytes::Bytes;
-use cache::Cache;
-use shard::{Block, Shard};
-use source::Source;
+use shard::{Block, Footers, Opened, Row, Shard};
 use std::ops::Range;
 use std::path::{Path, PathBuf};
-use std::sync::OnceLock;
 
 /// The blocks in a shuffling reader's window decode to about this many bytes at most …
 const WINDOW_BYTES: u64 = 128 << 20;
@@ -27,6 +27,8 @@ const WINDOW_BLOCKS: u64 = 256;
 /// What the cache keeps: a window, and as much again for blocks that are larger than their metadata says
 /// and for the last samples of the window before.
 const CACHE_BYTES: usize = 2 * WINDOW_BYTES as usize;
+/// What the footers kept may occupy.
+const FOOTER_BYTES: usize = 32 << 20;
 
 /// Which columns to read. By default they are found by themselves, see [`Parquet`].
 #[derive(Clone, Debug, Default)]
@@ -52,7 +54,8 @@ pub struct Parquet {
     shards: Vec<Shard>,
     blocks: Vec<Block>,
     classes: Vec<String>,
-    cache: Cache,
+    cache: Cache<Vec<Row>>,
+    footers: Footers,
     groups_at_once: usize,
     len: usize,
 }
@@ -92,33 +95,35 @@ impl Parquet {
     }
 
     fn build(sources: Vec<(String, Source)>, options: &ParquetOptions) -> Result<Self, Error> {
-        let mut blocks = Vec::new();
+        let mut blocks = Vec::<Block>::new();
         let mut shards = Vec::<Shard>::with_capacity(sources.len());
         let mut classes: Option<(Vec<String>, String)> = None;
-        for (name, source) in sources {
-            let opened =
-                Shard::open(name, source, options, shards.len(), blocks.last().map_or(0, Block::end))?;
-            match (&classes, opened.classes) {
-                (None, Some(names)) => classes = Some((names, opened.shard.file())),
+        for opened in parallel::map(sources, |(name, source)| Shard::open(name, source, options)) {
+            let mut opened = opened?;
+            opened.place(shards.len(), blocks.last().map_or(0, Block::end));
+            let Opened { shard, blocks: of_shard, classes: of_classes } = opened;
+            match (&classes, of_classes) {
+                (None, Some(names)) => classes = Some((names, shard.file())),
                 (Some((known, file)), Some(names)) if *known != names => {
                     return Err(Error::Parquet {
-                        file: opened.shard.file(),
+                        file: shard.file(),
                         problem: format!("its class names differ from those of {file}"),
                     });
                 }
                 _ => {}
             }
-            blocks.extend(opened.blocks);
-            shards.push(opened.shard);
+            blocks.extend(of_shard);
+            shards.push(shard);
         }
+        let footers = Cache::new(FOOTER_BYTES);
         let classes = match classes {
             Some((names, _)) => names,
-            None => numbered_classes(&shards, &blocks)?,
+            None => numbered_classes(&shards, &blocks, &footers)?,
         };
         let largest = blocks.iter().map(|block| block.bytes).max().unwrap_or(0).max(1);
         let groups_at_once = (WINDOW_BYTES / largest).clamp(1, WINDOW_BLOCKS) as usize;
         let len = blocks.last().map_or(0, Block::end);
-        Ok(Self { shards, blocks, classes, cache: Cache::new(CACHE_BYTES), groups_at_once, len })
+        Ok(Self { shards, blocks, classes, cache: Cache::new(CACHE_BYTES), footers, groups_at_once, len })
     }
 
     /// The block that holds row `index`.
@@ -151,21 +156,19 @@ pub(crate) fn is_parquet(path: &Path) -> bool {
 }
 
 /// Classes for labels without names: `0..=max`.
-fn numbered_classes(shards: &[Shard], blocks: &[Block]) -> Result<Vec<String>, Error> {
-    const LIMIT: u32 = 1_000_000;
-    let mut count = 0;
+fn numbered_classes(shards: &[Shard], blocks: &[Block], footers: &Footers) -> Result<Vec<String>, Error> {
+    let mut classes = Vec::new();
     for shard in shards {
-        let Some(max) = shard.max_label(blocks)? else { continue };
-        if max >= LIMIT {
-            let problem = format!(
-                "a label of {max} is no class index (limit {LIMIT}): call another column `label`, or name it in \
-                 `ParquetOptions::label`"
-            );
-            return Err(Error::Parquet { file: shard.file(), problem });
+        let of_shard = labels::numbered_classes(shard.max_label(blocks, footers)?).map_err(|problem| {
+            let problem =
+                format!("{problem}: call another column `label`, or name it in `ParquetOptions::label`");
+            Error::Parquet { file: shard.file(), problem }
+        })?;
+        if of_shard.len() > classes.len() {
+            classes = of_shard;
         }
-        count = count.max(max + 1);
     }
-    Ok((0..count).map(|class| class.to_string()).collect())
+    Ok(classes)
 }
 
 impl Dataset for Parquet {
@@ -177,7 +180,7 @@ impl Dataset for Parquet {
         let at = self.locate(index)?;
         let block = &self.blocks[at];
         let shard = &self.shards[block.shard];
-        let rows = self.cache.get(at, || shard.read_block(block));
+        let rows = self.cache.get(at, || shard.read_block(block, &self.footers));
         let rows = rows.as_ref().as_ref().map_err(|problem| Error::RowGroup {
             file: shard.file(),
             row_group: block.row_group,
@@ -196,8 +199,8 @@ impl Dataset for Parquet {
     fn label(&self, index: usize) -> Option<u32> {
         let block = &self.blocks[self.locate(index).ok()?];
         let shard = &self.shards[block.shard];
-        let labels = shard.labels(&self.blocks).ok()?;
-        columns::class_index(*labels.get(index - shard.start)?, self.classes.len()).ok()?
+        let label = shard.labels(&self.blocks, &self.footers).ok()?.get(index - shard.start)?;
+        ((label as usize) < self.classes.len()).then_some(label)
     }
 
     fn classes(&self) -> &[String] {
@@ -217,11 +220,13 @@ impl Dataset for Parquet {
     fn labels(&self) -> Result<Vec<Option<u32>>, Error> {
         let mut all = Vec::with_capacity(self.len);
         for shard in &self.shards {
-            for label in shard.labels(&self.blocks)? {
-                all.push(columns::class_index(*label, self.classes.len()).map_err(|problem| Error::Row {
-                    key: format!("{}:{}", shard.name, all.len() - shard.start),
-                    problem,
-                })?);
+            for label in shard.labels(&self.blocks, &self.footers)?.iter() {
+                if let Some(label) = label.filter(|label| *label as usize >= self.classes.len()) {
+                    let key = format!("{}:{}", shard.name, all.len() - shard.start);
+                    let problem = format!("label {label} is outside the {} classes", self.classes.len());
+                    return Err(Error::Row { key, problem });
+                }
+                all.push(label);
             }
         }
         Ok(all)
@@ -235,6 +240,3 @@ impl Dataset for Parquet {
         self.groups_at_once
     }
 }
-
-/// A shard's label column, read when first asked for. `i64::MIN` stands for null.
-type Labels = OnceLock<Result<Vec<i64>, (usize, String)>>;

@@ -3,11 +3,13 @@
 //! The `parquet` crate may panic on what a hostile file holds; every call that reads one is guarded, and a
 //! panic becomes the file's or the row group's error.
 
+use super::ParquetOptions;
 use super::columns::{self, Columns};
-use super::source::{Input, Source, Stamp};
-use super::{Labels, ParquetOptions};
 use crate::Error;
-use crate::error::panic_message;
+use crate::cache::{Cache, Weighted};
+use crate::error::guarded;
+use crate::labels::Labels;
+use crate::source::{Input, Source, Stamp};
 use arrow_array::cast::AsArray;
 use arrow_array::types::{
     ArrowPrimitiveType, Int8Type, Int16Type, Int32Type, Int64Type, UInt8Type, UInt16Type, UInt32Type,
@@ -21,7 +23,7 @@ use parquet::arrow::arrow_reader::{
     ArrowReaderMetadata, ArrowReaderOptions, ParquetRecordBatchReader, ParquetRecordBatchReaderBuilder,
 };
 use parquet::file::statistics::Statistics;
-use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::OnceLock;
 
 /// A row group that decodes to more bytes is read in slices of about this size …
 const BLOCK_BYTES: u64 = 16 << 20;
@@ -37,19 +39,37 @@ const MAX_ROWS: u64 = 1 << 28;
 const MAX_BLOCKS: usize = 1 << 20;
 
 /// One file of a dataset. The file is opened anew for each block, so that a set of thousands of shards needs no
-/// more than one handle per thread. Its footer is kept, and a file that was replaced meanwhile is noticed.
+/// more than one handle per thread; a file that was replaced meanwhile is noticed. Footers grow with the
+/// number of row groups, so that only those used last are kept.
 pub(super) struct Shard {
     /// Stands for the file in keys.
     pub(super) name: String,
     pub(super) columns: Columns,
     /// Index in the dataset of the first row.
     pub(super) start: usize,
+    /// Number of the file in the dataset.
+    number: usize,
     rows: usize,
     source: Source,
-    metadata: ArrowReaderMetadata,
     stamp: Option<Stamp>,
     max_label: MaxLabel,
-    labels: Labels,
+    /// Read when first asked for.
+    labels: OnceLock<Result<Labels, LabelFault>>,
+}
+
+/// A file's footer, as the cache keeps it.
+pub(super) struct Footer(ArrowReaderMetadata);
+
+impl Weighted for Footer {
+    fn size(&self) -> usize {
+        self.0.metadata().memory_size()
+    }
+}
+
+/// Why the labels of a file cannot be read: a row group, or a row with a value that is no label.
+enum LabelFault {
+    Group(usize, String),
+    Row(usize, i64),
 }
 
 /// What the footer says of the largest label.
@@ -92,34 +112,49 @@ pub(super) struct Row {
 
 impl Row {
     /// Roughly what it occupies.
-    pub(super) fn size(&self) -> usize {
+    fn size(&self) -> usize {
         size_of::<Self>() + self.bytes.as_ref().map_or(0, Bytes::len)
     }
 }
 
-/// A file that was just opened.
+impl Weighted for Vec<Row> {
+    fn size(&self) -> usize {
+        self.iter().map(Row::size).sum()
+    }
+}
+
+/// The footers used last, by the file's number.
+pub(super) type Footers = Cache<Footer>;
+
+/// A file that was just opened. Its place in the dataset is not known yet: blocks begin at row 0 of shard 0.
 pub(super) struct Opened {
     pub(super) shard: Shard,
     pub(super) blocks: Vec<Block>,
     pub(super) classes: Option<Vec<String>>,
 }
 
+impl Opened {
+    /// Makes it the dataset's file `number`, whose rows begin at `start`.
+    pub(super) fn place(&mut self, number: usize, start: usize) {
+        self.shard.number = number;
+        self.shard.start = start;
+        for block in &mut self.blocks {
+            block.shard = number;
+            block.start += start;
+        }
+    }
+}
+
 impl Shard {
-    /// Reads the footer of the dataset's file number `index`, whose rows begin at `start`.
-    pub(super) fn open(
-        name: String,
-        source: Source,
-        options: &ParquetOptions,
-        index: usize,
-        start: usize,
-    ) -> Result<Opened, Error> {
+    /// Reads a file's footer.
+    pub(super) fn open(name: String, source: Source, options: &ParquetOptions) -> Result<Opened, Error> {
         let file = source.describe(&name);
         let fail = |problem: String| Error::Parquet { file: file.clone(), problem };
         let (input, stamp) = match source.open().and_then(|input| input.stamp().map(|stamp| (input, stamp))) {
             Ok(opened) => opened,
             Err(error) => match &source {
                 Source::File(path) => return Err(Error::Io { path: path.clone(), source: error }),
-                Source::Memory(_) => return Err(fail(error.to_string())),
+                _ => return Err(fail(error.to_string())),
             },
         };
         let metadata = guarded(|| load_metadata(&input)).map_err(|problem| {
@@ -129,7 +164,7 @@ impl Shard {
 
         let mut blocks = Vec::new();
         let mut max_label = if columns.label.is_some() { MaxLabel::Known(-1) } else { MaxLabel::None };
-        let mut next = start;
+        let mut next = 0_usize;
         let claimed =
             metadata.metadata().row_groups().iter().map(|group| group.num_rows().max(0).cast_unsigned());
         let claimed = claimed.fold(0, u64::saturating_add);
@@ -151,7 +186,7 @@ impl Shard {
             for offset in (0..group_rows).step_by(per_block as usize) {
                 let rows = per_block.min(group_rows - offset);
                 blocks.push(Block {
-                    shard: index,
+                    shard: 0,
                     row_group,
                     start: next,
                     bytes: bytes / group_rows.div_ceil(per_block),
@@ -177,13 +212,13 @@ impl Shard {
         let shard = Self {
             name,
             columns,
-            start,
-            rows: next - start,
+            start: 0,
+            number: 0,
+            rows: next,
             source,
-            metadata,
             stamp,
             max_label,
-            labels: Labels::new(),
+            labels: OnceLock::new(),
         };
         Ok(Opened { shard, blocks, classes })
     }
@@ -194,15 +229,15 @@ impl Shard {
     }
 
     /// The rows of `block`, all of them or the reason why not.
-    pub(super) fn read_block(&self, block: &Block) -> Result<Vec<Row>, String> {
-        guarded(|| self.read_block_unguarded(block))
+    pub(super) fn read_block(&self, block: &Block, footers: &Footers) -> Result<Vec<Row>, String> {
+        guarded(|| self.read_block_unguarded(block, footers))
     }
 
-    fn read_block_unguarded(&self, block: &Block) -> Result<Vec<Row>, String> {
+    fn read_block_unguarded(&self, block: &Block, footers: &Footers) -> Result<Vec<Row>, String> {
         let leaves = [Some(self.columns.image.leaf), self.columns.label.as_ref().map(|label| label.leaf)];
         let mut rows = Vec::with_capacity(block.rows);
         let mut size = 0;
-        for batch in self.reader(leaves.into_iter().flatten(), block, block.offset, block.rows)? {
+        for batch in self.reader(leaves.into_iter().flatten(), block, block.offset, block.rows, footers)? {
             let batch = batch.map_err(|error| error.to_string())?;
             let images = self.images(&batch)?;
             let labels = match &self.columns.label {
@@ -221,42 +256,55 @@ impl Shard {
         self.complete(rows, block, block.rows)
     }
 
-    /// Every row's label, `i64::MIN` for null; read on the first call and kept, eight bytes a row.
-    pub(super) fn labels(&self, blocks: &[Block]) -> Result<&[i64], Error> {
-        let read = self.labels.get_or_init(|| self.read_labels(blocks));
-        read.as_deref().map_err(|(row_group, problem)| Error::RowGroup {
-            file: self.file(),
-            row_group: *row_group,
-            problem: problem.clone(),
+    /// Every row's label; read on the first call and kept, in one to four bytes a row.
+    pub(super) fn labels(&self, blocks: &[Block], footers: &Footers) -> Result<&Labels, Error> {
+        let read = self.labels.get_or_init(|| self.read_labels(blocks, footers));
+        read.as_ref().map_err(|fault| match fault {
+            LabelFault::Group(row_group, problem) => {
+                Error::RowGroup { file: self.file(), row_group: *row_group, problem: problem.clone() }
+            }
+            LabelFault::Row(row, label) => Error::Row {
+                key: format!("{}:{row}", self.name),
+                problem: format!("label {label} is no class index"),
+            },
         })
     }
 
-    fn read_labels(&self, blocks: &[Block]) -> Result<Vec<i64>, (usize, String)> {
-        let Some(column) = &self.columns.label else { return Ok(vec![i64::MIN; self.rows]) };
-        let mut labels = Vec::new();
+    fn read_labels(&self, blocks: &[Block], footers: &Footers) -> Result<Labels, LabelFault> {
+        let mut labels = Labels::default();
+        let Some(column) = &self.columns.label else {
+            labels.extend(std::iter::repeat_n(None, self.rows));
+            return Ok(labels);
+        };
         let from = blocks.partition_point(|block| block.start < self.start);
         let own = blocks[from..].iter().take_while(|block| block.start < self.start + self.rows);
         for block in own.filter(|block| block.offset == 0) {
             let group = guarded(|| {
                 let mut values = Vec::new();
-                for batch in self.reader([column.leaf], block, 0, block.group_rows)? {
+                for batch in self.reader([column.leaf], block, 0, block.group_rows, footers)? {
                     values.extend(self.label_values(&batch.map_err(|error| error.to_string())?)?);
                 }
                 self.complete(values, block, block.group_rows)
             });
-            labels.extend(group.map_err(|problem| (block.row_group, problem))?);
+            for value in group.map_err(|problem| LabelFault::Group(block.row_group, problem))? {
+                labels.push(match u32::try_from(value) {
+                    Ok(label) if label < u32::MAX => Some(label),
+                    _ if columns::is_no_label(value) => None,
+                    _ => return Err(LabelFault::Row(labels.len(), value)),
+                });
+            }
         }
         Ok(labels)
     }
 
     /// The largest label, from the footer's statistics where they are there.
-    pub(super) fn max_label(&self, blocks: &[Block]) -> Result<Option<u32>, Error> {
-        let max = match self.max_label {
-            MaxLabel::None => return Ok(None),
-            MaxLabel::Known(max) => max,
-            MaxLabel::Unknown => self.labels(blocks)?.iter().copied().max().unwrap_or(-1),
-        };
-        if max < 0 { Ok(None) } else { Ok(Some(u32::try_from(max).unwrap_or(u32::MAX))) }
+    pub(super) fn max_label(&self, blocks: &[Block], footers: &Footers) -> Result<Option<u32>, Error> {
+        match self.max_label {
+            MaxLabel::None => Ok(None),
+            MaxLabel::Known(max) if max < 0 => Ok(None),
+            MaxLabel::Known(max) => Ok(Some(u32::try_from(max).unwrap_or(u32::MAX))),
+            MaxLabel::Unknown => Ok(self.labels(blocks, footers)?.max()),
+        }
     }
 
     /// A reader of `rows` rows from `offset` on of the row group that `block` is in.
@@ -266,13 +314,16 @@ impl Shard {
         block: &Block,
         offset: usize,
         rows: usize,
+        footers: &Footers,
     ) -> Result<ParquetRecordBatchReader, String> {
         let input = self.source.open().map_err(|error| error.to_string())?;
         if input.stamp().map_err(|error| error.to_string())? != self.stamp {
             return Err("the file has changed since it was opened".into());
         }
-        let mask = ProjectionMask::leaves(self.metadata.parquet_schema(), leaves);
-        ParquetRecordBatchReaderBuilder::new_with_metadata(input, self.metadata.clone())
+        let footer = footers.get(self.number, || guarded(|| load_metadata(&input)).map(Footer));
+        let Footer(metadata) = footer.as_ref().as_ref().map_err(String::clone)?;
+        let mask = ProjectionMask::leaves(metadata.parquet_schema(), leaves);
+        ParquetRecordBatchReaderBuilder::new_with_metadata(input, metadata.clone())
             .with_row_groups(vec![block.row_group])
             .with_projection(mask)
             .with_offset(offset)
@@ -328,11 +379,6 @@ impl AsRef<[u8]> for Values {
 fn load_metadata(input: &Input) -> Result<ArrowReaderMetadata, String> {
     let options = ArrowReaderOptions::new().with_skip_arrow_metadata(true);
     ArrowReaderMetadata::load(input, options).map_err(|error| error.to_string())
-}
-
-/// Runs `read`; a panic is an error like any other.
-fn guarded<T>(read: impl FnOnce() -> Result<T, String>) -> Result<T, String> {
-    catch_unwind(AssertUnwindSafe(read)).unwrap_or_else(|payload| Err(panic_message(payload)))
 }
 
 /// The values of an array of any integer type, `i64::MIN` for null; those above `i64::MAX` become that.
