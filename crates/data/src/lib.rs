@@ -30,12 +30,16 @@
 
 mod batch;
 mod cache;
+mod columns;
 mod combine;
 mod dataset;
 mod decode;
 mod error;
+mod expand;
 mod folder;
+mod ipc;
 mod labels;
+mod list;
 mod loader;
 mod memory;
 mod natural;
@@ -49,15 +53,18 @@ mod split;
 mod tar;
 
 pub use batch::{Batch, ImageBatch};
+pub use columns::ColumnOptions;
 pub use combine::{Concat, Subset};
 pub use dataset::{Dataset, Sample, SampleImage, SampleStream};
 pub use decode::decode_sample;
 pub use error::Error;
 pub use folder::ImageFolder;
+pub use ipc::ArrowIpc;
+pub use list::ListFile;
 pub use loader::{Epoch, Loader, LoaderOptions, OnBadSample, Skipped, Views};
 pub use memory::InMemory;
 pub use open::{Splits, open, open_splits};
-pub use parquet::{Parquet, ParquetOptions};
+pub use parquet::Parquet;
 pub use patches::{PatchOptions, Patches};
 pub use raw::{NpyOptions, RawImages};
 pub use split::stratified_split;

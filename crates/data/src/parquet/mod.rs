@@ -6,11 +6,11 @@
 //! dataset's [`groups`](Dataset::groups), and a reader that keeps to
 //! [`groups_at_once`](Dataset::groups_at_once) of them finds what it needs in the cache.
 
-mod columns;
 mod input;
 mod shard;
 
 use crate::cache::Cache;
+use crate::columns::{self, ColumnOptions};
 use crate::labels;
 use crate::parallel;
 use crate::source::Source;
@@ -29,15 +29,6 @@ const WINDOW_BLOCKS: u64 = 256;
 const CACHE_BYTES: usize = 2 * WINDOW_BYTES as usize;
 /// What the footers kept may occupy.
 const FOOTER_BYTES: usize = 32 << 20;
-
-/// Which columns to read. By default they are found by themselves, see [`Parquet`].
-#[derive(Clone, Debug, Default)]
-pub struct ParquetOptions {
-    /// The column of images.
-    pub image: Option<String>,
-    /// The column of integer labels.
-    pub label: Option<String>,
-}
 
 /// Images and labels in one or more Parquet files with the same columns.
 ///
@@ -63,11 +54,11 @@ pub struct Parquet {
 impl Parquet {
     /// Opens a file, or all `*.parquet` files directly in a folder in natural order.
     pub fn open(path: impl AsRef<Path>) -> Result<Self, Error> {
-        Self::open_with(path, &ParquetOptions::default())
+        Self::open_with(path, &ColumnOptions::default())
     }
 
     /// As [`Parquet::open`], with the columns named.
-    pub fn open_with(path: impl AsRef<Path>, options: &ParquetOptions) -> Result<Self, Error> {
+    pub fn open_with(path: impl AsRef<Path>, options: &ColumnOptions) -> Result<Self, Error> {
         let path = path.as_ref();
         if !path.is_dir() {
             return Self::open_files(&[path.into()], options);
@@ -80,7 +71,7 @@ impl Parquet {
     }
 
     /// Opens several files as one dataset, in the order given.
-    pub fn open_files(files: &[PathBuf], options: &ParquetOptions) -> Result<Self, Error> {
+    pub fn open_files(files: &[PathBuf], options: &ColumnOptions) -> Result<Self, Error> {
         let sources = files.iter().map(|file| {
             let name = file.file_name().unwrap_or(file.as_os_str()).to_string_lossy().into_owned();
             (name, Source::File(file.clone()))
@@ -91,10 +82,10 @@ impl Parquet {
     /// Reads a Parquet file that is in memory, such as one embedded in a program. `name` stands for the file
     /// in keys and messages.
     pub fn from_bytes(bytes: Bytes, name: impl Into<String>) -> Result<Self, Error> {
-        Self::build(vec![(name.into(), Source::Memory(bytes))], &ParquetOptions::default())
+        Self::build(vec![(name.into(), Source::Memory(bytes))], &ColumnOptions::default())
     }
 
-    fn build(sources: Vec<(String, Source)>, options: &ParquetOptions) -> Result<Self, Error> {
+    fn build(sources: Vec<(String, Source)>, options: &ColumnOptions) -> Result<Self, Error> {
         let mut blocks = Vec::<Block>::new();
         let mut shards = Vec::<Shard>::with_capacity(sources.len());
         let mut classes: Option<(Vec<String>, String)> = None;
@@ -136,7 +127,7 @@ impl Parquet {
 }
 
 /// The `.parquet` files directly in `folder`, in natural order; hidden ones are passed over.
-pub(crate) fn files_in(folder: &Path) -> Result<Vec<PathBuf>, Error> {
+fn files_in(folder: &Path) -> Result<Vec<PathBuf>, Error> {
     let error = |source| Error::Io { path: folder.into(), source };
     let mut files = Vec::new();
     for entry in std::fs::read_dir(folder).map_err(error)? {
@@ -151,7 +142,7 @@ pub(crate) fn files_in(folder: &Path) -> Result<Vec<PathBuf>, Error> {
 }
 
 /// Whether `path` ends in `.parquet`, in any case.
-pub(crate) fn is_parquet(path: &Path) -> bool {
+fn is_parquet(path: &Path) -> bool {
     path.extension().is_some_and(|extension| extension.eq_ignore_ascii_case("parquet"))
 }
 
@@ -161,7 +152,7 @@ fn numbered_classes(shards: &[Shard], blocks: &[Block], footers: &Footers) -> Re
     for shard in shards {
         let of_shard = labels::numbered_classes(shard.max_label(blocks, footers)?).map_err(|problem| {
             let problem =
-                format!("{problem}: call another column `label`, or name it in `ParquetOptions::label`");
+                format!("{problem}: call another column `label`, or name it in `ColumnOptions::label`");
             Error::Parquet { file: shard.file(), problem }
         })?;
         if of_shard.len() > classes.len() {
@@ -189,9 +180,9 @@ impl Dataset for Parquet {
         let (key, row) = (self.key(index), &rows[index - block.start]);
         let bytes = row.bytes.clone().ok_or_else(|| Error::Row {
             key: key.clone(),
-            problem: format!("column `{}` holds no image bytes in this row", shard.columns.image.name),
+            problem: format!("column `{}` holds no image bytes in this row", shard.leaves.image.name),
         })?;
-        let label = columns::class_index(row.label, self.classes.len())
+        let label = columns::class_index(row.label, Some(self.classes.len()))
             .map_err(|problem| Error::Row { key: key.clone(), problem })?;
         Ok(Sample { image: SampleImage::Encoded(bytes), label, key })
     }
@@ -199,8 +190,7 @@ impl Dataset for Parquet {
     fn label(&self, index: usize) -> Option<u32> {
         let block = &self.blocks[self.locate(index).ok()?];
         let shard = &self.shards[block.shard];
-        let label = shard.labels(&self.blocks, &self.footers).ok()?.get(index - shard.start)?;
-        ((label as usize) < self.classes.len()).then_some(label)
+        shard.labels(&self.blocks, &self.footers, Some(self.classes.len())).ok()?.get(index - shard.start)
     }
 
     fn classes(&self) -> &[String] {
@@ -220,14 +210,7 @@ impl Dataset for Parquet {
     fn labels(&self) -> Result<Vec<Option<u32>>, Error> {
         let mut all = Vec::with_capacity(self.len);
         for shard in &self.shards {
-            for label in shard.labels(&self.blocks, &self.footers)?.iter() {
-                if let Some(label) = label.filter(|label| *label as usize >= self.classes.len()) {
-                    let key = format!("{}:{}", shard.name, all.len() - shard.start);
-                    let problem = format!("label {label} is outside the {} classes", self.classes.len());
-                    return Err(Error::Row { key, problem });
-                }
-                all.push(label);
-            }
+            all.extend(shard.labels(&self.blocks, &self.footers, Some(self.classes.len()))?.iter());
         }
         Ok(all)
     }

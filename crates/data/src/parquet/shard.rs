@@ -3,10 +3,9 @@
 //! The `parquet` crate may panic on what a hostile file holds; every call that reads one is guarded, and a
 //! panic becomes the file's or the row group's error.
 
-use super::ParquetOptions;
-use super::columns::{self, Columns};
 use crate::Error;
 use crate::cache::{Cache, Weighted};
+use crate::columns::{self, ColumnOptions};
 use crate::error::guarded;
 use crate::labels::Labels;
 use crate::source::{Input, Source, Stamp};
@@ -44,7 +43,7 @@ const MAX_BLOCKS: usize = 1 << 20;
 pub(super) struct Shard {
     /// Stands for the file in keys.
     pub(super) name: String,
-    pub(super) columns: Columns,
+    pub(super) leaves: Leaves,
     /// Index in the dataset of the first row.
     pub(super) start: usize,
     /// Number of the file in the dataset.
@@ -55,6 +54,43 @@ pub(super) struct Shard {
     max_label: MaxLabel,
     /// Read when first asked for.
     labels: OnceLock<Result<Labels, LabelFault>>,
+}
+
+/// The leaves, among all of the file, that samples come from.
+pub(super) struct Leaves {
+    pub(super) image: Leaf,
+    label: Option<Leaf>,
+}
+
+/// A column and the one of its leaves that is read.
+pub(super) struct Leaf {
+    pub(super) name: String,
+    leaf: usize,
+}
+
+impl Leaves {
+    fn find(
+        file: &str,
+        metadata: &ArrowReaderMetadata,
+        options: &ColumnOptions,
+    ) -> Result<(Self, Option<Vec<String>>), Error> {
+        let entries = metadata.metadata().file_metadata().key_value_metadata();
+        let hugging_face =
+            entries.and_then(|all| all.iter().find(|entry| entry.key == "huggingface")?.value.as_deref());
+        let columns = columns::find(file, metadata.schema().fields(), hugging_face, options)?;
+        let leaf = |path: &[&str]| {
+            let leaves = metadata.parquet_schema().columns();
+            let found = leaves.iter().position(|leaf| leaf.path().parts().iter().eq(path.iter()));
+            let leaf = found.ok_or_else(|| Error::Parquet {
+                file: file.into(),
+                problem: format!("column `{}` is nested in a way that is not read", path[0]),
+            })?;
+            Ok::<_, Error>(Leaf { name: path[0].into(), leaf })
+        };
+        let image = leaf(&columns.image_path())?;
+        let label = columns.label.as_ref().map(|label| leaf(&[label.name()])).transpose()?;
+        Ok((Self { image, label }, columns.classes))
+    }
 }
 
 /// A file's footer, as the cache keeps it.
@@ -69,7 +105,7 @@ impl Weighted for Footer {
 /// Why the labels of a file cannot be read: a row group, or a row with a value that is no label.
 enum LabelFault {
     Group(usize, String),
-    Row(usize, i64),
+    Row(usize, String),
 }
 
 /// What the footer says of the largest label.
@@ -147,7 +183,7 @@ impl Opened {
 
 impl Shard {
     /// Reads a file's footer.
-    pub(super) fn open(name: String, source: Source, options: &ParquetOptions) -> Result<Opened, Error> {
+    pub(super) fn open(name: String, source: Source, options: &ColumnOptions) -> Result<Opened, Error> {
         let file = source.describe(&name);
         let fail = |problem: String| Error::Parquet { file: file.clone(), problem };
         let (input, stamp) = match source.open().and_then(|input| input.stamp().map(|stamp| (input, stamp))) {
@@ -160,10 +196,10 @@ impl Shard {
         let metadata = guarded(|| load_metadata(&input)).map_err(|problem| {
             fail(format!("cannot be read as Parquet (truncated or damaged?): {problem}"))
         })?;
-        let (columns, classes) = columns::find(&file, &metadata, options)?;
+        let (leaves, classes) = Leaves::find(&file, &metadata, options)?;
 
         let mut blocks = Vec::new();
-        let mut max_label = if columns.label.is_some() { MaxLabel::Known(-1) } else { MaxLabel::None };
+        let mut max_label = if leaves.label.is_some() { MaxLabel::Known(-1) } else { MaxLabel::None };
         let mut next = 0_usize;
         let claimed =
             metadata.metadata().row_groups().iter().map(|group| group.num_rows().max(0).cast_unsigned());
@@ -177,7 +213,7 @@ impl Shard {
             let fail = |problem: String| Error::RowGroup { file: file.clone(), row_group, problem };
             let group_rows = u64::try_from(group.num_rows())
                 .map_err(|_| fail(format!("claims {} rows", group.num_rows())))?;
-            let bytes = u64::try_from(group.column(columns.image.leaf).uncompressed_size()).unwrap_or(0);
+            let bytes = u64::try_from(group.column(leaves.image.leaf).uncompressed_size()).unwrap_or(0);
             let slices = bytes.div_ceil(BLOCK_BYTES).max(1);
             let per_block = group_rows.div_ceil(slices).clamp(1, BLOCK_ROWS);
             if blocks.len() as u64 + group_rows.div_ceil(per_block) > MAX_BLOCKS as u64 {
@@ -196,7 +232,7 @@ impl Shard {
                 });
                 next = next.checked_add(rows as usize).ok_or_else(|| fail("too many rows".into()))?;
             }
-            if let (Some(label), MaxLabel::Known(max)) = (&columns.label, &max_label) {
+            if let (Some(label), MaxLabel::Known(max)) = (&leaves.label, &max_label) {
                 let of_group = match group.column(label.leaf).statistics() {
                     Some(Statistics::Int32(s)) => s.max_opt().map(|v| i64::from(*v)),
                     Some(Statistics::Int64(s)) => s.max_opt().copied(),
@@ -211,7 +247,7 @@ impl Shard {
         }
         let shard = Self {
             name,
-            columns,
+            leaves,
             start: 0,
             number: 0,
             rows: next,
@@ -234,13 +270,13 @@ impl Shard {
     }
 
     fn read_block_unguarded(&self, block: &Block, footers: &Footers) -> Result<Vec<Row>, String> {
-        let leaves = [Some(self.columns.image.leaf), self.columns.label.as_ref().map(|label| label.leaf)];
+        let leaves = [Some(self.leaves.image.leaf), self.leaves.label.as_ref().map(|label| label.leaf)];
         let mut rows = Vec::with_capacity(block.rows);
         let mut size = 0;
         for batch in self.reader(leaves.into_iter().flatten(), block, block.offset, block.rows, footers)? {
             let batch = batch.map_err(|error| error.to_string())?;
             let images = self.images(&batch)?;
-            let labels = match &self.columns.label {
+            let labels = match &self.leaves.label {
                 Some(_) => self.label_values(&batch)?,
                 None => vec![i64::MIN; images.len()],
             };
@@ -256,23 +292,32 @@ impl Shard {
         self.complete(rows, block, block.rows)
     }
 
-    /// Every row's label; read on the first call and kept, in one to four bytes a row.
-    pub(super) fn labels(&self, blocks: &[Block], footers: &Footers) -> Result<&Labels, Error> {
-        let read = self.labels.get_or_init(|| self.read_labels(blocks, footers));
+    /// Every row's label, below `classes` where that is known; read on the first call and kept, in one to four bytes a row.
+    pub(super) fn labels(
+        &self,
+        blocks: &[Block],
+        footers: &Footers,
+        classes: Option<usize>,
+    ) -> Result<&Labels, Error> {
+        let read = self.labels.get_or_init(|| self.read_labels(blocks, footers, classes));
         read.as_ref().map_err(|fault| match fault {
             LabelFault::Group(row_group, problem) => {
                 Error::RowGroup { file: self.file(), row_group: *row_group, problem: problem.clone() }
             }
-            LabelFault::Row(row, label) => Error::Row {
-                key: format!("{}:{row}", self.name),
-                problem: format!("label {label} is no class index"),
-            },
+            LabelFault::Row(row, problem) => {
+                Error::Row { key: format!("{}:{row}", self.name), problem: problem.clone() }
+            }
         })
     }
 
-    fn read_labels(&self, blocks: &[Block], footers: &Footers) -> Result<Labels, LabelFault> {
+    fn read_labels(
+        &self,
+        blocks: &[Block],
+        footers: &Footers,
+        classes: Option<usize>,
+    ) -> Result<Labels, LabelFault> {
         let mut labels = Labels::default();
-        let Some(column) = &self.columns.label else {
+        let Some(column) = &self.leaves.label else {
             labels.extend(std::iter::repeat_n(None, self.rows));
             return Ok(labels);
         };
@@ -287,11 +332,8 @@ impl Shard {
                 self.complete(values, block, block.group_rows)
             });
             for value in group.map_err(|problem| LabelFault::Group(block.row_group, problem))? {
-                labels.push(match u32::try_from(value) {
-                    Ok(label) if label < u32::MAX => Some(label),
-                    _ if columns::is_no_label(value) => None,
-                    _ => return Err(LabelFault::Row(labels.len(), value)),
-                });
+                let label = columns::class_index(value, classes);
+                labels.push(label.map_err(|problem| LabelFault::Row(labels.len(), problem))?);
             }
         }
         Ok(labels)
@@ -303,7 +345,7 @@ impl Shard {
             MaxLabel::None => Ok(None),
             MaxLabel::Known(max) if max < 0 => Ok(None),
             MaxLabel::Known(max) => Ok(Some(u32::try_from(max).unwrap_or(u32::MAX))),
-            MaxLabel::Unknown => Ok(self.labels(blocks, footers)?.max()),
+            MaxLabel::Unknown => Ok(self.labels(blocks, footers, None)?.max()),
         }
     }
 
@@ -343,8 +385,8 @@ impl Shard {
 
     /// The images of a batch; each shares the batch's memory.
     fn images(&self, batch: &RecordBatch) -> Result<Vec<Option<Bytes>>, String> {
-        let missing = || format!("column `{}` is missing", self.columns.image.name);
-        let column = batch.column_by_name(&self.columns.image.name).ok_or_else(missing)?;
+        let missing = || format!("column `{}` is missing", self.leaves.image.name);
+        let column = batch.column_by_name(&self.leaves.image.name).ok_or_else(missing)?;
         let (parent, leaf) = match column.as_struct_opt() {
             Some(parent) => (Some(parent), parent.column_by_name("bytes").ok_or_else(missing)?),
             None => (None, column),
@@ -360,7 +402,7 @@ impl Shard {
     }
 
     fn label_values(&self, batch: &RecordBatch) -> Result<Vec<i64>, String> {
-        let label = self.columns.label.as_ref().and_then(|label| batch.column_by_name(&label.name));
+        let label = self.leaves.label.as_ref().and_then(|label| batch.column_by_name(&label.name));
         label.and_then(|array| integers(array)).ok_or_else(|| "the label column is missing".into())
     }
 }

@@ -17,7 +17,7 @@ const SHAPE: Shape = Shape { width: 32, height: 32, layout: Layout::Planar, bina
 pub(crate) struct CifarSplit {
     pub(crate) name: &'static str,
     files: Vec<PathBuf>,
-    fine: bool,
+    pub(crate) fine: bool,
 }
 
 impl RawImages {
@@ -57,7 +57,7 @@ fn open(files: &[PathBuf], label_bytes: u64, classes: usize, names: &str) -> Res
             }
             labels.push(Some(label.into()));
         }
-        parts.push(Part::new(path, input, label_bytes, record, bytes / record)?);
+        parts.push(Part::new(path, input, SHAPE, label_bytes, record, bytes / record)?);
     }
     let names = read_names(&first.with_file_name(names)).filter(|names| names.len() == classes);
     let names = names.unwrap_or_else(|| (0..classes).map(|class| class.to_string()).collect());

@@ -54,7 +54,7 @@ impl RawImages {
         let shape =
             Shape { width: *width as u32, height: *height as u32, layout: Layout::Grey, binary: false };
         let stride = shape.bytes().map_err(|problem| Error::Layout { path: path.into(), problem })? as u64;
-        let part = Part::new(path, input, header.data, stride, *count)?;
+        let part = Part::new(path, input, shape, header.data, stride, *count)?;
         let labels = labels.map_or_else(|| Ok(Labels::default()), read_labels)?;
         Self::new(path, shape, vec![part], labels, None)
     }

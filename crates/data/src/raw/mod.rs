@@ -11,10 +11,10 @@ mod npy;
 mod npz;
 
 pub(crate) use cifar::{CifarSplit, splits as cifar_splits};
-pub(crate) use idx::{is_images as is_idx_images, splits as idx_splits};
+pub(crate) use idx::{is_images as is_idx_images, open as open_idx, splits as idx_splits};
 pub(crate) use inflate::gunzip;
 pub use npy::NpyOptions;
-pub(crate) use npy::{arrays as npy_arrays, is_labels as is_npy_labels};
+pub(crate) use npy::arrays as npy_arrays;
 pub(crate) use npz::splits as npz_splits;
 
 use crate::labels::{Labels, numbered_classes};
@@ -104,7 +104,14 @@ impl Shape {
 
 impl Part {
     /// A part whose place in the dataset is not known yet. Errs when the file is too short for it.
-    fn new(path: &Path, input: Input, first: u64, stride: u64, len: u64) -> Result<Self, Error> {
+    fn new(
+        path: &Path,
+        input: Input,
+        shape: Shape,
+        first: u64,
+        stride: u64,
+        len: u64,
+    ) -> Result<Self, Error> {
         let layout = |problem| Error::Layout { path: path.into(), problem };
         let io = |source| Error::Io { path: path.into(), source };
         if len > MAX_ROWS {
@@ -113,8 +120,10 @@ impl Part {
             )));
         }
         let found = input.len().map_err(io)?;
-        let needed = stride.checked_mul(len).and_then(|bytes| bytes.checked_add(first));
-        if needed.is_none_or(|needed| needed > found) {
+        let image = shape.bytes().map_err(layout)? as u64;
+        // Far from overflow, with both limits kept.
+        let needed = if len == 0 { first } else { first + stride * (len - 1) + image };
+        if needed > found {
             return Err(layout(format!("is cut short: {found} bytes cannot hold its {len} images")));
         }
         let stamp = input.stamp().map_err(io)?;

@@ -93,7 +93,7 @@ impl Array {
         let layout = |problem| Error::Layout { path: path.into(), problem };
         let (shape, n) = self.images(binary).map_err(layout)?;
         let stride = shape.bytes().map_err(layout)? as u64;
-        let part = Part::new(path, self.input, self.data, stride, n)?;
+        let part = Part::new(path, self.input, shape, self.data, stride, n)?;
         Ok((shape, part))
     }
 
@@ -208,7 +208,7 @@ impl RawImages {
 }
 
 /// Whether a file's name says that it holds labels.
-pub(crate) fn is_labels(path: &Path) -> bool {
+fn is_labels(path: &Path) -> bool {
     path.file_stem().is_some_and(|stem| stem.to_string_lossy().to_ascii_lowercase().contains("label"))
 }
 

@@ -188,7 +188,7 @@ mod tests {
             read_pax(content, &mut name, &mut size).map(|()| (name, size))
         };
         assert_eq!(read(b"12 path=a/b\n13 size=1234\n"), Some((Some("a/b".into()), Some(1234))));
-        assert_eq!(read(b"21 path=./\x1b[31mred.jpg\n"), Some((Some("\u{fffd}[31mred.jpg".into()), None)));
+        assert_eq!(read(b"23 path=./\x1b[31mred.jpg\n"), Some((Some("\u{fffd}[31mred.jpg".into()), None)));
         for bad in [&b"0 path=a\n"[..], b"99 path=a\n", b"9 path=a\n\n", b"x", b"4 a\n", b"10 size=-1\n"] {
             assert_eq!(read(bad), None, "{bad:?}");
         }
