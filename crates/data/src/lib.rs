@@ -41,6 +41,7 @@ mod ipc;
 mod labels;
 mod list;
 mod loader;
+mod map;
 mod memory;
 mod natural;
 mod open;
@@ -61,7 +62,10 @@ pub use error::Error;
 pub use folder::ImageFolder;
 pub use ipc::ArrowIpc;
 pub use list::ListFile;
-pub use loader::{Epoch, Loader, LoaderOptions, OnBadSample, Skipped, Views};
+pub use loader::{
+    Epoch, Loader, LoaderOptions, OnBadSample, ProcessShare, Sampling, Skipped, StreamLoader, Views,
+};
+pub use map::{Map, PixelCache};
 pub use memory::InMemory;
 pub use open::{Splits, open, open_splits};
 pub use parquet::Parquet;
