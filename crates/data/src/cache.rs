@@ -4,12 +4,16 @@ use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 /// Something of which a [`Cache`] keeps as much as fits into its budget.
 pub(crate) trait Weighted {
+    /// Whether a failure is kept like everything else: what is damaged stays so, what could not be fetched may
+    /// be fetched yet.
+    const KEEPS_FAILURES: bool = true;
+
     /// Roughly the bytes that it occupies.
     fn size(&self) -> usize;
 }
 
 /// Keeps the items used last, up to a number of bytes. An item that several threads want at once is read by
-/// one of them while the others wait for it. Failures are kept like everything else.
+/// one of them while the others wait for it.
 pub(crate) struct Cache<T> {
     /// The item used last comes last.
     entries: Mutex<Vec<Entry<T>>>,
@@ -17,7 +21,7 @@ pub(crate) struct Cache<T> {
 }
 
 struct Entry<T> {
-    number: usize,
+    number: u64,
     slot: Slot<T>,
 }
 
@@ -32,7 +36,7 @@ impl<T: Weighted> Cache<T> {
     /// Item `number`, which `load` reads when it is not there.
     pub(crate) fn get(
         &self,
-        number: usize,
+        number: u64,
         load: impl FnOnce() -> Result<T, String>,
     ) -> Arc<Result<T, String>> {
         let slot = {
@@ -51,6 +55,10 @@ impl<T: Weighted> Cache<T> {
             Arc::new(load())
         });
         if loaded_here {
+            if loaded.is_err() && !T::KEEPS_FAILURES {
+                let mut entries = self.entries.lock().unwrap_or_else(PoisonError::into_inner);
+                entries.retain(|entry| entry.number != number);
+            }
             self.evict();
         }
         loaded.clone()

@@ -49,6 +49,8 @@ mod parallel;
 mod parquet;
 mod patches;
 mod raw;
+#[cfg(feature = "remote")]
+mod remote;
 mod source;
 mod split;
 mod tar;
@@ -71,5 +73,7 @@ pub use open::{Splits, open, open_splits};
 pub use parquet::Parquet;
 pub use patches::{PatchOptions, Patches};
 pub use raw::{NpyOptions, RawImages};
+#[cfg(feature = "remote")]
+pub use remote::open_remote;
 pub use split::stratified_split;
 pub use tar::{StreamOptions, TarStream, WebDataset};

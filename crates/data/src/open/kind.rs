@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Kind {
+pub(crate) enum Kind {
     Parquet,
     Arrow,
     Tar,
@@ -29,7 +29,7 @@ pub(crate) const EXPECTED: &str = "Parquet, Arrow IPC, tar (WebDataset), IDX (MN
 
 impl Kind {
     /// The kind that a file's name says it is.
-    pub(super) fn of_name(path: &Path) -> Option<Self> {
+    pub(crate) fn of_name(path: &Path) -> Option<Self> {
         let name = path.file_name()?.to_string_lossy().to_ascii_lowercase();
         let ends = |ends: &[&str]| ends.iter().any(|end| name.ends_with(end));
         Some(match () {

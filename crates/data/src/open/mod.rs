@@ -4,7 +4,11 @@ mod kind;
 mod splits;
 
 use crate::{Dataset, Error, Subset, expand, stratified_split};
-use kind::{EXPECTED, Kind};
+pub(crate) use kind::Kind;
+#[cfg(feature = "remote")]
+pub(crate) use splits::split_in_name;
+
+use kind::EXPECTED;
 use splits::{find_splits, open_folder};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;

@@ -207,7 +207,7 @@ fn has_other_folders(path: &Path) -> Result<bool, Error> {
 }
 
 /// The split that a file's name says it belongs to: `train-00000-of-00002.parquet`, `cifar10-test.parquet`.
-fn split_in_name(file: &Path) -> Option<&'static str> {
+pub(crate) fn split_in_name(file: &Path) -> Option<&'static str> {
     let stem = file.file_stem()?.to_str()?.to_ascii_lowercase();
     let mut words = stem.split(|c: char| !c.is_ascii_alphanumeric());
     words.find_map(|word| TRAIN.iter().chain(&EVALUATION).copied().find(|split| *split == word))

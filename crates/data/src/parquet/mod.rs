@@ -72,20 +72,20 @@ impl Parquet {
 
     /// Opens several files as one dataset, in the order given.
     pub fn open_files(files: &[PathBuf], options: &ColumnOptions) -> Result<Self, Error> {
-        let sources = files.iter().map(|file| {
-            let name = file.file_name().unwrap_or(file.as_os_str()).to_string_lossy().into_owned();
-            (name, Source::File(file.clone()))
-        });
-        Self::build(sources.collect(), options)
+        Self::build(files.iter().map(|file| Source::File(file.clone())).collect(), options)
     }
 
     /// Reads a Parquet file that is in memory, such as one embedded in a program. `name` stands for the file
     /// in keys and messages.
     pub fn from_bytes(bytes: Bytes, name: impl Into<String>) -> Result<Self, Error> {
-        Self::build(vec![(name.into(), Source::Memory(bytes))], &ColumnOptions::default())
+        Self::of_named(vec![(name.into(), Source::Memory(bytes))], &ColumnOptions::default())
     }
 
-    fn build(sources: Vec<(String, Source)>, options: &ColumnOptions) -> Result<Self, Error> {
+    pub(crate) fn build(sources: Vec<Source>, options: &ColumnOptions) -> Result<Self, Error> {
+        Self::of_named(sources.into_iter().map(|source| (source.name(), source)).collect(), options)
+    }
+
+    fn of_named(sources: Vec<(String, Source)>, options: &ColumnOptions) -> Result<Self, Error> {
         let mut blocks = Vec::<Block>::new();
         let mut shards = Vec::<Shard>::with_capacity(sources.len());
         let mut classes: Option<(Vec<String>, String)> = None;
@@ -171,7 +171,7 @@ impl Dataset for Parquet {
         let at = self.locate(index)?;
         let block = &self.blocks[at];
         let shard = &self.shards[block.shard];
-        let rows = self.cache.get(at, || shard.read_block(block, &self.footers));
+        let rows = self.cache.get(at as u64, || shard.read_block(block, &self.footers));
         let rows = rows.as_ref().as_ref().map_err(|problem| Error::RowGroup {
             file: shard.file(),
             row_group: block.row_group,

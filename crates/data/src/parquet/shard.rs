@@ -362,7 +362,7 @@ impl Shard {
         if input.stamp().map_err(|error| error.to_string())? != self.stamp {
             return Err("the file has changed since it was opened".into());
         }
-        let footer = footers.get(self.number, || guarded(|| load_metadata(&input)).map(Footer));
+        let footer = footers.get(self.number as u64, || guarded(|| load_metadata(&input)).map(Footer));
         let Footer(metadata) = footer.as_ref().as_ref().map_err(String::clone)?;
         let mask = ProjectionMask::leaves(metadata.parquet_schema(), leaves);
         ParquetRecordBatchReaderBuilder::new_with_metadata(input, metadata.clone())

@@ -23,8 +23,8 @@ use std::path::PathBuf;
 const BLOCK: u64 = 512;
 /// Samples that lie together in a shard and are drawn together where that pays.
 const GROUP: usize = 1024;
-/// Groups of a remote set that a shuffling reader mixes.
-const REMOTE_GROUPS: usize = 16;
+/// Groups of a remote set that a shuffling reader mixes: about as many as fit into the cache.
+const REMOTE_GROUPS: usize = 2;
 
 /// Images in tar archives (WebDataset), read in any order.
 ///

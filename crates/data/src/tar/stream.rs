@@ -55,7 +55,18 @@ impl TarStream {
         Self::of_sources(files.iter().map(|file| Source::File(file.clone())).collect(), options)
     }
 
-    pub(crate) fn of_sources(shards: Vec<Source>, options: StreamOptions) -> Result<Self, Error> {
+    /// A stream of the samples at a path or a pattern for several (`shard-{000..123}.tar`, `data/*.tar`); with the
+    /// feature `remote` also at an address.
+    pub fn open(pattern: &str, options: StreamOptions) -> Result<Self, Error> {
+        #[cfg(feature = "remote")]
+        if pattern.contains("://") {
+            let (_, sources) = crate::remote::sources(pattern, &crate::remote::environment())?;
+            return Self::of_sources(sources, options);
+        }
+        Self::new(&crate::expand::files(pattern)?, options)
+    }
+
+    fn of_sources(shards: Vec<Source>, options: StreamOptions) -> Result<Self, Error> {
         let fail = |parameter, problem: String| Err(Error::Option { parameter, problem });
         let (rank, world) = options.rank;
         if rank >= world {
