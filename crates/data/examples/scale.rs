@@ -10,8 +10,7 @@ use std::sync::Arc;
 use std::time::Instant;
 use visrep_augment::Compose;
 use visrep_data::{
-    ConvertOptions, Dataset, InMemory, Loader, LoaderOptions, Sample, SampleImage, Subset, Views, convert,
-    open,
+    ConvertOptions, InMemory, Loader, LoaderOptions, Sample, SampleImage, Subset, Views, convert, open,
 };
 use visrep_decode::{RgbImage, encode_png};
 

@@ -264,5 +264,9 @@ fn list(address: &str, options: &[(String, String)]) -> Result<Vec<String>, Stri
         names.filter(|name| !name.starts_with('.')).map(|name| format!("{folder}{name}")).collect();
     files.retain(|file| expand::matches(&pattern, file) && is_read(Kind::of_name(Path::new(file))));
     files.sort_by(|a, b| natural::compare(a, b));
-    if files.is_empty() { Err("has no files that fit".into()) } else { Ok(files) }
+    if files.is_empty() {
+        Err("has no files that fit, or does not list them: name each (`{000..123}`)".into())
+    } else {
+        Ok(files)
+    }
 }

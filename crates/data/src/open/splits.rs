@@ -1,6 +1,6 @@
 //! The splits that a place has: as folders, in the names of files, or as a format's own.
 
-use super::kind::{Kind, SHARDED};
+use super::kind::{EXPECTED, Kind, SHARDED};
 use crate::raw::{self, CifarSplit, NpyOptions};
 use crate::{Dataset, Error, ImageFolder, ListFile, RawImages, natural};
 use std::path::{Path, PathBuf};
@@ -154,7 +154,13 @@ pub(super) fn open_folder(path: &Path) -> Result<Arc<dyn Dataset>, Error> {
             }
         }
     }
-    Ok(Arc::new(ImageFolder::open(path)?))
+    match ImageFolder::open(path) {
+        Ok(folder) => Ok(Arc::new(folder)),
+        Err(Error::Layout { path, problem }) if !has_other_folders(&path)? => {
+            Err(Error::Layout { path, problem: format!("{problem}; nor are there files of {EXPECTED}") })
+        }
+        Err(error) => Err(error),
+    }
 }
 
 /// The shards in `path`, else in its folder `data`. Parquet files count anywhere, others where no folders beside them
