@@ -9,6 +9,7 @@ use parquet::basic::Compression;
 use parquet::file::metadata::KeyValue;
 use parquet::file::properties::{EnabledStatistics, WriterProperties};
 use parquet::file::reader::{FileReader, SerializedFileReader};
+use parquet::schema::types::ColumnPath;
 use serde_json::json;
 use std::fs::File;
 use std::path::{Path, PathBuf};
@@ -201,14 +202,14 @@ impl Writer<'_> {
         let features = json!({"info": {"features": features}}).to_string();
         let metadata = [("huggingface", features), (KEY, made.into())];
         let metadata = metadata.map(|(key, value)| KeyValue::new(key.to_owned(), value)).to_vec();
-        let bytes_column = "image.bytes".into();
+        let column = |field: &str| ColumnPath::new(vec!["image".into(), field.into()]);
         let properties = WriterProperties::builder()
             .set_compression(Compression::SNAPPY)
             // Images do not shrink, repeat or sort.
-            .set_column_compression(bytes_column, Compression::UNCOMPRESSED)
-            .set_column_dictionary_enabled("image.bytes".into(), false)
-            .set_column_statistics_enabled("image.bytes".into(), EnabledStatistics::None)
-            .set_column_statistics_enabled("image.path".into(), EnabledStatistics::None)
+            .set_column_compression(column("bytes"), Compression::UNCOMPRESSED)
+            .set_column_dictionary_enabled(column("bytes"), false)
+            .set_column_statistics_enabled(column("bytes"), EnabledStatistics::None)
+            .set_column_statistics_enabled(column("path"), EnabledStatistics::None)
             .set_max_row_group_row_count(None)
             .set_key_value_metadata(Some(metadata))
             .build();

@@ -100,7 +100,7 @@ impl RemoteFile {
                 }
             }
         });
-        piece.as_ref().as_ref().map(Bytes::clone).map_err(|problem| IoError::other(problem.clone()))
+        piece.as_ref().clone().map_err(IoError::other)
     }
 
     /// The file from `position` on.

@@ -19,6 +19,7 @@ use bytes::Bytes;
 use shard::{Block, Footers, Opened, Row, Shard};
 use std::ops::Range;
 use std::path::{Path, PathBuf};
+use std::sync::{Arc, OnceLock};
 
 /// The blocks in a shuffling reader's window decode to about this many bytes at most …
 const WINDOW_BYTES: u64 = 128 << 20;
@@ -88,11 +89,21 @@ impl Parquet {
     fn of_named(sources: Vec<(String, Source)>, options: &ColumnOptions) -> Result<Self, Error> {
         let mut blocks = Vec::<Block>::new();
         let mut shards = Vec::<Shard>::with_capacity(sources.len());
-        let mut classes: Option<(Vec<String>, String)> = None;
-        for opened in parallel::map(sources, |(name, source)| Shard::open(name, source, options)) {
+        let mut classes: Option<(Arc<Vec<String>>, String)> = None;
+        // A thousand files with a thousand classes each would hold a million names until the last is open.
+        let first_names = OnceLock::new();
+        let open = |(name, source)| {
+            let mut opened = Shard::open(name, source, options)?;
+            if let Some(names) = opened.classes.take() {
+                let known = first_names.get_or_init(|| Arc::new(names.clone()));
+                opened.shared_classes = Some(if **known == names { known.clone() } else { Arc::new(names) });
+            }
+            Ok::<_, Error>(opened)
+        };
+        for opened in parallel::map(sources, open) {
             let mut opened = opened?;
             opened.place(shards.len(), blocks.last().map_or(0, Block::end));
-            let Opened { shard, blocks: of_shard, classes: of_classes } = opened;
+            let Opened { shard, blocks: of_shard, shared_classes: of_classes, .. } = opened;
             match (&classes, of_classes) {
                 (None, Some(names)) => classes = Some((names, shard.file())),
                 (Some((known, file)), Some(names)) if *known != names => {
@@ -108,7 +119,7 @@ impl Parquet {
         }
         let footers = Cache::new(FOOTER_BYTES);
         let classes = match classes {
-            Some((names, _)) => names,
+            Some((names, _)) => names.to_vec(),
             None => numbered_classes(&shards, &blocks, &footers)?,
         };
         let largest = blocks.iter().map(|block| block.bytes).max().unwrap_or(0).max(1);

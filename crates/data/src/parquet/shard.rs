@@ -22,7 +22,7 @@ use parquet::arrow::arrow_reader::{
     ArrowReaderMetadata, ArrowReaderOptions, ParquetRecordBatchReader, ParquetRecordBatchReaderBuilder,
 };
 use parquet::file::statistics::Statistics;
-use std::sync::OnceLock;
+use std::sync::{Arc, OnceLock};
 
 /// A row group that decodes to more bytes is read in slices of about this size …
 const BLOCK_BYTES: u64 = 16 << 20;
@@ -167,6 +167,8 @@ pub(super) struct Opened {
     pub(super) shard: Shard,
     pub(super) blocks: Vec<Block>,
     pub(super) classes: Option<Vec<String>>,
+    /// Those, where they are held together with other files'.
+    pub(super) shared_classes: Option<Arc<Vec<String>>>,
 }
 
 impl Opened {
@@ -256,7 +258,7 @@ impl Shard {
             max_label,
             labels: OnceLock::new(),
         };
-        Ok(Opened { shard, blocks, classes })
+        Ok(Opened { shard, blocks, classes, shared_classes: None })
     }
 
     /// The file, for messages.
