@@ -14,6 +14,7 @@ use serde_json::json;
 use std::fs::File;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use tempfile::NamedTempFile;
 use visrep_augment::{Filter, resize};
 use visrep_decode::{DecodeOptions, RgbImage, encode_png};
 
@@ -143,6 +144,16 @@ fn recorded(path: &Path) -> Option<(String, usize)> {
     Some((entry.value.clone()?, usize::try_from(metadata.num_rows()).ok()?))
 }
 
+/// A file in the same folder as its final place, so that renaming it is atomic; removed when anything fails. As
+/// readable as any new file: temporary ones are their owner's alone otherwise.
+fn temporary_in(folder: &Path) -> std::io::Result<NamedTempFile> {
+    let mut builder = tempfile::Builder::new();
+    builder.prefix(".visrep-").suffix(".tmp");
+    #[cfg(unix)]
+    builder.permissions(std::os::unix::fs::PermissionsExt::from_mode(0o666));
+    builder.tempfile_in(folder)
+}
+
 struct Writer<'a> {
     dataset: &'a dyn Dataset,
     options: &'a ConvertOptions,
@@ -213,12 +224,7 @@ impl Writer<'_> {
             .set_max_row_group_row_count(None)
             .set_key_value_metadata(Some(metadata))
             .build();
-        // In the same folder, so that renaming it is atomic; removed when anything fails.
-        let temporary = tempfile::Builder::new()
-            .prefix(".visrep-")
-            .suffix(".tmp")
-            .tempfile_in(self.folder)
-            .map_err(io)?;
+        let temporary = temporary_in(self.folder).map_err(io)?;
         let schema = Arc::new(self.schema());
         let file = temporary.as_file().try_clone().map_err(io)?;
         let mut writer = ArrowWriter::try_new(file, schema.clone(), Some(properties)).map_err(fail)?;

@@ -43,6 +43,10 @@ fn every_source_comes_back_from_parquet() {
         let made = convert(&*source, &out, &ConvertOptions::default(), |n| done = n).unwrap();
         assert_eq!((made.rows, made.files.len(), done), (source.len(), 1, source.len()));
         let data = Parquet::open(&out).unwrap();
+        let new = dir.path().join("new");
+        std::fs::write(&new, "").unwrap();
+        let permissions = |path| std::fs::metadata(path).unwrap().permissions();
+        assert_eq!(permissions(&out), permissions(&new), "as any new file's");
         assert_eq!(
             (data.classes(), data.labels().unwrap()),
             (source.classes(), source.labels().unwrap()),
