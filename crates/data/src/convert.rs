@@ -109,9 +109,11 @@ pub fn convert(
     let has_labels = !dataset.classes().is_empty() || dataset.labels()?.iter().any(Option::is_some);
     let writer = Writer { dataset, options, has_labels, folder };
     let mut converted = Converted::default();
+    if !single {
+        refuse_others(out, files)?;
+    }
     for number in 0..files {
-        let path =
-            if single { out.into() } else { out.join(format!("data-{number:05}-of-{files:05}.parquet")) };
+        let path = if single { out.into() } else { out.join(file_name(number, files)) };
         let rows = number * rows_per_file..((number + 1) * rows_per_file).min(dataset.len());
         let made = writer.describe(&rows);
         if path.exists() {
@@ -134,6 +136,27 @@ pub fn convert(
         converted.files.push(path);
     }
     Ok(converted)
+}
+
+fn file_name(number: usize, files: usize) -> String {
+    format!("data-{number:05}-of-{files:05}.parquet")
+}
+
+/// Errs where a folder has Parquet files that are none of a conversion's: they would be read as part of it.
+fn refuse_others(folder: &Path, files: usize) -> Result<(), Error> {
+    let io = |source| Error::Io { path: folder.into(), source };
+    let end = format!("-of-{files:05}.parquet");
+    for entry in std::fs::read_dir(folder).map_err(io)? {
+        let entry = entry.map_err(io)?;
+        let name = entry.file_name().to_string_lossy().into_owned();
+        let number = name.strip_prefix("data-").and_then(|rest| rest.strip_suffix(&end)?.parse().ok());
+        let ours = number.is_some_and(|number| number < files && name == file_name(number, files));
+        if !ours && name.to_ascii_lowercase().ends_with(".parquet") && !name.starts_with('.') {
+            let problem = "is in the way: it is not of this conversion; remove it or write elsewhere";
+            return Err(Error::Layout { path: entry.path(), problem: problem.into() });
+        }
+    }
+    Ok(())
 }
 
 /// What a file says that it was made from, and its rows.

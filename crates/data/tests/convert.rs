@@ -100,6 +100,11 @@ fn a_stopped_conversion_goes_on_and_never_leaves_half_a_file() {
     let error = convert(&good, &out, &options, |_| ()).unwrap_err().to_string();
     assert!(error.contains("in the way") && error.contains("00000"), "{error}");
 
+    let other = ConvertOptions { rows_per_file: 1000, ..options.clone() };
+    let error = convert(&good, &out, &other, |_| ()).unwrap_err().to_string();
+    assert!(error.contains("in the way") && error.contains("-of-00004"), "{error}");
+    assert_eq!(names().len(), 4);
+
     let skipped = dir.path().join("skipped.parquet");
     let made = convert(&bad, &skipped, &reencoded(true), |_| ()).unwrap();
     assert_eq!((made.rows, made.broken.len()), (99, 1));
