@@ -70,3 +70,13 @@ pub trait Dataset: Send + Sync {
         usize::MAX
     }
 }
+
+/// Samples that come in one order, such as those of archives that are read from front to back.
+pub trait SampleStream: Send + Sync {
+    /// Epoch `epoch` from its sample number `skip` on. A pure function of the two: a resumed epoch goes on
+    /// exactly as the whole one. A sample that cannot be read is an error in its place.
+    fn epoch(&self, epoch: u64, skip: usize) -> Box<dyn Iterator<Item = Result<Sample, Error>> + Send>;
+
+    /// Class names in label order; empty when they are not known.
+    fn classes(&self) -> &[String];
+}

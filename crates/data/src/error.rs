@@ -1,5 +1,6 @@
 //! What can go wrong with a dataset or while it is loaded.
 
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::PathBuf;
 
 /// An error of this crate; each names the file, row or sample at fault and what to do.
@@ -160,4 +161,9 @@ pub(crate) fn panic_message(payload: Box<dyn std::any::Any + Send>) -> String {
         Ok(message) => *message,
         Err(payload) => payload.downcast_ref::<&str>().map_or_else(|| "no message".into(), |m| (*m).into()),
     }
+}
+
+/// Runs `read`; a panic, such as of a library on a hostile file, is an error like any other.
+pub(crate) fn guarded<T>(read: impl FnOnce() -> Result<T, String>) -> Result<T, String> {
+    catch_unwind(AssertUnwindSafe(read)).unwrap_or_else(|payload| Err(panic_message(payload)))
 }

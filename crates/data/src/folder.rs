@@ -101,7 +101,21 @@ fn list_images(root: &Path, folder: &Path) -> Result<Vec<Box<Path>>, Error> {
     Ok(files)
 }
 
-fn has_image_extension(path: &Path) -> bool {
+/// The content of an image file.
+pub(crate) fn read_image(path: &Path) -> Result<Vec<u8>, Error> {
+    let read = || {
+        let size = std::fs::metadata(path)?.len();
+        if size > MAX_FILE_BYTES {
+            let problem = format!("{size} bytes is too large for an image file (limit {MAX_FILE_BYTES})");
+            return Err(std::io::Error::new(std::io::ErrorKind::FileTooLarge, problem));
+        }
+        std::fs::read(path)
+    };
+    read().map_err(|source| Error::Io { path: path.into(), source })
+}
+
+/// Whether a name ends as an image's does.
+pub(crate) fn has_image_extension(path: &Path) -> bool {
     path.extension()
         .and_then(|extension| extension.to_str())
         .is_some_and(|extension| EXTENSIONS.iter().any(|known| known.eq_ignore_ascii_case(extension)))
@@ -115,15 +129,7 @@ impl Dataset for ImageFolder {
     fn get(&self, index: usize) -> Result<Sample, Error> {
         let (file, label) = self.files.get(index).ok_or(Error::Index { index, len: self.files.len() })?;
         let path = self.root.join(file);
-        let read = || {
-            let size = std::fs::metadata(&path)?.len();
-            if size > MAX_FILE_BYTES {
-                let problem = format!("{size} bytes is too large for an image file (limit {MAX_FILE_BYTES})");
-                return Err(std::io::Error::new(std::io::ErrorKind::FileTooLarge, problem));
-            }
-            std::fs::read(&path)
-        };
-        let bytes = read().map_err(|source| Error::Io { path: path.clone(), source })?;
+        let bytes = read_image(&path)?;
         Ok(Sample {
             image: SampleImage::Encoded(Bytes::from(bytes)),
             label: Some(*label),

@@ -1,9 +1,26 @@
 //! Datasets (where samples are), their splits, and the threaded loader.
 //!
-//! A [`Dataset`] gives samples by index, from any thread. [`ImageFolder`], [`Parquet`], [`InMemory`] and
-//! [`Patches`] are datasets; [`Subset`] and [`Concat`] make new ones of others; [`open`] and [`open_splits`] find out
-//! what a path holds. A [`Loader`] reads a dataset epoch by epoch on worker threads, decodes each image once,
-//! draws its [`Views`] and delivers them as [`Batch`]es of 8-bit RGB in a fixed order.
+//! A [`Dataset`] gives samples by index, from any thread. [`open`] and [`open_splits`] find out what a path, a pattern or an
+//! address holds:
+//!
+//! | source | type | read |
+//! |---|---|---|
+//! | a folder of images per class | [`ImageFolder`] | a file for each sample |
+//! | Parquet, Hugging Face's image schema | [`Parquet`] | by row group, through a cache of bounded size |
+//! | Arrow IPC, the same schema | [`ArrowIpc`] | in place |
+//! | tar (WebDataset), plain or gzip | [`WebDataset`], [`TarStream`] | in place; or from front to back |
+//! | MNIST's IDX, CIFAR's binary files, NPY, NPZ | [`RawImages`] | in place, as pixels |
+//! | a `.csv`, `.tsv` or `.txt` list of paths and labels | [`ListFile`] | a file for each sample |
+//! | `https://`, `s3://`, `file://` (feature `remote`) | of Parquet, Arrow, tar | in pieces, through a cache |
+//!
+//! [`Subset`], [`Concat`] and [`Map`] make new datasets of others, [`PixelCache`] keeps a small one decoded, [`InMemory`] and
+//! [`Patches`] are datasets of what is in memory. What is kept of a set does not grow with its samples but for their
+//! labels, of one to four bytes each, and four bytes for the place of each in tar archives; [`ImageFolder`] keeps names.
+//!
+//! A [`Loader`] reads a dataset epoch by epoch on worker threads, decodes each image once, draws its [`Views`] and
+//! delivers them as [`Batch`]es of 8-bit RGB in a fixed order: samples once each, or drawn by class or weight
+//! ([`Sampling`]), all or a process's share ([`ProcessShare`]). Any batch of any epoch can be the first, and is the same then.
+//! [`convert`] writes any dataset as Parquet.
 //!
 //! ```
 //! use std::sync::Arc;
@@ -29,28 +46,55 @@
 #![forbid(unsafe_code)]
 
 mod batch;
+mod cache;
+mod columns;
 mod combine;
+mod convert;
 mod dataset;
 mod decode;
 mod error;
+mod expand;
 mod folder;
+mod ipc;
+mod labels;
+mod list;
 mod loader;
+mod map;
 mod memory;
 mod natural;
 mod open;
+mod parallel;
 mod parquet;
 mod patches;
+mod raw;
+#[cfg(feature = "remote")]
+mod remote;
+mod sheet;
+mod source;
 mod split;
+mod tar;
 
 pub use batch::{Batch, ImageBatch};
+pub use columns::ColumnOptions;
 pub use combine::{Concat, Subset};
-pub use dataset::{Dataset, Sample, SampleImage};
+pub use convert::{ConvertOptions, Converted, Reencode, convert};
+pub use dataset::{Dataset, Sample, SampleImage, SampleStream};
 pub use decode::decode_sample;
 pub use error::Error;
 pub use folder::ImageFolder;
-pub use loader::{Epoch, Loader, LoaderOptions, OnBadSample, Skipped, Views};
+pub use ipc::ArrowIpc;
+pub use list::ListFile;
+pub use loader::{
+    Epoch, Loader, LoaderOptions, OnBadSample, ProcessShare, Sampling, Skipped, StreamLoader, Views,
+};
+pub use map::{Map, PixelCache};
 pub use memory::InMemory;
 pub use open::{Splits, open, open_splits};
-pub use parquet::{Parquet, ParquetOptions};
+pub use parquet::Parquet;
 pub use patches::{PatchOptions, Patches};
+pub use raw::{NpyOptions, RawImages};
+#[cfg(feature = "remote")]
+pub use remote::open_remote;
+pub use sheet::{Sheet, contact_sheet};
 pub use split::stratified_split;
+pub use tar::{StreamOptions, TarStream, WebDataset};

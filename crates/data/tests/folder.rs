@@ -68,7 +68,10 @@ fn what_is_no_image_folder_is_refused_with_the_reason() {
     let missing = root.join("missing");
     assert!(message(ImageFolder::open(&missing)).contains("missing"));
     assert!(message(open(&missing)).contains("missing"));
-    assert!(message(open(&root.join("a.png"))).contains("neither a folder nor a .parquet file"));
+    assert!(
+        message(open(&root.join("a.png")))
+            .contains("is no kind of dataset that is read here: Parquet, Arrow IPC, tar")
+    );
 }
 
 #[test]

@@ -8,7 +8,7 @@ use bytes::Bytes;
 use parquet::file::reader::{FileReader, SerializedFileReader};
 use std::sync::Arc;
 use support::{hugging_face, image, png, write};
-use visrep_data::{Dataset, Error, Parquet, ParquetOptions, Subset, decode_sample};
+use visrep_data::{ColumnOptions, Dataset, Error, Parquet, Subset, decode_sample};
 use visrep_decode::DecodeOptions;
 
 fn open(bytes: Vec<u8>) -> Result<Parquet, Error> {
@@ -116,14 +116,14 @@ fn columns_that_will_not_do_are_named() {
     let two = write(vec![("left", images(2)), ("right", images(2))], 10, None);
     let found = message(open(two.clone()));
     assert!(found.contains("`left`, `right` would do: call one of them `image`"), "{found}");
-    assert!(found.contains("`ParquetOptions::image`"), "{found}");
+    assert!(found.contains("`ColumnOptions::image`"), "{found}");
 
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().join("two.parquet");
     std::fs::write(&path, two).unwrap();
-    let options = ParquetOptions { image: Some("right".into()), label: None };
+    let options = ColumnOptions { image: Some("right".into()), label: None };
     assert_eq!(Parquet::open_with(&path, &options).unwrap().len(), 2);
-    let options = ParquetOptions { image: Some("middle".into()), label: None };
+    let options = ColumnOptions { image: Some("middle".into()), label: None };
     assert!(message(Parquet::open_with(&path, &options)).contains("no column `middle`"));
 }
 

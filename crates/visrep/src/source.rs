@@ -1,4 +1,4 @@
-//! `--data SRC`: a folder, a Parquet file or folder, or one of the embedded fixtures.
+//! `--data SRC`: whatever `visrep_data::open` takes, or one of the embedded fixtures.
 
 use anyhow::{Result, bail};
 use std::path::PathBuf;
@@ -17,13 +17,14 @@ pub enum Source {
     Photos,
     /// Digits and patches as one set, the patches' classes after the digits'.
     AllFixtures,
-    /// An ImageFolder, a `.parquet` file, or a folder of them.
+    /// A path or pattern of any kind that `visrep_data::open` takes.
     Path(PathBuf),
 }
 
 /// The help text of every `--data` option.
-pub const HELP: &str = "Images: a folder with one sub-folder per class (ImageFolder), a .parquet file or a folder of them, \
-    or an embedded set: fixtures:digits, fixtures:patches, fixtures:photos, fixtures:all";
+pub const HELP: &str = "Images: a folder with one sub-folder per class (ImageFolder); Parquet, Arrow or tar (WebDataset) \
+    files, a folder of them or a pattern such as 'shard-{000..123}.tar'; MNIST, CIFAR, .npy or .npz files; a .csv or .txt list; or \
+    an embedded set: fixtures:digits, fixtures:patches, fixtures:photos, fixtures:all";
 
 impl FromStr for Source {
     type Err = String;

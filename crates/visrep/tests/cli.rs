@@ -255,6 +255,25 @@ fn data_inspect_counts_and_names_what_is_broken() {
 }
 
 #[test]
+fn data_convert_writes_parquet_that_inspect_reads_and_draws() {
+    let folder = tempfile::tempdir().unwrap();
+    let text = succeed(
+        folder.path(),
+        &["data", "convert", "fixtures:digits", "digits", "--rows-per-file", "1000", "--longest", "6"],
+    );
+    assert!(text.contains("1797 images") && text.contains("2 files"), "{text}");
+    let again = ["data", "convert", "fixtures:digits", "digits", "--rows-per-file", "1000", "--longest", "6"];
+    assert!(succeed(folder.path(), &again).contains("2 of them from an earlier run"));
+    assert!(fail(folder.path(), &["data", "convert", "fixtures:digits", "digits"]).contains("in the way"));
+    let text = succeed(folder.path(), &["data", "inspect", "digits/*.parquet", "--sheet", "sheet.png"]);
+    assert!(text.contains("Jpeg 1797") && text.contains("6 6 6 wide") && text.contains("10 named"), "{text}");
+    assert!(text.contains("sheet.png; from the top: 0, 1, 2"), "{text}");
+    let header =
+        visrep_decode::read_header(&std::fs::read(folder.path().join("sheet.png")).unwrap()).unwrap();
+    assert_eq!((header.width, header.height), (4 + 12 * 100, 4 + 10 * 100));
+}
+
+#[test]
 fn models_lists_names_and_says_when_nothing_matches() {
     let folder = tempfile::tempdir().unwrap();
     let text = succeed(folder.path(), &["models", "vit_base"]);

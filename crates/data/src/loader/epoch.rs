@@ -2,10 +2,13 @@
 
 use super::Shared;
 use super::order::Order;
-use super::work::{Finished, Skipped, Work};
-use crate::{Batch, Error};
+use super::sampling::ProcessShare;
+use super::work::{Finished, Item, Skipped, Work};
+use crate::error::panic_message;
+use crate::{Batch, Error, Sample};
 use crossbeam_channel::{Receiver, Sender, bounded, unbounded};
 use std::collections::VecDeque;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::JoinHandle;
@@ -15,12 +18,10 @@ use std::thread::JoinHandle;
 /// Dropping an epoch stops its workers and waits for the samples that they are at, no longer.
 pub struct Epoch {
     shared: Arc<Shared>,
-    order: Order,
+    supply: Supply,
     epoch: u64,
     /// The batch that is delivered next.
     position: usize,
-    /// The batch that is started next.
-    scheduled: usize,
     /// Batches in flight, the next one first.
     pending: VecDeque<Pending>,
     /// Whether the caller has had something: a batch, or the error that ended the epoch.
@@ -28,6 +29,63 @@ pub struct Epoch {
     skipped: Vec<Skipped>,
     failed: Option<Error>,
     pool: Pool,
+}
+
+/// What samples come from.
+pub(super) enum Supply {
+    /// A dataset: the positions from `position` to `end` of a share of its `samples`.
+    Indices {
+        order: Order,
+        share: Option<ProcessShare>,
+        samples: usize,
+        position: usize,
+        end: usize,
+    },
+    /// A stream, at sample `position`.
+    Stream {
+        samples: Box<dyn Iterator<Item = Result<Sample, Error>> + Send>,
+        position: usize,
+    },
+    Ended,
+}
+
+impl Supply {
+    /// The next samples, `size` of them or what is left.
+    fn next(&mut self, size: usize) -> Vec<Item> {
+        match self {
+            Self::Indices { order, share, samples, position, end } => {
+                let positions = *position..(*position + size).min(*end);
+                *position = positions.end;
+                let common = |position| share.map_or(position, |share| share.position(position, *samples));
+                positions.map(|position| Item::Index(order.index(common(position)))).collect()
+            }
+            Self::Stream { samples, position } => {
+                let mut items = Vec::new();
+                while items.len() < size {
+                    let next = catch_unwind(AssertUnwindSafe(|| samples.next()));
+                    let Some(sample) = next.unwrap_or_else(|payload| {
+                        let key = format!("sample {position} of the stream");
+                        Some(Err(Error::Panic { key, message: panic_message(payload) }))
+                    }) else {
+                        break;
+                    };
+                    items.push(Item::sample(*position, sample));
+                    *position += 1;
+                }
+                items
+            }
+            Self::Ended => Vec::new(),
+        }
+    }
+
+    /// How many batches are left, where that is known.
+    fn left(&self, size: usize) -> Option<usize> {
+        match self {
+            Self::Indices { position, end, .. } => Some((end - position).div_ceil(size)),
+            Self::Stream { .. } => None,
+            Self::Ended => Some(0),
+        }
+    }
 }
 
 struct Pending {
@@ -51,16 +109,15 @@ struct Pool {
 }
 
 impl Epoch {
-    pub(super) fn start(shared: Arc<Shared>, order: Order, epoch: u64, start_batch: usize) -> Self {
+    pub(super) fn start(shared: Arc<Shared>, supply: Supply, epoch: u64, start_batch: usize) -> Self {
         let (pool, failed) = match Pool::start(&shared) {
             Ok(pool) => (pool, None),
             Err(error) => (Pool::inline(), Some(error)),
         };
         let mut this = Self {
-            position: start_batch.min(shared.batches_per_epoch()),
-            scheduled: start_batch.min(shared.batches_per_epoch()),
+            position: start_batch,
             shared,
-            order,
+            supply,
             epoch,
             pending: VecDeque::new(),
             // Of a resumed epoch, what came before is not known to have been unreadable.
@@ -87,15 +144,18 @@ impl Epoch {
 
     /// Puts the next batch in flight, if there is one.
     fn schedule(&mut self) {
-        if self.scheduled == self.shared.batches_per_epoch() || self.failed.is_some() {
+        if self.failed.is_some() {
             return;
         }
         let size = self.shared.options.batch_size;
-        let first = self.scheduled * size;
-        let indices = self.order.indices(first..(first + size).min(self.shared.dataset.len()));
-        let slots = indices.len();
+        let items = self.supply.next(size);
+        let slots = items.len();
+        if slots == 0 || slots < size && self.shared.options.drop_last {
+            self.supply = Supply::Ended;
+            return;
+        }
         let (sender, done) = bounded(1);
-        let work = Arc::new(Work::new(self.epoch, indices, sender));
+        let work = Arc::new(Work::new(self.epoch, items, sender));
         let todo = match &self.pool.tasks {
             Some(tasks) => {
                 for slot in 0..slots {
@@ -107,7 +167,6 @@ impl Epoch {
             None => Some((work, slots)),
         };
         self.pending.push_back(Pending { done, todo });
-        self.scheduled += 1;
     }
 
     /// Waits for the next batch in flight.
@@ -125,7 +184,7 @@ impl Epoch {
     fn fail(&mut self, error: Error) -> Option<Result<Batch, Error>> {
         self.pending.clear();
         self.delivered = true;
-        self.scheduled = self.shared.batches_per_epoch();
+        self.supply = Supply::Ended;
         self.pool.shut_down();
         Some(Err(error))
     }
@@ -160,7 +219,7 @@ impl Iterator for Epoch {
     }
 
     fn size_hint(&self) -> (usize, Option<usize>) {
-        (0, Some(self.pending.len() + self.shared.batches_per_epoch() - self.scheduled + 1))
+        (0, self.supply.left(self.shared.options.batch_size).map(|left| self.pending.len() + left + 1))
     }
 }
 

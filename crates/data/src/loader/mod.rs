@@ -20,15 +20,19 @@
 
 mod epoch;
 mod order;
+mod sampling;
 mod views;
 mod work;
 
-use crate::{Dataset, Error};
+use crate::{Dataset, Error, SampleStream};
+use epoch::Supply;
 use order::Order;
+use sampling::Draw;
 use std::sync::Arc;
 use visrep_decode::DecodeOptions;
 
 pub use epoch::Epoch;
+pub use sampling::{ProcessShare, Sampling};
 pub use views::Views;
 pub use work::Skipped;
 
@@ -52,6 +56,10 @@ pub struct LoaderOptions {
     /// Whether each epoch draws its own order. Datasets with groups (row groups of Parquet files) are shuffled
     /// by group, and then within a window of as many groups as the dataset keeps in memory.
     pub shuffle: bool,
+    /// Which samples an epoch has. What draws with replacement does not need `shuffle`.
+    pub sampling: Sampling,
+    /// This process's share of every epoch, where there are several.
+    pub share: Option<ProcessShare>,
     /// What all randomness is drawn from: order and views.
     pub seed: u64,
     /// Whether to leave out the last batch when it would be short.
@@ -70,6 +78,8 @@ impl Default for LoaderOptions {
             batch_size: 64,
             workers: std::thread::available_parallelism().map_or(1, usize::from),
             shuffle: false,
+            sampling: Sampling::Each,
+            share: None,
             seed: 0,
             drop_last: false,
             on_bad_sample: OnBadSample::Fail,
@@ -82,66 +92,118 @@ impl Default for LoaderOptions {
 /// Loads a dataset epoch by epoch. See the crate's front page for an example.
 pub struct Loader {
     shared: Arc<Shared>,
+    dataset: Arc<dyn Dataset>,
+    draw: Option<Arc<Draw>>,
+    /// Samples of an epoch.
+    len: usize,
+}
+
+/// Loads what comes as a stream, such as [`TarStream`](crate::TarStream), epoch by epoch.
+///
+/// The stream is read on the caller's thread, images are decoded by the workers. The random numbers of a sample's
+/// views come from the seed, the epoch and its key. [`Batch::indices`](crate::Batch::indices) are positions in the epoch.
+pub struct StreamLoader {
+    shared: Arc<Shared>,
+    stream: Arc<dyn SampleStream>,
 }
 
 /// What an epoch and its workers look at.
 struct Shared {
-    dataset: Arc<dyn Dataset>,
+    /// Where tasks are indices.
+    dataset: Option<Arc<dyn Dataset>>,
     views: Views,
     options: LoaderOptions,
+}
+
+/// What cannot work with any source.
+fn check(views: &Views, options: &LoaderOptions) -> Result<(), Error> {
+    const MAX_WORKERS: usize = 1024;
+    let fail = |parameter, problem: String| Err(Error::Option { parameter, problem });
+    if options.batch_size == 0 {
+        return fail("batch_size", "must be at least 1".into());
+    }
+    if options.prefetch == 0 {
+        return fail("prefetch", "must be at least 1".into());
+    }
+    if options.workers > MAX_WORKERS {
+        return fail("workers", format!("{} threads are more than {MAX_WORKERS}", options.workers));
+    }
+    if views.is_empty() {
+        return fail("views", "there must be at least one".into());
+    }
+    Ok(())
 }
 
 impl Loader {
     /// A loader of `views` of `dataset`. Errs when an option cannot work or there is nothing to load.
     pub fn new(dataset: Arc<dyn Dataset>, views: Views, mut options: LoaderOptions) -> Result<Self, Error> {
-        const MAX_WORKERS: usize = 1024;
+        check(&views, &options)?;
         let fail = |parameter, problem: String| Err(Error::Option { parameter, problem });
-        if options.batch_size == 0 {
-            return fail("batch_size", "must be at least 1".into());
-        }
-        if options.prefetch == 0 {
-            return fail("prefetch", "must be at least 1".into());
-        }
-        if options.workers > MAX_WORKERS {
-            return fail("workers", format!("{} threads are more than {MAX_WORKERS}", options.workers));
-        }
-        if views.is_empty() {
-            return fail("views", "there must be at least one".into());
-        }
         let len = dataset.len();
         if len == 0 {
             return fail("dataset", "has no samples".into());
         }
+        options.share.map_or(Ok(()), |share| share.check(len))?;
+        let len = options.share.map_or(len, |share| share.len(len));
         if options.drop_last && len < options.batch_size {
             let problem =
                 format!("{} is more than the {len} samples, and drop_last leaves none", options.batch_size);
             return fail("batch_size", problem);
         }
         options.prefetch = options.prefetch.min(len.div_ceil(options.batch_size));
-        Ok(Self { shared: Arc::new(Shared { dataset, views, options }) })
+        let draw = Draw::new(&options.sampling, dataset.as_ref())?.map(Arc::new);
+        Ok(Self {
+            shared: Arc::new(Shared { dataset: Some(dataset.clone()), views, options }),
+            dataset,
+            draw,
+            len,
+        })
     }
 
-    /// Batches in an epoch.
+    /// Batches in an epoch: of this process's share, where it has one.
     pub fn batches_per_epoch(&self) -> usize {
-        self.shared.batches_per_epoch()
+        let size = self.shared.options.batch_size;
+        if self.shared.options.drop_last { self.len / size } else { self.len.div_ceil(size) }
     }
 
     /// The dataset.
     pub fn dataset(&self) -> &Arc<dyn Dataset> {
-        &self.shared.dataset
+        &self.dataset
     }
 
     /// Starts epoch `epoch` at batch `start_batch`, whose batches are bit for bit those of the whole epoch.
     pub fn epoch(&self, epoch: u64, start_batch: usize) -> Epoch {
-        let LoaderOptions { shuffle, seed, .. } = self.shared.options;
-        let order = Order::new(self.shared.dataset.as_ref(), shuffle.then_some((seed, epoch)));
-        Epoch::start(self.shared.clone(), order, epoch, start_batch)
+        let LoaderOptions { shuffle, seed, share, batch_size, .. } = self.shared.options;
+        let order = match &self.draw {
+            Some(draw) => Order::drawn(draw.clone(), seed, epoch),
+            None => Order::new(self.dataset.as_ref(), shuffle.then_some((seed, epoch))),
+        };
+        let position = (start_batch.min(self.batches_per_epoch())) * batch_size;
+        // Without a short batch at the end where that is left out.
+        let end = self.len.min(self.batches_per_epoch() * batch_size);
+        let samples = self.dataset.len();
+        let supply = Supply::Indices { order, share, samples, position, end };
+        Epoch::start(self.shared.clone(), supply, epoch, start_batch.min(self.batches_per_epoch()))
     }
 }
 
-impl Shared {
-    fn batches_per_epoch(&self) -> usize {
-        let (len, size) = (self.dataset.len(), self.options.batch_size);
-        if self.options.drop_last { len / size } else { len.div_ceil(size) }
+impl StreamLoader {
+    /// A loader of `views` of `stream`. Errs when an option cannot work; `shuffle`, `sampling` and `share` are the
+    /// stream's own business.
+    pub fn new(stream: Arc<dyn SampleStream>, views: Views, options: LoaderOptions) -> Result<Self, Error> {
+        check(&views, &options)?;
+        if options.shuffle || options.share.is_some() || !matches!(options.sampling, Sampling::Each) {
+            let problem =
+                "a stream has one order: set its own options, such as those of `StreamOptions`".into();
+            return Err(Error::Option { parameter: "shuffle", problem });
+        }
+        Ok(Self { shared: Arc::new(Shared { dataset: None, views, options }), stream })
+    }
+
+    /// Starts epoch `epoch` at batch `start_batch`, whose batches are bit for bit those of the whole epoch.
+    pub fn epoch(&self, epoch: u64, start_batch: usize) -> Epoch {
+        let position = start_batch.saturating_mul(self.shared.options.batch_size);
+        let samples = self.stream.epoch(epoch, position);
+        Epoch::start(self.shared.clone(), Supply::Stream { samples, position }, epoch, start_batch)
     }
 }

@@ -5,18 +5,21 @@
 //! epoch; a window's order also of its place, so that a resume draws the windows that it needs and no others, and
 //! only one window's order is in memory. A dataset with a single group is shuffled throughout.
 
+use super::sampling::Draw;
 use crate::Dataset;
 use rand::seq::SliceRandom;
 use std::ops::Range;
+use std::sync::Arc;
 use visrep_augment::view_rng;
 
 /// Keeps the order's random numbers apart from those of the views, which have a sample's index here.
 const GROUP_ORDER: u64 = u64::MAX;
 const WINDOW_ORDER: u64 = u64::MAX - 1;
 
-/// Maps positions in an epoch to indices of the dataset, each exactly once.
+/// Maps positions in an epoch to indices of the dataset, each exactly once unless they are drawn.
 pub(super) enum Order {
     Sequential,
+    Drawn { draw: Arc<Draw>, seed: u64, epoch: u64 },
     Shuffled(Box<Shuffled>),
 }
 
@@ -54,11 +57,17 @@ impl Order {
         Self::Shuffled(Box::new(Shuffled { seed, epoch, groups, windows, current: None }))
     }
 
-    /// The dataset's indices at `positions`. Cheap for positions that ascend from call to call.
-    pub(super) fn indices(&mut self, positions: Range<usize>) -> Vec<usize> {
+    /// Indices drawn with replacement.
+    pub(super) fn drawn(draw: Arc<Draw>, seed: u64, epoch: u64) -> Self {
+        Self::Drawn { draw, seed, epoch }
+    }
+
+    /// The dataset's index at `position`. Cheap for positions that ascend from call to call.
+    pub(super) fn index(&mut self, position: usize) -> usize {
         match self {
-            Self::Sequential => positions.collect(),
-            Self::Shuffled(shuffled) => positions.map(|position| shuffled.index(position)).collect(),
+            Self::Sequential => position,
+            Self::Drawn { draw, seed, epoch } => draw.index(*seed, *epoch, position),
+            Self::Shuffled(shuffled) => shuffled.index(position),
         }
     }
 }
@@ -116,13 +125,18 @@ mod tests {
         }
     }
 
+    fn indices(data: &Grouped, shuffle: Option<(u64, u64)>, positions: Range<usize>) -> Vec<usize> {
+        let mut order = Order::new(data, shuffle);
+        positions.map(|position| order.index(position)).collect()
+    }
+
     #[test]
     fn every_index_comes_exactly_once_and_epochs_and_seeds_differ() {
         for (sizes, at_once) in
             [(vec![100], usize::MAX), (vec![10; 10], 3), (vec![7, 0, 50, 1, 42], 2), (vec![100], 1)]
         {
             let data = Grouped { sizes, at_once };
-            let order = |seed, epoch| Order::new(&data, Some((seed, epoch))).indices(0..100);
+            let order = |seed, epoch| indices(&data, Some((seed, epoch)), 0..100);
             let mut sorted = order(1, 0);
             sorted.sort_unstable();
             assert_eq!(sorted, (0..100).collect::<Vec<_>>());
@@ -130,23 +144,23 @@ mod tests {
             assert_ne!(order(1, 0), order(1, 1));
             assert_ne!(order(1, 0), order(2, 0));
             assert_ne!(order(1, 0), sorted);
-            assert_eq!(Order::new(&data, None).indices(3..6), [3, 4, 5]);
+            assert_eq!(indices(&data, None, 3..6), [3, 4, 5]);
         }
     }
 
     #[test]
     fn any_part_of_the_order_is_that_part_of_the_whole() {
         let data = Grouped { sizes: vec![13; 11], at_once: 4 };
-        let whole = Order::new(&data, Some((5, 2))).indices(0..143);
+        let whole = indices(&data, Some((5, 2)), 0..143);
         for start in 0..143 {
-            assert_eq!(Order::new(&data, Some((5, 2))).indices(start..143), whole[start..]);
+            assert_eq!(indices(&data, Some((5, 2)), start..143), whole[start..]);
         }
     }
 
     #[test]
     fn a_window_mixes_its_groups_and_touches_no_others() {
         let data = Grouped { sizes: vec![10; 20], at_once: 4 };
-        let order = Order::new(&data, Some((0, 0))).indices(0..200);
+        let order = indices(&data, Some((0, 0)), 0..200);
         for window in order.chunks(40) {
             let mut groups: Vec<usize> = window.iter().map(|index| index / 10).collect();
             let changes = groups.windows(2).filter(|pair| pair[0] != pair[1]).count();

@@ -3,7 +3,7 @@
 use super::{OnBadSample, Shared};
 use crate::decode::into_pixels;
 use crate::error::panic_message;
-use crate::{Batch, Error, ImageBatch};
+use crate::{Batch, Error, ImageBatch, Sample};
 use crossbeam_channel::Sender;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Mutex, PoisonError};
@@ -27,11 +27,70 @@ pub(super) struct Finished {
     pub(super) skipped: Vec<Skipped>,
 }
 
+/// What a slot of a batch is filled from.
+pub(super) enum Item {
+    /// A sample of the dataset.
+    Index(usize),
+    /// A sample that was read already, its place in the epoch, and its key. A worker takes it out.
+    Sample { position: usize, key: String, sample: Mutex<Option<Result<Sample, Error>>> },
+}
+
+impl Item {
+    /// An item of a stream.
+    pub(super) fn sample(position: usize, sample: Result<Sample, Error>) -> Self {
+        let key = match &sample {
+            Ok(Sample { key, .. }) | Err(Error::Row { key, .. } | Error::Panic { key, .. }) => key.clone(),
+            Err(Error::Io { path, .. }) => path.display().to_string(),
+            Err(_) => format!("sample {position} of the stream"),
+        };
+        Self::Sample { position, key, sample: Mutex::new(Some(sample)) }
+    }
+
+    fn index(&self) -> usize {
+        match self {
+            Self::Index(index) => *index,
+            Self::Sample { position, .. } => *position,
+        }
+    }
+
+    /// What tells the sample's random numbers from others': its index, or a hash (FNV-1a) of its key.
+    fn identity(&self) -> u64 {
+        match self {
+            Self::Index(index) => *index as u64,
+            Self::Sample { key, .. } => key.bytes().fold(0xcbf2_9ce4_8422_2325, |hash, byte| {
+                (hash ^ u64::from(byte)).wrapping_mul(0x100_0000_01b3)
+            }),
+        }
+    }
+
+    fn read(&self, shared: &Shared) -> Result<Sample, Error> {
+        let gone = Error::Index { index: self.index(), len: 0 };
+        match self {
+            Self::Index(index) => shared.dataset.as_ref().ok_or(gone)?.get(*index),
+            Self::Sample { sample, .. } => {
+                sample.lock().unwrap_or_else(PoisonError::into_inner).take().unwrap_or(Err(gone))
+            }
+        }
+    }
+
+    /// The sample's key, also of a dataset that panics when it is asked for one.
+    fn key(&self, shared: &Shared) -> String {
+        match self {
+            Self::Sample { key, .. } => key.clone(),
+            Self::Index(index) => {
+                let key = || shared.dataset.as_ref().map(|dataset| dataset.key(*index));
+                let key = catch_unwind(AssertUnwindSafe(key)).ok().flatten();
+                key.unwrap_or_else(|| format!("sample {index}"))
+            }
+        }
+    }
+}
+
 /// A batch in the making.
 pub(super) struct Work {
     epoch: u64,
-    /// The samples' indices in the dataset; a position here is a slot of the batch.
-    indices: Vec<usize>,
+    /// A position here is a slot of the batch.
+    items: Vec<Item>,
     assembly: Mutex<Assembly>,
     /// Has room for the one message that is sent, so that sending never blocks.
     done: Sender<Result<Finished, Error>>,
@@ -56,15 +115,15 @@ struct Loaded {
 }
 
 impl Work {
-    pub(super) fn new(epoch: u64, indices: Vec<usize>, done: Sender<Result<Finished, Error>>) -> Self {
+    pub(super) fn new(epoch: u64, items: Vec<Item>, done: Sender<Result<Finished, Error>>) -> Self {
         let assembly = Assembly {
-            open_slots: indices.len(),
+            open_slots: items.len(),
             views: Vec::new(),
-            meta: vec![None; indices.len()],
+            meta: vec![None; items.len()],
             skipped: Vec::new(),
             failure: None,
         };
-        Self { epoch, indices, assembly: Mutex::new(assembly), done }
+        Self { epoch, items, assembly: Mutex::new(assembly), done }
     }
 
     /// Loads the sample of slot `slot` and puts it in place; the last slot completes the batch. Never panics
@@ -77,7 +136,7 @@ impl Work {
         let skips = shared.options.on_bad_sample == OnBadSample::Skip;
         // The dataset's own code does not run under the lock.
         let skipped = match &loaded {
-            Some(Err(error)) if skips && error.is_bad_sample() => Some(key_of(shared, self.indices[slot])),
+            Some(Err(error)) if skips && error.is_bad_sample() => Some(self.items[slot].key(shared)),
             _ => None,
         };
         let mut assembly = self.lock();
@@ -85,7 +144,7 @@ impl Work {
             && let Err(error) = result.and_then(|sample| assembly.place(slot, sample))
         {
             if let Some(key) = skipped {
-                assembly.skipped.push((slot, Skipped { index: self.indices[slot], key, error }));
+                assembly.skipped.push((slot, Skipped { index: self.items[slot].index(), key, error }));
             } else if assembly.failure.as_ref().is_none_or(|(failed, _)| slot < *failed) {
                 assembly.failure = Some((slot, error));
             }
@@ -93,7 +152,7 @@ impl Work {
         assembly.open_slots -= 1;
         if assembly.open_slots == 0 {
             // The receiver is gone when the epoch was dropped; then nobody wants the batch.
-            let _ = self.done.send(assembly.finish(&self.indices));
+            let _ = self.done.send(assembly.finish(&self.items));
         }
     }
 
@@ -103,28 +162,23 @@ impl Work {
 
     /// Reads and decodes a sample once and draws all its views.
     fn load(&self, shared: &Shared, slot: usize) -> Result<Loaded, Error> {
-        let index = self.indices[slot];
+        let item = &self.items[slot];
         let load = || {
-            let sample = shared.dataset.get(index)?;
+            let sample = item.read(shared)?;
             let mut image = Some(into_pixels(sample.image, &sample.key, &shared.options.decode)?);
             let last = shared.views.len() - 1;
             let views = shared.views.iter().enumerate().filter_map(|(view, transform)| {
                 let image = if view == last { image.take() } else { image.clone() };
-                let mut rng = view_rng(shared.options.seed, self.epoch, index as u64, view as u64);
+                let mut rng = view_rng(shared.options.seed, self.epoch, item.identity(), view as u64);
                 Some(transform.apply(image?, &mut rng))
             });
             let views = views.collect();
             Ok(Loaded { views, label: sample.label.map_or(-1, i64::from), key: sample.key })
         };
         catch_unwind(AssertUnwindSafe(load)).unwrap_or_else(|payload| {
-            Err(Error::Panic { key: key_of(shared, index), message: panic_message(payload) })
+            Err(Error::Panic { key: item.key(shared), message: panic_message(payload) })
         })
     }
-}
-
-/// A sample's key, also of a dataset that panics when it is asked for one.
-fn key_of(shared: &Shared, index: usize) -> String {
-    catch_unwind(AssertUnwindSafe(|| shared.dataset.key(index))).unwrap_or_else(|_| format!("sample {index}"))
 }
 
 /// Room for `n` views of a size.
@@ -165,7 +219,7 @@ impl Assembly {
     }
 
     /// The batch, without the slots that were skipped.
-    fn finish(&mut self, indices: &[usize]) -> Result<Finished, Error> {
+    fn finish(&mut self, items: &[Item]) -> Result<Finished, Error> {
         if let Some((_, error)) = self.failure.take() {
             return Err(error);
         }
@@ -181,7 +235,7 @@ impl Assembly {
                 }
             }
             batch.labels.push(label);
-            batch.indices.push(indices[slot]);
+            batch.indices.push(items[slot].index());
             batch.keys.push(key);
         }
         let n = batch.labels.len();

@@ -6,19 +6,20 @@
 //! dataset's [`groups`](Dataset::groups), and a reader that keeps to
 //! [`groups_at_once`](Dataset::groups_at_once) of them finds what it needs in the cache.
 
-mod cache;
-mod columns;
+mod input;
 mod shard;
-mod source;
 
+use crate::cache::Cache;
+use crate::columns::{self, ColumnOptions};
+use crate::labels;
+use crate::parallel;
+use crate::source::Source;
 use crate::{Dataset, Error, Sample, SampleImage, natural};
 use bytes::Bytes;
-use cache::Cache;
-use shard::{Block, Shard};
-use source::Source;
+use shard::{Block, Footers, Opened, Row, Shard};
 use std::ops::Range;
 use std::path::{Path, PathBuf};
-use std::sync::OnceLock;
+use std::sync::{Arc, OnceLock};
 
 /// The blocks in a shuffling reader's window decode to about this many bytes at most …
 const WINDOW_BYTES: u64 = 128 << 20;
@@ -27,15 +28,8 @@ const WINDOW_BLOCKS: u64 = 256;
 /// What the cache keeps: a window, and as much again for blocks that are larger than their metadata says
 /// and for the last samples of the window before.
 const CACHE_BYTES: usize = 2 * WINDOW_BYTES as usize;
-
-/// Which columns to read. By default they are found by themselves, see [`Parquet`].
-#[derive(Clone, Debug, Default)]
-pub struct ParquetOptions {
-    /// The column of images.
-    pub image: Option<String>,
-    /// The column of integer labels.
-    pub label: Option<String>,
-}
+/// What the footers kept may occupy.
+const FOOTER_BYTES: usize = 32 << 20;
 
 /// Images and labels in one or more Parquet files with the same columns.
 ///
@@ -52,7 +46,8 @@ pub struct Parquet {
     shards: Vec<Shard>,
     blocks: Vec<Block>,
     classes: Vec<String>,
-    cache: Cache,
+    cache: Cache<Vec<Row>>,
+    footers: Footers,
     groups_at_once: usize,
     len: usize,
 }
@@ -60,11 +55,11 @@ pub struct Parquet {
 impl Parquet {
     /// Opens a file, or all `*.parquet` files directly in a folder in natural order.
     pub fn open(path: impl AsRef<Path>) -> Result<Self, Error> {
-        Self::open_with(path, &ParquetOptions::default())
+        Self::open_with(path, &ColumnOptions::default())
     }
 
     /// As [`Parquet::open`], with the columns named.
-    pub fn open_with(path: impl AsRef<Path>, options: &ParquetOptions) -> Result<Self, Error> {
+    pub fn open_with(path: impl AsRef<Path>, options: &ColumnOptions) -> Result<Self, Error> {
         let path = path.as_ref();
         if !path.is_dir() {
             return Self::open_files(&[path.into()], options);
@@ -77,48 +72,60 @@ impl Parquet {
     }
 
     /// Opens several files as one dataset, in the order given.
-    pub fn open_files(files: &[PathBuf], options: &ParquetOptions) -> Result<Self, Error> {
-        let sources = files.iter().map(|file| {
-            let name = file.file_name().unwrap_or(file.as_os_str()).to_string_lossy().into_owned();
-            (name, Source::File(file.clone()))
-        });
-        Self::build(sources.collect(), options)
+    pub fn open_files(files: &[PathBuf], options: &ColumnOptions) -> Result<Self, Error> {
+        Self::build(files.iter().map(|file| Source::File(file.clone())).collect(), options)
     }
 
     /// Reads a Parquet file that is in memory, such as one embedded in a program. `name` stands for the file
     /// in keys and messages.
     pub fn from_bytes(bytes: Bytes, name: impl Into<String>) -> Result<Self, Error> {
-        Self::build(vec![(name.into(), Source::Memory(bytes))], &ParquetOptions::default())
+        Self::of_named(vec![(name.into(), Source::Memory(bytes))], &ColumnOptions::default())
     }
 
-    fn build(sources: Vec<(String, Source)>, options: &ParquetOptions) -> Result<Self, Error> {
-        let mut blocks = Vec::new();
+    pub(crate) fn build(sources: Vec<Source>, options: &ColumnOptions) -> Result<Self, Error> {
+        Self::of_named(sources.into_iter().map(|source| (source.name(), source)).collect(), options)
+    }
+
+    fn of_named(sources: Vec<(String, Source)>, options: &ColumnOptions) -> Result<Self, Error> {
+        let mut blocks = Vec::<Block>::new();
         let mut shards = Vec::<Shard>::with_capacity(sources.len());
-        let mut classes: Option<(Vec<String>, String)> = None;
-        for (name, source) in sources {
-            let opened =
-                Shard::open(name, source, options, shards.len(), blocks.last().map_or(0, Block::end))?;
-            match (&classes, opened.classes) {
-                (None, Some(names)) => classes = Some((names, opened.shard.file())),
+        let mut classes: Option<(Arc<Vec<String>>, String)> = None;
+        // A thousand files with a thousand classes each would hold a million names until the last is open.
+        let first_names = OnceLock::new();
+        let open = |(name, source)| {
+            let mut opened = Shard::open(name, source, options)?;
+            if let Some(names) = opened.classes.take() {
+                let known = first_names.get_or_init(|| Arc::new(names.clone()));
+                opened.shared_classes = Some(if **known == names { known.clone() } else { Arc::new(names) });
+            }
+            Ok::<_, Error>(opened)
+        };
+        for opened in parallel::map(sources, open) {
+            let mut opened = opened?;
+            opened.place(shards.len(), blocks.last().map_or(0, Block::end));
+            let Opened { shard, blocks: of_shard, shared_classes: of_classes, .. } = opened;
+            match (&classes, of_classes) {
+                (None, Some(names)) => classes = Some((names, shard.file())),
                 (Some((known, file)), Some(names)) if *known != names => {
                     return Err(Error::Parquet {
-                        file: opened.shard.file(),
+                        file: shard.file(),
                         problem: format!("its class names differ from those of {file}"),
                     });
                 }
                 _ => {}
             }
-            blocks.extend(opened.blocks);
-            shards.push(opened.shard);
+            blocks.extend(of_shard);
+            shards.push(shard);
         }
+        let footers = Cache::new(FOOTER_BYTES);
         let classes = match classes {
-            Some((names, _)) => names,
-            None => numbered_classes(&shards, &blocks)?,
+            Some((names, _)) => names.to_vec(),
+            None => numbered_classes(&shards, &blocks, &footers)?,
         };
         let largest = blocks.iter().map(|block| block.bytes).max().unwrap_or(0).max(1);
         let groups_at_once = (WINDOW_BYTES / largest).clamp(1, WINDOW_BLOCKS) as usize;
         let len = blocks.last().map_or(0, Block::end);
-        Ok(Self { shards, blocks, classes, cache: Cache::new(CACHE_BYTES), groups_at_once, len })
+        Ok(Self { shards, blocks, classes, cache: Cache::new(CACHE_BYTES), footers, groups_at_once, len })
     }
 
     /// The block that holds row `index`.
@@ -131,7 +138,7 @@ impl Parquet {
 }
 
 /// The `.parquet` files directly in `folder`, in natural order; hidden ones are passed over.
-pub(crate) fn files_in(folder: &Path) -> Result<Vec<PathBuf>, Error> {
+fn files_in(folder: &Path) -> Result<Vec<PathBuf>, Error> {
     let error = |source| Error::Io { path: folder.into(), source };
     let mut files = Vec::new();
     for entry in std::fs::read_dir(folder).map_err(error)? {
@@ -146,26 +153,24 @@ pub(crate) fn files_in(folder: &Path) -> Result<Vec<PathBuf>, Error> {
 }
 
 /// Whether `path` ends in `.parquet`, in any case.
-pub(crate) fn is_parquet(path: &Path) -> bool {
+fn is_parquet(path: &Path) -> bool {
     path.extension().is_some_and(|extension| extension.eq_ignore_ascii_case("parquet"))
 }
 
 /// Classes for labels without names: `0..=max`.
-fn numbered_classes(shards: &[Shard], blocks: &[Block]) -> Result<Vec<String>, Error> {
-    const LIMIT: u32 = 1_000_000;
-    let mut count = 0;
+fn numbered_classes(shards: &[Shard], blocks: &[Block], footers: &Footers) -> Result<Vec<String>, Error> {
+    let mut classes = Vec::new();
     for shard in shards {
-        let Some(max) = shard.max_label(blocks)? else { continue };
-        if max >= LIMIT {
-            let problem = format!(
-                "a label of {max} is no class index (limit {LIMIT}): call another column `label`, or name it in \
-                 `ParquetOptions::label`"
-            );
-            return Err(Error::Parquet { file: shard.file(), problem });
+        let of_shard = labels::numbered_classes(shard.max_label(blocks, footers)?).map_err(|problem| {
+            let problem =
+                format!("{problem}: call another column `label`, or name it in `ColumnOptions::label`");
+            Error::Parquet { file: shard.file(), problem }
+        })?;
+        if of_shard.len() > classes.len() {
+            classes = of_shard;
         }
-        count = count.max(max + 1);
     }
-    Ok((0..count).map(|class| class.to_string()).collect())
+    Ok(classes)
 }
 
 impl Dataset for Parquet {
@@ -177,7 +182,7 @@ impl Dataset for Parquet {
         let at = self.locate(index)?;
         let block = &self.blocks[at];
         let shard = &self.shards[block.shard];
-        let rows = self.cache.get(at, || shard.read_block(block));
+        let rows = self.cache.get(at as u64, || shard.read_block(block, &self.footers));
         let rows = rows.as_ref().as_ref().map_err(|problem| Error::RowGroup {
             file: shard.file(),
             row_group: block.row_group,
@@ -186,9 +191,9 @@ impl Dataset for Parquet {
         let (key, row) = (self.key(index), &rows[index - block.start]);
         let bytes = row.bytes.clone().ok_or_else(|| Error::Row {
             key: key.clone(),
-            problem: format!("column `{}` holds no image bytes in this row", shard.columns.image.name),
+            problem: format!("column `{}` holds no image bytes in this row", shard.leaves.image.name),
         })?;
-        let label = columns::class_index(row.label, self.classes.len())
+        let label = columns::class_index(row.label, Some(self.classes.len()))
             .map_err(|problem| Error::Row { key: key.clone(), problem })?;
         Ok(Sample { image: SampleImage::Encoded(bytes), label, key })
     }
@@ -196,8 +201,7 @@ impl Dataset for Parquet {
     fn label(&self, index: usize) -> Option<u32> {
         let block = &self.blocks[self.locate(index).ok()?];
         let shard = &self.shards[block.shard];
-        let labels = shard.labels(&self.blocks).ok()?;
-        columns::class_index(*labels.get(index - shard.start)?, self.classes.len()).ok()?
+        shard.labels(&self.blocks, &self.footers, Some(self.classes.len())).ok()?.get(index - shard.start)
     }
 
     fn classes(&self) -> &[String] {
@@ -217,12 +221,7 @@ impl Dataset for Parquet {
     fn labels(&self) -> Result<Vec<Option<u32>>, Error> {
         let mut all = Vec::with_capacity(self.len);
         for shard in &self.shards {
-            for label in shard.labels(&self.blocks)? {
-                all.push(columns::class_index(*label, self.classes.len()).map_err(|problem| Error::Row {
-                    key: format!("{}:{}", shard.name, all.len() - shard.start),
-                    problem,
-                })?);
-            }
+            all.extend(shard.labels(&self.blocks, &self.footers, Some(self.classes.len()))?.iter());
         }
         Ok(all)
     }
@@ -235,6 +234,3 @@ impl Dataset for Parquet {
         self.groups_at_once
     }
 }
-
-/// A shard's label column, read when first asked for. `i64::MIN` stands for null.
-type Labels = OnceLock<Result<Vec<i64>, (usize, String)>>;

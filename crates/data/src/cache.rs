@@ -1,37 +1,49 @@
-//! Blocks of rows that were read lately, shared by all threads.
+//! What was read lately, shared by all threads: blocks of rows, footers, pieces of remote files.
 
-use super::shard::Row;
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
-/// A block's rows, or why it cannot be read.
-pub(super) type Loaded = Result<Vec<Row>, String>;
+/// Something of which a [`Cache`] keeps as much as fits into its budget.
+pub(crate) trait Weighted {
+    /// Whether a failure is kept like everything else: what is damaged stays so, what could not be fetched may
+    /// be fetched yet.
+    const KEEPS_FAILURES: bool = true;
 
-/// Keeps the blocks used last, up to a number of bytes. A block that several threads want at once is read by
+    /// Roughly the bytes that it occupies.
+    fn size(&self) -> usize;
+}
+
+/// Keeps the items used last, up to a number of bytes. An item that several threads want at once is read by
 /// one of them while the others wait for it.
-pub(super) struct Cache {
-    /// The block used last comes last.
-    entries: Mutex<Vec<Entry>>,
+pub(crate) struct Cache<T> {
+    /// The item used last comes last.
+    entries: Mutex<Vec<Entry<T>>>,
     budget: usize,
 }
 
-struct Entry {
-    block: usize,
-    slot: Arc<OnceLock<Arc<Loaded>>>,
+struct Entry<T> {
+    number: u64,
+    slot: Slot<T>,
 }
 
-impl Cache {
-    /// A cache that holds blocks of `budget` bytes together, and the last one in any case.
-    pub(super) fn new(budget: usize) -> Self {
+type Slot<T> = Arc<OnceLock<Arc<Result<T, String>>>>;
+
+impl<T: Weighted> Cache<T> {
+    /// A cache that holds items of `budget` bytes together, and the last one in any case.
+    pub(crate) fn new(budget: usize) -> Self {
         Self { entries: Mutex::new(Vec::new()), budget }
     }
 
-    /// Block `block`, which `load` reads when it is not there.
-    pub(super) fn get(&self, block: usize, load: impl FnOnce() -> Loaded) -> Arc<Loaded> {
+    /// Item `number`, which `load` reads when it is not there.
+    pub(crate) fn get(
+        &self,
+        number: u64,
+        load: impl FnOnce() -> Result<T, String>,
+    ) -> Arc<Result<T, String>> {
         let slot = {
             let mut entries = self.entries.lock().unwrap_or_else(PoisonError::into_inner);
-            let entry = match entries.iter().rposition(|entry| entry.block == block) {
+            let entry = match entries.iter().rposition(|entry| entry.number == number) {
                 Some(at) => entries.remove(at),
-                None => Entry { block, slot: Arc::default() },
+                None => Entry { number, slot: Arc::default() },
             };
             let slot = entry.slot.clone();
             entries.push(entry);
@@ -43,6 +55,10 @@ impl Cache {
             Arc::new(load())
         });
         if loaded_here {
+            if loaded.is_err() && !T::KEEPS_FAILURES {
+                let mut entries = self.entries.lock().unwrap_or_else(PoisonError::into_inner);
+                entries.retain(|entry| entry.number != number);
+            }
             self.evict();
         }
         loaded.clone()
@@ -60,10 +76,10 @@ impl Cache {
     }
 }
 
-impl Entry {
+impl<T: Weighted> Entry<T> {
     fn size(&self) -> usize {
         match self.slot.get().map(AsRef::as_ref) {
-            Some(Ok(rows)) => rows.iter().map(Row::size).sum(),
+            Some(Ok(item)) => item.size(),
             Some(Err(problem)) => problem.len(),
             None => 0,
         }
@@ -73,11 +89,18 @@ impl Entry {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use bytes::Bytes;
     use std::sync::atomic::{AtomicUsize, Ordering};
 
-    fn block(bytes: usize) -> Loaded {
-        Ok(vec![Row { bytes: Some(Bytes::from(vec![0; bytes])), label: 0 }])
+    struct Block(usize);
+
+    impl Weighted for Block {
+        fn size(&self) -> usize {
+            self.0
+        }
+    }
+
+    fn block(bytes: usize) -> Result<Block, String> {
+        Ok(Block(bytes))
     }
 
     #[test]

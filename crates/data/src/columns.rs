@@ -1,37 +1,49 @@
-//! Which columns of a Parquet file hold the images, the labels and the class names.
+//! Which columns of a Parquet or Arrow file hold the images, the labels and the class names.
 
-use super::ParquetOptions;
 use crate::Error;
 use arrow_schema::{DataType, Field, Fields};
-use parquet::arrow::arrow_reader::ArrowReaderMetadata;
+use serde_json::Value;
 
 const IMAGE_NAMES: [&str; 9] =
     ["image", "img", "picture", "photo", "jpg", "jpeg", "png", "bytes", "image_bytes"];
 const LABEL_NAMES: [&str; 5] = ["label", "labels", "fine_label", "target", "class"];
 
+/// Which columns to read. By default they are found by themselves, see [`Parquet`](crate::Parquet).
+#[derive(Clone, Debug, Default)]
+pub struct ColumnOptions {
+    /// The column of images.
+    pub image: Option<String>,
+    /// The column of integer labels.
+    pub label: Option<String>,
+}
+
 /// The columns that a file's samples come from.
 #[derive(Debug)]
-pub(super) struct Columns {
-    pub(super) image: Column,
-    pub(super) label: Option<Column>,
+pub(crate) struct Columns {
+    pub(crate) image: Field,
+    pub(crate) label: Option<Field>,
+    /// Where the file names them.
+    pub(crate) classes: Option<Vec<String>>,
 }
 
-/// A column and the one of its leaves that is read.
-#[derive(Debug)]
-pub(super) struct Column {
-    pub(super) name: String,
-    /// Index of the leaf among all leaves of the file.
-    pub(super) leaf: usize,
+impl Columns {
+    /// Where the images' bytes are: the column, or its field `bytes`.
+    pub(crate) fn image_path(&self) -> Vec<&str> {
+        match self.image.data_type() {
+            DataType::Struct(_) => vec![self.image.name(), "bytes"],
+            _ => vec![self.image.name()],
+        }
+    }
 }
 
-/// Finds the columns of `file`, and the class names when the file has them.
-pub(super) fn find(
+/// Finds the columns of `file` among `fields`. `hugging_face` is what the file's metadata has under `huggingface`.
+pub(crate) fn find(
     file: &str,
-    metadata: &ArrowReaderMetadata,
-    options: &ParquetOptions,
-) -> Result<(Columns, Option<Vec<String>>), Error> {
-    let fields = metadata.schema().fields();
-    let features = features(metadata);
+    fields: &Fields,
+    hugging_face: Option<&str>,
+    options: &ColumnOptions,
+) -> Result<Columns, Error> {
+    let features = hugging_face.and_then(features);
     let of_type = |wanted: &str| -> Vec<&Field> {
         let is_wanted = |field: &&Field| {
             features.as_ref().is_some_and(|features| features[field.name().as_str()]["_type"] == wanted)
@@ -52,7 +64,7 @@ pub(super) fn find(
                     [] => fail(format!("no column of images among {}", list(fields))),
                     several => fail(format!(
                         "which column holds the images? {} would do: call one of them `image`, or name it in \
-                         `ParquetOptions::image`",
+                         `ColumnOptions::image`",
                         several
                             .iter()
                             .map(|field| format!("`{}`", field.name()))
@@ -75,7 +87,7 @@ pub(super) fn find(
                 let names: Vec<_> = candidates.iter().map(|field| format!("`{}`", field.name())).collect();
                 return Err(fail(format!(
                     "which column holds the labels? {} would do: call one of them `label`, or name it in \
-                     `ParquetOptions::label`",
+                     `ColumnOptions::label`",
                     names.join(", ")
                 )));
             }
@@ -90,37 +102,27 @@ pub(super) fn find(
         let names = features.as_ref()?[label.name().as_str()]["names"].as_array()?;
         names.iter().map(|name| name.as_str().map(String::from)).collect()
     });
-    let column = |field: &Field, path: &[&str]| -> Result<Column, Error> {
-        let leaves = metadata.parquet_schema().columns();
-        let leaf = leaves
-            .iter()
-            .position(|leaf| leaf.path().parts().iter().eq(path.iter()))
-            .ok_or_else(|| fail(format!("column `{}` is nested in a way that is not read", field.name())))?;
-        Ok(Column { name: field.name().clone(), leaf })
-    };
-    let image = match image.data_type() {
-        DataType::Struct(_) => column(image, &[image.name(), "bytes"])?,
-        _ => column(image, &[image.name()])?,
-    };
-    let label = label.map(|label| column(label, &[label.name()])).transpose()?;
-    Ok((Columns { image, label }, classes))
+    Ok(Columns { image: image.clone(), label: label.cloned(), classes })
 }
 
-/// The class index that a stored label stands for: none for null (`i64::MIN`) and -1.
-pub(super) fn class_index(label: i64, classes: usize) -> Result<Option<u32>, String> {
+/// The class index that a stored label stands for, below `classes` where that is known: none for null (`i64::MIN`)
+/// and -1.
+pub(crate) fn class_index(label: i64, classes: Option<usize>) -> Result<Option<u32>, String> {
+    let limit = classes.unwrap_or(u32::MAX as usize);
     match u32::try_from(label) {
-        Ok(index) if (index as usize) < classes => Ok(Some(index)),
+        Ok(index) if (index as usize) < limit => Ok(Some(index)),
         _ if label == i64::MIN || label == -1 => Ok(None),
-        _ => Err(format!("label {label} is outside the {classes} classes")),
+        _ => Err(match classes {
+            Some(classes) => format!("label {label} is outside the {classes} classes"),
+            None => format!("a label of {label} is no class index"),
+        }),
     }
 }
 
 /// The features that the `huggingface` metadata describes, an object by column name.
-fn features(metadata: &ArrowReaderMetadata) -> Option<serde_json::Value> {
-    let entries = metadata.metadata().file_metadata().key_value_metadata()?;
-    let text = entries.iter().find(|entry| entry.key == "huggingface")?.value.as_ref()?;
-    let mut value: serde_json::Value = serde_json::from_str(text).ok()?;
-    value.pointer_mut("/info/features").map(serde_json::Value::take).filter(serde_json::Value::is_object)
+fn features(text: &str) -> Option<Value> {
+    let mut value: Value = serde_json::from_str(text).ok()?;
+    value.pointer_mut("/info/features").map(Value::take).filter(Value::is_object)
 }
 
 fn named<'a>(fields: &'a Fields, name: &str) -> Option<&'a Field> {
@@ -142,12 +144,13 @@ fn pick<'a>(candidates: &[&'a Field], names: &[&str]) -> Option<&'a Field> {
 
 fn is_image(data_type: &DataType) -> bool {
     match data_type {
-        DataType::Binary => true,
-        DataType::Struct(fields) => {
-            named(fields, "bytes").is_some_and(|f| *f.data_type() == DataType::Binary)
-        }
-        _ => false,
+        DataType::Struct(fields) => named(fields, "bytes").is_some_and(|field| is_binary(field.data_type())),
+        other => is_binary(other),
     }
+}
+
+fn is_binary(data_type: &DataType) -> bool {
+    matches!(data_type, DataType::Binary | DataType::LargeBinary)
 }
 
 fn list(fields: &Fields) -> String {

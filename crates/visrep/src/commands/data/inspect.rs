@@ -1,48 +1,36 @@
-//! `visrep data`: looking at images before anything is computed from them.
+//! `visrep data inspect`: what a source holds, and what is broken in it.
 
-use super::output;
+use super::progress_bar;
+use crate::commands::output;
 use crate::source::{self, Source};
-use anyhow::{Result, bail};
-use clap::{Args, Subcommand};
-use indicatif::{ProgressBar, ProgressStyle};
+use anyhow::{Context, Result, bail};
+use clap::Args;
 use std::collections::BTreeMap;
-use visrep_data::{Dataset, SampleImage, decode_sample};
-use visrep_decode::{DecodeOptions, read_header};
-
-/// Look at a source of images
-#[derive(Args)]
-pub struct Data {
-    #[command(subcommand)]
-    command: DataCommand,
-}
-
-#[derive(Subcommand)]
-enum DataCommand {
-    Inspect(Inspect),
-}
-
-impl Data {
-    pub fn run(self) -> Result<()> {
-        match self.command {
-            DataCommand::Inspect(inspect) => inspect.run(),
-        }
-    }
-}
+use std::path::PathBuf;
+use visrep_data::{Dataset, SampleImage, contact_sheet, decode_sample};
+use visrep_decode::{DecodeOptions, encode_png, read_header};
 
 /// Count samples, classes, formats and sizes, and find broken images
 ///
 /// Reads every image's header; with --decode every pixel too. The exit code is 1 when an image is broken.
 #[derive(Args)]
 #[command(
-    after_help = "Examples:\n  visrep data inspect fixtures:digits\n  visrep data inspect ~/images --decode"
+    after_help = "Examples:\n  visrep data inspect fixtures:digits\n  visrep data inspect ~/images --decode\n  \
+    visrep data inspect train.parquet --sheet train.png"
 )]
-struct Inspect {
+pub(super) struct Inspect {
     #[arg(value_name = "SRC", help = source::HELP)]
     source: Source,
     /// Decode every image, which finds damage behind an intact header
     #[arg(long)]
     decode: bool,
+    /// Draw a contact sheet, a row for each class, to this PNG file
+    #[arg(long, value_name = "FILE")]
+    sheet: Option<PathBuf>,
 }
+
+/// Rows and columns of a contact sheet, and the side of its cells in pixels.
+const SHEET: (usize, usize, u32) = (20, 12, 96);
 
 /// How many broken samples are printed one by one.
 const SHOWN: usize = 20;
@@ -58,11 +46,9 @@ struct Findings {
 }
 
 impl Inspect {
-    fn run(self) -> Result<()> {
+    pub(super) fn run(self) -> Result<()> {
         let data = self.source.open()?;
-        let progress = ProgressBar::new(data.len() as u64).with_style(ProgressStyle::with_template(
-            "{bar:30} {human_pos}/{human_len} images  {per_sec}  {eta} left",
-        )?);
+        let progress = progress_bar(data.len())?;
         let mut findings = Findings::default();
         for index in 0..data.len() {
             findings.add(&*data, index, self.decode);
@@ -70,6 +56,13 @@ impl Inspect {
         }
         progress.finish_and_clear();
         output::say(&findings.text(&self.source.to_string(), &*data))?;
+        if let Some(path) = &self.sheet {
+            let (rows, columns, cell) = SHEET;
+            let sheet = contact_sheet(&*data, rows, columns, cell);
+            visrep_models::write_atomically(path, &encode_png(&sheet.image)?)
+                .with_context(|| format!("the contact sheet {}", path.display()))?;
+            output::say(&describe_sheet(path, &sheet.rows, data.classes()))?;
+        }
         if !findings.broken.is_empty() {
             bail!("{} of {} images are broken", findings.broken.len(), data.len());
         }
@@ -110,18 +103,31 @@ impl Findings {
         let mut lines = vec![format!("{name}: {} images, {:.1} MB", data.len(), self.bytes as f64 / 1e6)];
         let formats: Vec<_> = self.formats.iter().map(|(format, n)| format!("{format} {n}")).collect();
         lines.push(format!("formats: {}", formats.join(", ")));
-        let range = |side: fn(&(u32, u32)) -> u32| {
-            let sides = || self.sizes.keys().map(side);
-            format!("{} to {}", sides().min().unwrap_or_default(), sides().max().unwrap_or_default())
-        };
-        let (wide, high) = (range(|size| size.0), range(|size| size.1));
-        lines.push(format!("sizes: {} different, {wide} wide, {high} high", self.sizes.len()));
+        let (wide, high) = (self.sides(|size| size.0), self.sides(|size| size.1));
+        lines.push(format!(
+            "sizes: {} different; smallest, median and largest: {wide} wide, {high} high",
+            self.sizes.len()
+        ));
         self.describe_labels(data, &mut lines);
         lines.extend(self.broken.iter().take(SHOWN).map(|message| format!("broken: {message}")));
         if self.broken.len() > SHOWN {
             lines.push(format!("and {} more broken images", self.broken.len() - SHOWN));
         }
         lines.join("\n") + "\n"
+    }
+
+    /// The smallest, the median and the largest of one side.
+    fn sides(&self, side: fn(&(u32, u32)) -> u32) -> String {
+        let mut counts = BTreeMap::<u32, usize>::new();
+        self.sizes.iter().for_each(|(size, n)| *counts.entry(side(size)).or_default() += n);
+        let middle = self.sizes.values().sum::<usize>() / 2;
+        let mut before = 0;
+        let median = counts.iter().find(|(_, n)| {
+            before += **n;
+            before > middle
+        });
+        let sides = [counts.keys().next(), median.map(|(side, _)| side), counts.keys().next_back()];
+        sides.map(|side| side.map_or_else(|| "-".to_owned(), u32::to_string)).join(" ")
     }
 
     fn describe_labels(&self, data: &dyn Dataset, lines: &mut Vec<String>) {
@@ -143,4 +149,15 @@ impl Findings {
             lines.push(format!("  and {} more", self.labels.len() - SHOWN));
         }
     }
+}
+
+/// What the rows of a contact sheet are, for people.
+fn describe_sheet(path: &std::path::Path, rows: &[Option<u32>], classes: &[String]) -> String {
+    let name = |label: &Option<u32>| match label {
+        Some(label) => classes.get(*label as usize).cloned().unwrap_or_else(|| label.to_string()),
+        None => "no label".to_owned(),
+    };
+    let mut names: Vec<_> = rows.iter().map(name).collect();
+    names.dedup();
+    format!("sheet: {}; from the top: {}\n", path.display(), names.join(", "))
 }

@@ -1,0 +1,135 @@
+//! Where a file's bytes come from: the file system, memory, or a remote store.
+
+use bytes::Bytes;
+use std::fs::File;
+use std::io::{Error, ErrorKind, Read, Result};
+use std::path::{Path, PathBuf};
+use std::time::SystemTime;
+
+/// Where a file's bytes are.
+#[derive(Clone)]
+pub(crate) enum Source {
+    File(PathBuf),
+    Memory(Bytes),
+    #[cfg(feature = "remote")]
+    Remote(crate::remote::RemoteFile),
+}
+
+/// What tells a file from one that took its place: length and time of the last change.
+pub(crate) type Stamp = (u64, Option<SystemTime>);
+
+impl Source {
+    pub(crate) fn open(&self) -> Result<Input> {
+        Ok(match self {
+            Self::File(path) => Input::File(File::open(path)?),
+            Self::Memory(bytes) => Input::Memory(bytes.clone()),
+            #[cfg(feature = "remote")]
+            Self::Remote(file) => Input::Remote(file.clone()),
+        })
+    }
+
+    /// The file from its beginning to its end.
+    pub(crate) fn stream(&self) -> Result<Box<dyn Read + Send>> {
+        Ok(match self {
+            Self::File(path) => Box::new(std::io::BufReader::with_capacity(1 << 18, File::open(path)?)),
+            Self::Memory(bytes) => Box::new(std::io::Cursor::new(bytes.clone())),
+            #[cfg(feature = "remote")]
+            Self::Remote(file) => Box::new(file.clone().into_reader(0)),
+        })
+    }
+
+    /// The file, for messages; memory goes by `name`.
+    pub(crate) fn describe(&self, name: &str) -> String {
+        match self {
+            Self::File(path) => path.display().to_string(),
+            Self::Memory(_) => name.into(),
+            #[cfg(feature = "remote")]
+            Self::Remote(file) => file.address(),
+        }
+    }
+
+    /// The file's name without its folders.
+    pub(crate) fn name(&self) -> String {
+        match self {
+            Self::File(path) => file_name(path),
+            Self::Memory(_) => "memory".into(),
+            #[cfg(feature = "remote")]
+            Self::Remote(file) => file_name(Path::new(&file.address())),
+        }
+    }
+}
+
+fn file_name(path: &Path) -> String {
+    path.file_name().unwrap_or(path.as_os_str()).to_string_lossy().into_owned()
+}
+
+/// An open [`Source`], which threads read at any position side by side.
+pub(crate) enum Input {
+    File(File),
+    Memory(Bytes),
+    #[cfg(feature = "remote")]
+    Remote(crate::remote::RemoteFile),
+}
+
+impl Input {
+    /// What the file is told by; none for memory, which does not change.
+    pub(crate) fn stamp(&self) -> Result<Option<Stamp>> {
+        match self {
+            Self::File(file) => {
+                let metadata = file.metadata()?;
+                Ok(Some((metadata.len(), metadata.modified().ok())))
+            }
+            Self::Memory(_) => Ok(None),
+            #[cfg(feature = "remote")]
+            Self::Remote(file) => Ok(Some(file.stamp())),
+        }
+    }
+
+    /// The number of bytes.
+    pub(crate) fn len(&self) -> Result<u64> {
+        match self {
+            Self::File(file) => Ok(file.metadata()?.len()),
+            Self::Memory(bytes) => Ok(bytes.len() as u64),
+            #[cfg(feature = "remote")]
+            Self::Remote(file) => Ok(file.stamp().0),
+        }
+    }
+
+    /// `len` bytes from `offset` on. What lies beyond the end is an error, found before anything is allocated.
+    pub(crate) fn read_at(&self, offset: u64, len: usize) -> Result<Bytes> {
+        let total = self.len()?;
+        if offset.checked_add(len as u64).is_none_or(|end| end > total) {
+            let problem = format!("{len} bytes at {offset} lie beyond the end of {total} bytes");
+            return Err(Error::new(ErrorKind::UnexpectedEof, problem));
+        }
+        match self {
+            Self::File(file) => {
+                let mut buffer = vec![0; len];
+                read_exact_at(file, &mut buffer, offset)?;
+                Ok(buffer.into())
+            }
+            Self::Memory(bytes) => Ok(bytes.slice(offset as usize..offset as usize + len)),
+            #[cfg(feature = "remote")]
+            Self::Remote(file) => file.read_at(offset, len),
+        }
+    }
+}
+
+#[cfg(unix)]
+fn read_exact_at(file: &File, buffer: &mut [u8], offset: u64) -> Result<()> {
+    std::os::unix::fs::FileExt::read_exact_at(file, buffer, offset)
+}
+
+#[cfg(windows)]
+fn read_exact_at(file: &File, mut buffer: &mut [u8], mut offset: u64) -> Result<()> {
+    while !buffer.is_empty() {
+        match std::os::windows::fs::FileExt::seek_read(file, buffer, offset)? {
+            0 => return Err(ErrorKind::UnexpectedEof.into()),
+            read => {
+                buffer = &mut buffer[read..];
+                offset += read as u64;
+            }
+        }
+    }
+    Ok(())
+}
