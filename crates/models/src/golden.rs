@@ -331,7 +331,7 @@ fn unit(z: u64) -> f64 {
     (z >> 40) as f64 / f64::from(1 << 24)
 }
 
-fn tensor(shape: &[i64], values: impl Iterator<Item = f64>) -> Tensor {
+pub(crate) fn tensor(shape: &[i64], values: impl Iterator<Item = f64>) -> Tensor {
     Tensor::from_slice(&values.map(|v| v as f32).collect::<Vec<_>>()).reshape(shape)
 }
 
