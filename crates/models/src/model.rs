@@ -49,6 +49,7 @@ impl Model {
         Self::make(name, options, Start::Initial)
     }
 
+    /// As [`Self::create`]; a blank one has to be given values before it is run.
     pub(crate) fn make(name: &str, options: &ModelOptions, start: Start) -> Result<Self, Error> {
         let mut resolved = arch::resolve(name)?;
         check(&resolved, options)?;

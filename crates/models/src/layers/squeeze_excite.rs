@@ -1,6 +1,7 @@
 //! Channel attention: "Squeeze-and-excitation networks" (Hu et al., 2017).
 
 use crate::builder::Builder;
+use crate::init::Init;
 use crate::layers::{Activation, Conv2d, ConvConfig};
 use tch::{TchError, Tensor};
 
@@ -14,18 +15,17 @@ pub(crate) struct SqueezeExcite {
 }
 
 impl SqueezeExcite {
-    /// `names` are those of the two convolutions: `fc1`, `fc2` in timm's ResNets, `conv_reduce`, `conv_expand` in its
+    /// `names` are those of the two 1×1 convolutions: `fc1`, `fc2` in timm's ResNets, `conv_reduce`, `conv_expand` in its
     /// EfficientNets.
     pub(crate) fn new(
         builder: &Builder<'_>,
         names: (&str, &str),
-        channels: i64,
-        reduced: i64,
+        (reduce, expand): (ConvConfig, ConvConfig),
         (activation, gate): (Activation, Activation),
     ) -> Result<Self, TchError> {
         Ok(Self {
-            reduce: Conv2d::new(&(builder / names.0), ConvConfig::new(channels, reduced, 1).bias())?,
-            expand: Conv2d::new(&(builder / names.1), ConvConfig::new(reduced, channels, 1).bias())?,
+            reduce: Conv2d::new(&(builder / names.0), reduce)?,
+            expand: Conv2d::new(&(builder / names.1), expand)?,
             activation,
             gate,
         })
