@@ -111,7 +111,7 @@ fn drop_unused(tensors: &mut Tensors, target: &Tensors, notes: &mut Vec<String>)
 
 /// CLIP's projections have no bias; a classifier here has one.
 fn complete_head(tensors: &mut Tensors, target: &Tensors, notes: &mut Vec<String>) -> Result<(), Error> {
-    let Some(weight) = tensors.get("head.weight") else { return Ok(()) };
+    let Some(weight) = tensors.get("head.weight").filter(|weight| weight.dim() == 2) else { return Ok(()) };
     if target.contains_key("head.bias") && !tensors.contains_key("head.bias") {
         let bias = Tensor::f_zeros([weight.size()[0]], (weight.kind(), weight.device()))?;
         tensors.insert("head.bias".into(), bias);

@@ -185,7 +185,7 @@ fn insert(tensors: &mut Tensors, name: String, tensor: Tensor) -> Result<(), Err
     match name.as_str() {
         // OpenAI's projection is applied from the right.
         "proj" => drop(tensors.insert("head.weight".into(), tensor.f_transpose(0, 1)?)),
-        "attn_pool.in_proj_weight" | "attn_pool.in_proj_bias" => {
+        "attn_pool.in_proj_weight" | "attn_pool.in_proj_bias" if tensor.dim() > 0 => {
             let kind = name.rsplit('_').next().unwrap_or_default();
             let width = tensor.size()[0] / 3;
             for (part, start, length) in [("q", 0, width), ("kv", width, 2 * width)] {

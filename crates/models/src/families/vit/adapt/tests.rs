@@ -6,7 +6,6 @@ use crate::families::vit::checks::{Summary, checks, error};
 use crate::families::vit::config::{Config, MlpKind};
 use crate::golden::{filled, input};
 use crate::head::Head;
-use crate::layers::NormKind;
 use crate::{ModelOptions, Taps};
 use serde::Deserialize;
 use std::collections::BTreeMap;
@@ -83,16 +82,26 @@ fn other_publishers_files_give_their_outputs() {
 #[test]
 fn what_cannot_be_adapted_is_left_to_the_mismatch_report() {
     let config = Config::new(64, 2, 2, 16).image(64);
-    let target = BTreeMap::from([("patch_embed.proj.weight".to_owned(), filled("w", &[64, 3, 16, 16]))]);
-    let shapes: [&[i64]; 5] = [&[], &[0], &[1, 0, 64], &[1, 18, 64], &[3, 3, 3, 3, 3]];
-    for (shape, norm) in shapes.into_iter().zip([NormKind::Layer(1e-6); 5]) {
-        for name in
-            ["pos_embed", "patch_embed.proj.weight", "visual.class_embedding", "embedding/kernel", "proj"]
-        {
-            let mut tensors =
-                BTreeMap::from([(name.to_owned(), Tensor::zeros(shape, (tch::Kind::Float, Device::Cpu)))]);
-            let config: &dyn arch::Config = &config.norm(norm);
-            // An error or a mismatch later, never a panic.
+    let shapes: [(&str, &[i64]); 3] =
+        [("patch_embed.proj.weight", &[64, 3, 16, 16]), ("head.weight", &[10, 64]), ("head.bias", &[10])];
+    let target = BTreeMap::from(shapes.map(|(name, shape)| (name.to_owned(), filled(name, shape))));
+    let names = [
+        "pos_embed",
+        "patch_embed.proj.weight",
+        "head.weight",
+        "visual.class_embedding",
+        "embedding/kernel",
+        "Transformer/encoderblock/LayerNorm_0/scale",
+        "vision_model.head.attention.in_proj_weight",
+    ];
+    let signs = ["", "embedding/bias", "vision_model.embeddings.patch_embedding.bias"];
+    let shapes: [&[i64]; 6] = [&[], &[0], &[4], &[1, 0, 64], &[1, 18, 64], &[3, 3, 3, 3, 3]];
+    let config: &dyn arch::Config = &config;
+    for shape in shapes {
+        for (name, sign) in names.iter().flat_map(|name| signs.map(|sign| (name, sign))) {
+            let value = || Tensor::zeros(shape, (tch::Kind::Float, Device::Cpu));
+            let mut tensors = BTreeMap::from([((*name).to_owned(), value()), (sign.to_owned(), value())]);
+            // An error, or a mismatch later; never a panic.
             let _outcome = config.adapt_for(&ModelOptions::default(), &mut tensors, &target);
         }
     }
