@@ -40,6 +40,17 @@ pub(crate) trait Config: std::fmt::Debug + Sync {
         Ok(Vec::new())
     }
 
+    /// [`Self::adapt`] for a network made with `options`: what depends on the image's size can differ where shapes agree
+    /// (224×256 and 256×224). This is what loading calls.
+    fn adapt_for(
+        &self,
+        _options: &ModelOptions,
+        tensors: &mut BTreeMap<String, Tensor>,
+        target: &BTreeMap<String, Tensor>,
+    ) -> Result<Vec<String>, Error> {
+        self.adapt(tensors, target)
+    }
+
     /// The options of [`ModelOptions`] that depend on the family: which of them this network has a use for.
     fn sizes(&self) -> Sizes {
         Sizes::Free
@@ -158,7 +169,11 @@ pub(crate) fn resolve(name: &str) -> Result<Resolved, Error> {
 }
 
 /// The `count` candidates that look most like `name`, nearest first.
-fn nearest<'a>(name: &str, candidates: impl Iterator<Item = &'a str>, count: usize) -> Vec<&'a str> {
+pub(crate) fn nearest<'a>(
+    name: &str,
+    candidates: impl Iterator<Item = &'a str>,
+    count: usize,
+) -> Vec<&'a str> {
     let name = name.to_lowercase();
     let mut ranked: Vec<_> =
         candidates.map(|c| (strsim::normalized_damerau_levenshtein(&name, c), c)).collect();

@@ -36,6 +36,63 @@ pub enum Error {
         known: String,
     },
 
+    /// No published weights have this name.
+    #[error("no published weights are called `{name}`; {known}")]
+    UnknownWeights {
+        /// The name as given.
+        name: String,
+        /// The nearest names, or what the architecture has, as a clause.
+        known: String,
+    },
+
+    /// The configuration beside published weights cannot be used.
+    #[error("{}: {reason}", path.display())]
+    HubConfig {
+        /// The file.
+        path: PathBuf,
+        /// The key and what is wrong with it.
+        reason: String,
+    },
+
+    /// Published weights cannot be downloaded.
+    #[cfg(feature = "hub")]
+    #[error("cannot download {what}: {reason}")]
+    Download {
+        /// The address, or what was asked for.
+        what: String,
+        /// What went wrong, and what to do.
+        reason: String,
+    },
+
+    /// Published weights are not in the cache, and nothing may be downloaded.
+    #[cfg(feature = "hub")]
+    #[error(
+        "{what} is not in the cache {}, and HF_HUB_OFFLINE says to download nothing; unset it, or name the cache that has it",
+        path.display()
+    )]
+    Offline {
+        /// Where it would come from.
+        what: String,
+        /// The cache.
+        path: PathBuf,
+    },
+
+    /// A file is not the one that was published.
+    #[cfg(feature = "hub")]
+    #[error("{} is not the published file: its SHA-256 is {got}, {by} has {expected}; {advice}", path.display())]
+    Digest {
+        /// The file.
+        path: PathBuf,
+        /// Its digest.
+        got: String,
+        /// What it should be, or how that begins.
+        expected: String,
+        /// Who says so.
+        by: &'static str,
+        /// What was done, and what to do.
+        advice: &'static str,
+    },
+
     /// A classifier cannot have this many classes.
     #[error("num_classes is {0}; give 0 for no classifier, or a positive number")]
     NumClasses(i64),
@@ -75,8 +132,8 @@ pub enum Error {
     #[error("{0}")]
     Features(String),
 
-    /// A name of a parameter, layer or class that the model does not have.
-    #[error("the model has no {what}; {known}")]
+    /// A layer, class or other thing was asked for that is not there.
+    #[error("there is no {what}; {known}")]
     Unknown {
         /// What was asked for, as a noun phrase.
         what: String,
@@ -109,8 +166,8 @@ pub enum Error {
         source: std::io::Error,
     },
 
-    /// A weight file is not safetensors, or is damaged.
-    #[error("{} is not a readable safetensors file: {reason}", path.display())]
+    /// A weight file is of no format that is read here, or is damaged.
+    #[error("{} is not a readable weight file: {reason}", path.display())]
     Format {
         /// The file.
         path: PathBuf,

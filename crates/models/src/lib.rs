@@ -41,14 +41,23 @@ mod surgery;
 mod tuning;
 mod weights;
 
-pub use backbone::{Backbone, Features, Taps};
+pub use backbone::{Backbone, Features, GrnStatistics, Taps};
 pub use builder::BatchNormMode;
 pub use error::Error;
 pub use file::{WriteError, write_atomically, write_atomically_with};
 pub use info::{ModelInfo, Parameter, ParameterTable, model_info, model_names, parameter_table};
 pub use model::Model;
 pub use options::ModelOptions;
-pub use preprocessing::{CIFAR_MEAN, CIFAR_STD, IMAGENET_MEAN, IMAGENET_STD, Interpolation, Preprocessing};
+pub use preprocessing::{
+    CIFAR_MEAN, CIFAR_STD, CLIP_MEAN, CLIP_STD, CropMode, IMAGENET_MEAN, IMAGENET_STD, Interpolation,
+    Preprocessing,
+};
+#[cfg(feature = "hub")]
+pub use pretrained::{Download, HubOptions, Verification};
+pub use pretrained::{HubConfig, Pretrained, find_pretrained, pretrained_weights};
 pub use surgery::HeadStart;
 pub use tuning::{LayerGroup, MemoryFormat};
-pub use weights::{LoadReport, Mismatch, Misshaped};
+pub use weights::{
+    Difference, Format, LoadReport, Mismatch, Misshaped, StateDict, Suggestion, TensorDiff, Unread, diff,
+    dtype_name, suggest, suggest_architectures,
+};

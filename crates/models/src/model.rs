@@ -3,7 +3,7 @@
 use crate::arch::{self, Resolved, Sizes};
 use crate::builder::{Builder, Start, Switches};
 use crate::head::Head;
-use crate::weights::{self, LoadReport};
+use crate::weights::{self, LoadReport, StateDict};
 use crate::{Backbone, Error, Features, ModelInfo, ModelOptions, Preprocessing, Taps};
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -49,9 +49,13 @@ impl Model {
         Self::make(name, options, Start::Initial)
     }
 
-    fn make(name: &str, options: &ModelOptions, start: Start) -> Result<Self, Error> {
-        let resolved = arch::resolve(name)?;
+    /// As [`Self::create`]; a blank one has to be given values before it is run.
+    pub(crate) fn make(name: &str, options: &ModelOptions, start: Start) -> Result<Self, Error> {
+        let mut resolved = arch::resolve(name)?;
         check(&resolved, options)?;
+        if let Some((rows, _)) = options.image_size.filter(|(rows, columns)| rows == columns) {
+            resolved.preprocessing.input_size = u32::try_from(rows).unwrap_or(u32::MAX);
+        }
         let num_classes = options.num_classes.unwrap_or(resolved.num_classes);
         let device = options.device;
         if let Err(error) = Tensor::f_zeros([1], (Kind::Float, device)) {
@@ -76,27 +80,54 @@ impl Model {
 
     /// Makes the model called `name` and loads a weight file into it, as [`Self::load_weights`] does. Unless
     /// `options` say otherwise, the classifier has as many classes as the file's; a file without one gives a model
-    /// without one.
+    /// without one. From a folder of the Hugging Face hub that has a `config.json`, the preprocessing is read too.
     ///
     /// # Errors
-    /// Those of [`Self::create`] and [`Self::load_weights`].
+    /// Those of [`Self::create`] and [`Self::load_weights`]; a `config.json` that cannot be understood.
     pub fn from_weights(
         name: &str,
         path: impl AsRef<Path>,
         options: &ModelOptions,
     ) -> Result<(Self, LoadReport), Error> {
         let resolved = arch::resolve(name)?;
-        let file = weights::WeightFile::read(path.as_ref())?;
+        check(&resolved, options)?;
+        let architecture = resolved.architecture;
+        let path = path.as_ref();
+        let mut state = StateDict::read(path)?;
+        let config = path.is_dir() && path.join("config.json").is_file();
+        let config = if config { Some(Preprocessing::from_hub_config(path)?) } else { None };
+        let blank = architecture.blank(options, resolved.num_classes)?;
+        weights::adapt(&mut state, architecture, &blank.tensors, options)?;
         // With a classifier that cannot be the architecture's, loading lists it among all that does not fit.
-        let blank = resolved.architecture.blank(&ModelOptions::default(), 0)?;
         let num_classes = match options.num_classes {
-            None => file.classes(resolved.architecture.config.head().name, blank.embed_dim)?,
+            None => state.classes(architecture.config.head().name, blank.embed_dim),
             given => given,
         };
-        let options = ModelOptions { num_classes, ..*options };
-        let mut model = Self::make(name, &options, Start::Initial)?;
-        let report = model.load(&file)?;
+        // Blank: every value comes from the file.
+        let mut model = Self::make(name, &ModelOptions { num_classes, ..*options }, Start::Blank)?;
+        let report = model.fit(state)?;
+        if let Some(config) = config {
+            model.resolved.preprocessing = config.preprocessing;
+        }
         Ok((model, report))
+    }
+
+    /// Makes the model that a folder of the Hugging Face hub holds: the architecture that its `config.json` names in
+    /// timm's form, with its preprocessing and weights.
+    ///
+    /// # Errors
+    /// Those of [`Self::from_weights`]; a `config.json` that names no architecture.
+    pub fn from_hub(folder: impl AsRef<Path>, options: &ModelOptions) -> Result<(Self, LoadReport), Error> {
+        let folder = folder.as_ref();
+        let config = Preprocessing::from_hub_config(folder)?;
+        let Some(architecture) = config.architecture else {
+            let what = format!("architecture named in {}", folder.join("config.json").display());
+            let known = "name it yourself, from_weights(name, folder)".into();
+            return Err(Error::Unknown { what, known });
+        };
+        let tagged = config.tag.map(|tag| format!("{architecture}.{tag}"));
+        let name = tagged.filter(|name| arch::resolve(name).is_ok()).unwrap_or(architecture);
+        Self::from_weights(&name, folder, options)
     }
 
     /// The name it was created by, with its tag if that was given.
@@ -104,7 +135,7 @@ impl Model {
         &self.name
     }
 
-    /// The evaluation transform that goes with the name.
+    /// The evaluation transform: that of the name, or of the folder that the weights came from.
     pub fn preprocessing(&self) -> &Preprocessing {
         &self.resolved.preprocessing
     }
@@ -171,15 +202,20 @@ impl Model {
         &mut self.var_store
     }
 
-    /// Loads a safetensors file with timm's names in f64, f32, f16 or bf16, converted to the model's kind. Batch
-    /// normalisation's `num_batches_tracked` is passed over; a classifier in the file is left out, and reported,
-    /// when the model has none.
+    /// Loads a weight file of any format that [`StateDict::read`] knows, in f64, f32, f16 or bf16, converted to the model's
+    /// kind. Other publishers' names are turned into timm's. Batch normalisation's `num_batches_tracked` is passed over; a
+    /// classifier in the file is left out, and reported, when the model has none.
+    ///
+    /// On the CPU, parameters of the file's kind stay in the mapped file until they are changed: it must not be cut short
+    /// or rewritten in place while the model lives. Replacing it by another, as [`Self::save_weights`] does, is safe.
     ///
     /// # Errors
     /// When the file cannot be read, is damaged, or does not fit: [`Error::Mismatch`] lists every tensor at fault.
     /// The model is then unchanged.
     pub fn load_weights(&mut self, path: impl AsRef<Path>) -> Result<LoadReport, Error> {
-        self.load(&weights::WeightFile::read(path.as_ref())?)
+        let mut state = StateDict::read(path)?;
+        weights::adapt(&mut state, self.resolved.architecture, &self.variables(), &self.options)?;
+        self.fit(state)
     }
 
     /// Saves every parameter and buffer as safetensors under timm's names, so that PyTorch's strict
@@ -191,14 +227,14 @@ impl Model {
         weights::save(path.as_ref(), self.resolved.architecture.name, &self.variables())
     }
 
-    fn load(&mut self, file: &weights::WeightFile) -> Result<LoadReport, Error> {
+    fn fit(&mut self, state: StateDict) -> Result<LoadReport, Error> {
         let target = weights::Target {
             model: &self.name,
-            head: self.resolved.architecture.config.head().name,
+            head: self.resolved.architecture.config.head(),
             has_head: self.head.is_some(),
             variables: self.variables(),
         };
-        weights::load(file, target)
+        weights::fit(state, target)
     }
 
     /// The architecture that the name stands for.

@@ -8,6 +8,10 @@ use tch::{Device, Kind, Tensor};
 pub const IMAGENET_MEAN: [f64; 3] = [0.485, 0.456, 0.406];
 /// The deviation of ImageNet's RGB channels (timm's `IMAGENET_DEFAULT_STD`).
 pub const IMAGENET_STD: [f64; 3] = [0.229, 0.224, 0.225];
+/// The mean of CLIP's training pixels per RGB channel (timm's `OPENAI_CLIP_MEAN`).
+pub const CLIP_MEAN: [f64; 3] = [0.48145466, 0.4578275, 0.40821073];
+/// The deviation of CLIP's training pixels per RGB channel (timm's `OPENAI_CLIP_STD`).
+pub const CLIP_STD: [f64; 3] = [0.26862954, 0.26130258, 0.27577711];
 /// The mean of CIFAR-10's training pixels per RGB channel.
 pub const CIFAR_MEAN: [f64; 3] = [0.4914, 0.4822, 0.4465];
 /// The deviation of CIFAR-10's training pixels per RGB channel.
@@ -32,15 +36,38 @@ impl std::fmt::Display for Interpolation {
     }
 }
 
+/// What the resize before the crop does to an image that is not square: timm's `crop_mode`.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum CropMode {
+    /// The shortest edge gets the size, and the ratio stays.
+    #[default]
+    Center,
+    /// Both edges get the size, whatever the ratio.
+    Squash,
+}
+
+impl std::fmt::Display for CropMode {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            Self::Center => "center",
+            Self::Squash => "squash",
+        })
+    }
+}
+
 /// A model's evaluation transform, as timm's `resolve_model_data_config` and `create_transform` have it: the
-/// shortest edge is resized to [`Self::resize_size`], the centre `input_size`² is cropped, and the result
-/// normalised by `mean` and `std`.
+/// image is resized to [`Self::resize_size`] as `crop_mode` says, the centre `input_size`² is cropped, and the
+/// result normalised by `mean` and `std`.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Preprocessing {
     /// The side of the square that the model sees, in pixels.
     pub input_size: u32,
     /// The crop's share of the resized shortest edge, in (0, 1].
     pub crop_pct: f64,
+    /// Whether the resize keeps the image's ratio.
+    #[serde(default)]
+    pub crop_mode: CropMode,
     /// The filter of the resize.
     pub interpolation: Interpolation,
     /// Subtracted per RGB channel, after scaling to \[0, 1\].
@@ -55,6 +82,7 @@ impl Default for Preprocessing {
         Self {
             input_size: 224,
             crop_pct: 0.875,
+            crop_mode: CropMode::Center,
             interpolation: Interpolation::Bilinear,
             mean: IMAGENET_MEAN,
             std: IMAGENET_STD,
@@ -63,7 +91,8 @@ impl Default for Preprocessing {
 }
 
 impl Preprocessing {
-    /// What the shortest edge is resized to before the crop: ⌊`input_size` / `crop_pct`⌋.
+    /// What the shortest edge (or both: [`Self::crop_mode`]) is resized to before the crop:
+    /// ⌊`input_size` / `crop_pct`⌋.
     pub fn resize_size(&self) -> u32 {
         (f64::from(self.input_size) / self.crop_pct).floor() as u32
     }

@@ -148,10 +148,67 @@ fn a_mismatch_lists_every_tensor() {
         assert!(message.contains(part), "{part} is not in {message}");
     }
 
-    let wrapped = named(&target).into_iter().map(|(n, t)| (format!("module.{n}"), t)).collect::<Vec<_>>();
-    write(&path, &wrapped.iter().map(|(n, t)| (n.as_str(), t.shallow_clone())).collect::<Vec<_>>());
-    let message = target.load_weights(&path).unwrap_err().to_string();
-    assert!(message.contains("begin with `module.`"), "{message}");
+    let wrapped = |prefix: &str| {
+        let wrapped =
+            named(&target).into_iter().map(|(n, t)| (format!("{prefix}{n}"), t)).collect::<Vec<_>>();
+        write(&path, &wrapped.iter().map(|(n, t)| (n.as_str(), t.shallow_clone())).collect::<Vec<_>>());
+        model(None, 2).load_weights(&path)
+    };
+    let message = wrapped("mine.").unwrap_err().to_string();
+    assert!(message.contains("begin with `mine.`"), "{message}");
+    assert_eq!(wrapped("module.backbone.").unwrap().notes, ["stripped `module.`", "stripped `backbone.`"]);
+}
+
+#[test]
+fn the_architecture_that_fits_is_suggested() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("w.safetensors");
+    let suggested = |saved: &Model, name: &str| {
+        saved.save_weights(&path).unwrap();
+        let message = Model::from_weights(name, &path, &ModelOptions::default()).unwrap_err().to_string();
+        message.lines().next().unwrap().to_owned()
+    };
+    for num_classes in [None, Some(0), Some(7)] {
+        let message = suggested(&model(num_classes, 1), "vit_tiny_patch16_224");
+        assert!(message.ends_with(&format!("the file fits `{NAME}`")), "{message}");
+        let message = suggested(&model(num_classes, 1), "resnet18");
+        assert!(message.ends_with(&format!("the file fits `{NAME}`")), "{message}");
+    }
+    // Of no architecture, but of a family.
+    let mut tensors = named(&model(None, 1));
+    tensors.retain(|(name, _)| !name.starts_with("layer4.1"));
+    write(&path, &tensors.iter().map(|(n, t)| (n.as_str(), t.detach())).collect::<Vec<_>>());
+    let message = model(None, 1).load_weights(&path).unwrap_err().to_string();
+    assert!(message.contains(&format!("nearest to `{NAME}` (90 % ")), "{message}");
+    write(&path, &[("a", Tensor::zeros([2], (Kind::Float, Device::Cpu)))]);
+    let message = model(None, 1).load_weights(&path).unwrap_err().to_string();
+    assert!(!message.contains("nearest") && !message.contains("fits"), "{message}");
+}
+
+#[test]
+fn what_is_loaded_is_shared_with_nothing() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("w.safetensors");
+    model(None, 1).save_weights(&path).unwrap();
+    let before = std::fs::read(&path).unwrap();
+    let (mut a, report) = Model::from_weights(NAME, &path, &ModelOptions::default()).unwrap();
+    assert_eq!(report.loaded, named(&a).len());
+    let (b, _) = Model::from_weights(NAME, &path, &ModelOptions::default()).unwrap();
+    assert!(same(&a, &b) && same(&a, &model(None, 1)));
+    let trainable = a.var_store().trainable_variables().len();
+    assert_eq!(trainable, model(None, 1).var_store().trainable_variables().len());
+    tch::no_grad(|| {
+        for (_, mut tensor) in named(&a) {
+            let _ = tensor.fill_(3.0);
+        }
+    });
+    assert!(same(&b, &model(None, 1)), "two models of one file are apart");
+    assert_eq!(std::fs::read(&path).unwrap(), before, "a file is never changed");
+    // A model that has taken a file's memory may be saved over that file, and loaded from it again.
+    a.save_weights(&path).unwrap();
+    assert!(!same(&a, &b));
+    let _ = a.load_weights(&path).unwrap();
+    assert!(named(&a).iter().all(|(_, tensor)| tensor.min().double_value(&[]) == 3.0));
 }
 
 #[test]
@@ -218,7 +275,7 @@ fn damaged_files_are_refused() {
         let _ = target.load_weights(&path);
     }
     let message = target.load_weights(folder.path()).unwrap_err().to_string();
-    assert!(message.contains("regular file"), "{message}");
+    assert!(message.contains("none of model.safetensors"), "{message}");
     assert!(matches!(target.load_weights(folder.path().join("none")), Err(Error::Read { .. })));
 }
 

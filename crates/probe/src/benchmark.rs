@@ -8,7 +8,7 @@ use std::path::PathBuf;
 use std::rc::Rc;
 use visrep_data::Splits;
 use visrep_metrics::{Interval, Score};
-use visrep_models::Model;
+use visrep_models::{CropMode, Model};
 
 /// A measurement. One run gives one or more figures, each with its protocol.
 pub trait Benchmark {
@@ -109,8 +109,12 @@ impl Context {
     /// The protocol entries that hold for every benchmark on this data: split, preprocessing, seed.
     pub fn protocol(&self, model: &Model) -> BTreeMap<String, String> {
         let p = model.preprocessing();
+        let edges = match p.crop_mode {
+            CropMode::Center => "shortest edge",
+            CropMode::Squash => "both edges",
+        };
         let preprocessing = format!(
-            "shortest edge {} {:?} antialiased, centre crop {}, mean {:?}, std {:?}",
+            "{edges} {} {:?} antialiased, centre crop {}, mean {:?}, std {:?}",
             p.resize_size(),
             p.interpolation,
             p.input_size,

@@ -6,9 +6,9 @@ use crate::{Error, FeatureSet, cache};
 use std::path::PathBuf;
 use std::sync::Arc;
 use tch::{Device, Kind, Tensor};
-use visrep_augment::{Compose, Filter, presets};
+use visrep_augment::{CenterCrop, Compose, Filter, Resize, presets};
 use visrep_data::{Batch, Dataset, Loader, LoaderOptions, Subset, Views};
-use visrep_models::{Features, Interpolation, Model, Preprocessing};
+use visrep_models::{CropMode, Features, Interpolation, Model, Preprocessing};
 
 /// Which vector stands for an image: the one that the classifier reads.
 pub(crate) const POOLING: &str = "pre-logits";
@@ -35,13 +35,19 @@ impl Default for ExtractOptions {
 }
 
 /// A model's evaluation transform without the normalisation, which happens on the device: resize the shortest
-/// edge, crop the centre.
+/// edge, or both for [`CropMode::Squash`], and crop the centre.
 pub fn eval_transform(preprocessing: &Preprocessing) -> Result<Compose, Error> {
     let filter = match preprocessing.interpolation {
         Interpolation::Bilinear => Filter::Bilinear,
         Interpolation::Bicubic => Filter::Bicubic,
     };
-    Ok(presets::eval(preprocessing.resize_size(), preprocessing.input_size, filter)?)
+    let (resize, crop) = (preprocessing.resize_size(), preprocessing.input_size);
+    Ok(match preprocessing.crop_mode {
+        CropMode::Center => presets::eval(resize, crop, filter)?,
+        CropMode::Squash => {
+            Compose::new().then(Resize::exact(resize, resize, filter)?).then(CenterCrop::new(crop)?)
+        }
+    })
 }
 
 /// Pooled (pre-logits) features of every sample of `data`, in order.
@@ -138,8 +144,25 @@ pub fn pooled(features: &Features) -> Result<Tensor, Error> {
 mod tests {
     use super::*;
     use visrep_augment::RgbImage;
+    use visrep_augment::{Transform, view_rng};
     use visrep_data::{InMemory, Sample, SampleImage};
     use visrep_models::ModelOptions;
+
+    #[test]
+    fn a_squashed_image_is_seen_whole() {
+        // The left third is red, which the centre crop of the shortest edge leaves out.
+        let image = RgbImage::from_fn(90, 30, |x, _| if x < 30 { [255, 0, 0] } else { [0, 0, 255] });
+        let see = |crop_mode| {
+            let preprocessing =
+                Preprocessing { input_size: 30, crop_pct: 1.0, crop_mode, ..Default::default() };
+            let seen =
+                eval_transform(&preprocessing).unwrap().apply(image.clone(), &mut view_rng(0, 0, 0, 0));
+            assert_eq!((seen.width(), seen.height()), (30, 30));
+            seen.data().chunks(3).filter(|pixel| pixel[0] > 200).count()
+        };
+        assert_eq!(see(CropMode::Center), 0);
+        assert!((270..=300).contains(&see(CropMode::Squash)));
+    }
 
     #[test]
     fn an_entry_that_other_code_made_is_made_again() {

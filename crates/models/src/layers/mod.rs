@@ -2,24 +2,46 @@
 //! every call fallible. Cloning a layer gives another handle on the same parameters.
 
 mod activation;
+mod anti_aliasing;
 mod block;
+mod blur_pool;
+mod channel_attention;
 mod conv;
 mod conv_norm_act;
+mod derived;
 mod drop;
+mod layer_scale;
 mod linear;
 mod mlp;
 mod norm;
+mod norm2d;
+mod patchify;
+mod pool;
+mod pre_activation;
+mod relative_position;
 mod squeeze_excite;
+mod std_conv;
 
 pub(crate) use activation::Activation;
+pub(crate) use anti_aliasing::{AntiAliasing, Downsampling};
 pub(crate) use block::{Block, run};
+pub(crate) use blur_pool::BlurPool;
+pub(crate) use channel_attention::{ChannelAttention, ChannelAttentionKind, nearest_multiple};
 pub(crate) use conv::{Conv2d, ConvConfig, Padding};
 pub(crate) use conv_norm_act::ConvNormAct;
+pub(crate) use derived::Derived;
 pub(crate) use drop::{DropPath, dropout};
+pub(crate) use layer_scale::LayerScale;
 pub(crate) use linear::{Linear, LinearConfig};
 pub(crate) use mlp::Mlp;
 pub(crate) use norm::{BatchNorm2d, BatchNormConfig, GroupNorm, LayerNorm, LayerNorm2d};
+pub(crate) use norm2d::{Norm2d, Norm2dKind};
+pub(crate) use patchify::{Patchify, PatchifyConfig};
+pub(crate) use pool::{average_pool_2x2, max_pool_3x3};
+pub(crate) use pre_activation::{Convolution, PreActivation, PreActivationBlock, Projection};
+pub(crate) use relative_position::{RelativeIndex, RelativePosition, resize_table};
 pub(crate) use squeeze_excite::SqueezeExcite;
+pub(crate) use std_conv::StdConv2d;
 
 use std::ops::Deref;
 use tch::Tensor;

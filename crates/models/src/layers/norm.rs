@@ -119,7 +119,18 @@ pub(crate) struct GroupNorm {
 
 impl GroupNorm {
     pub(crate) fn new(builder: &Builder<'_>, groups: i64, channels: i64, eps: f64) -> Result<Self, TchError> {
-        let weight = builder.parameter("weight", &[channels], Init::Constant(1.0))?;
+        Self::scaled(builder, groups, channels, eps, 1.0)
+    }
+
+    /// With a weight that starts at `scale`: 0 for the last one of a residual branch.
+    pub(crate) fn scaled(
+        builder: &Builder<'_>,
+        groups: i64,
+        channels: i64,
+        eps: f64,
+        scale: f64,
+    ) -> Result<Self, TchError> {
+        let weight = builder.parameter("weight", &[channels], Init::Constant(scale))?;
         let bias = builder.parameter("bias", &[channels], Init::Constant(0.0))?;
         Ok(Self { weight, bias, groups, eps })
     }

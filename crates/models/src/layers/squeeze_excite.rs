@@ -1,6 +1,7 @@
 //! Channel attention: "Squeeze-and-excitation networks" (Hu et al., 2017).
 
 use crate::builder::Builder;
+use crate::init::Init;
 use crate::layers::{Activation, Conv2d, ConvConfig};
 use tch::{TchError, Tensor};
 
@@ -21,7 +22,7 @@ impl SqueezeExcite {
         names: (&str, &str),
         channels: i64,
         reduced: i64,
-        (activation, gate): (Activation, Activation),
+        activations: (Activation, Activation),
     ) -> Result<Self, TchError> {
         let reduce = ConvConfig::new(channels, reduced, 1).bias();
         let expand = ConvConfig::new(reduced, channels, 1).bias();

@@ -1,7 +1,15 @@
 //! Everything that keeps a file's tensors from being a model's, at once.
 
+use super::state::StateDict;
+use super::suggest::{Suggestion, suggest_architectures};
+use crate::Error;
 use std::fmt;
 use std::path::PathBuf;
+
+/// How many architectures are suggested.
+const SUGGESTIONS: usize = 3;
+/// The least agreement worth a suggestion.
+const WORTH_TELLING: f64 = 0.4;
 
 /// A tensor whose shape differs between the model and the file.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -29,6 +37,8 @@ pub struct Mismatch {
     pub misshaped: Vec<Misshaped>,
     /// What the file holds in a type that is no floating-point type read here, with that type.
     pub mistyped: Vec<(String, String)>,
+    /// The architectures that the file is nearest to, the best first, unless only the classifier differs.
+    pub suggestions: Vec<Suggestion>,
     /// The prefix of the model's classifier, `fc.` or `head.`.
     pub(super) head_prefix: String,
 }
@@ -41,14 +51,27 @@ impl Mismatch {
             && self.mistyped.is_empty()
     }
 
-    /// What to do about it, where that is clear.
-    pub fn advice(&self) -> Option<String> {
+    /// Adds the architectures that `state`, which is the file, is nearest to.
+    pub(super) fn with_suggestions(mut self, state: &StateDict) -> Result<Self, Error> {
+        if !self.only_head() {
+            self.suggestions = suggest_architectures(state)?;
+            self.suggestions.retain(|suggestion| suggestion.agreement >= WORTH_TELLING);
+            self.suggestions.truncate(SUGGESTIONS);
+        }
+        Ok(self)
+    }
+
+    fn only_head(&self) -> bool {
         let in_head = |name: &str| name.starts_with(&self.head_prefix);
-        let only_head = self.mistyped.is_empty()
+        self.mistyped.is_empty()
             && self.unexpected.is_empty()
             && self.missing.iter().all(|(name, _)| in_head(name))
-            && self.misshaped.iter().all(|tensor| in_head(&tensor.name));
-        if only_head {
+            && self.misshaped.iter().all(|tensor| in_head(&tensor.name))
+    }
+
+    /// What to do about it, where that is clear.
+    pub fn advice(&self) -> Option<String> {
+        if self.only_head() {
             let classes = self.misshaped.iter().find_map(|tensor| tensor.file.first());
             return Some(match classes {
                 Some(classes) => format!(
@@ -62,12 +85,33 @@ impl Mismatch {
                 }
             });
         }
+        self.prefix()
+            .map(|prefix| format!("the file's names begin with `{prefix}`: save it without that prefix"))
+            .or_else(|| {
+                let best = self.suggestions.first()?;
+                Some(match best.fits() {
+                    true => format!("the file fits `{}`", best.name),
+                    false => {
+                        let nearest: Vec<_> =
+                            self.suggestions.iter().map(|near| format!("`{}`", near.name)).collect();
+                        let percent = 100.0 * best.agreement;
+                        format!(
+                            "the file is nearest to {} ({percent:.0} % of the first's names and shapes)",
+                            nearest.join(", ")
+                        )
+                    }
+                })
+            })
+    }
+
+    /// What stands before the names that would otherwise be the model's.
+    fn prefix(&self) -> Option<&str> {
         let (first, _) = self.unexpected.first()?;
         let prefix = &first[..=first.find('.')?];
-        let stripped = |name: &String| name.strip_prefix(prefix).map(str::to_owned);
-        let names: Option<Vec<_>> = self.unexpected.iter().map(|(name, _)| stripped(name)).collect();
+        let names: Option<Vec<_>> =
+            self.unexpected.iter().map(|(name, _)| name.strip_prefix(prefix)).collect();
         let wrapped = names?.iter().any(|name| self.missing.iter().any(|(missing, _)| missing == name));
-        wrapped.then(|| format!("the file's names begin with `{prefix}`: save it without that prefix"))
+        wrapped.then_some(prefix)
     }
 }
 

@@ -3,7 +3,7 @@
 use super::output;
 use anyhow::{Result, bail};
 use clap::Args;
-use visrep_models::{model_info, model_names, parameter_table};
+use visrep_models::{CropMode, model_info, model_names, parameter_table};
 
 /// List the models and how their inputs are prepared
 #[derive(Args)]
@@ -33,17 +33,22 @@ impl Models {
             bail!("no model's name contains {filter:?}; `visrep models` lists them all");
         }
         let width = names.iter().map(String::len).max().unwrap_or_default();
-        let mut text = format!("{:width$}  parameters  features  input  crop   resize    tags\n", "name");
+        let mut text =
+            format!("{:width$}  parameters  features  input  crop   resize           tags\n", "name");
         for name in names {
             let info = model_info(&name)?;
             let preprocessing = &info.preprocessing;
+            let resize = match preprocessing.crop_mode {
+                CropMode::Center => preprocessing.interpolation.to_string(),
+                CropMode::Squash => format!("{}, squash", preprocessing.interpolation),
+            };
             text += &format!(
-                "{name:width$}  {:>8.2} M  {:>8}  {:>5}  {:<5}  {:<8}  {}\n",
+                "{name:width$}  {:>8.2} M  {:>8}  {:>5}  {:<5}  {:<15}  {}\n",
                 info.parameters as f64 / 1e6,
                 info.embed_dim,
                 preprocessing.input_size,
                 preprocessing.crop_pct,
-                preprocessing.interpolation.to_string(),
+                resize,
                 info.tags.join(" "),
             );
         }

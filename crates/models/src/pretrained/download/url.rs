@@ -1,0 +1,161 @@
+//! Files by URL, and what every transfer has in common.
+
+use crate::Error;
+use hf_hub::api::Progress as _;
+use indicatif::ProgressBar;
+use std::fs::{File, OpenOptions};
+use std::io::{ErrorKind, Seek, SeekFrom};
+use std::path::Path;
+use std::time::Duration;
+use ureq::Agent;
+use ureq::http::{Response, StatusCode};
+
+/// How often a transfer that breaks off is tried.
+const ATTEMPTS: u32 = 3;
+/// A server that says nothing for this long is given up.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+/// An HTTP client that hands every status to its caller.
+pub(super) fn agent(redirects: u32) -> Agent {
+    Agent::config_builder()
+        .http_status_as_error(false)
+        .max_redirects(redirects)
+        .max_redirects_will_error(false)
+        .timeout_connect(Some(PATIENCE))
+        .timeout_recv_response(Some(PATIENCE))
+        .timeout_per_read(Some(PATIENCE))
+        .user_agent(concat!(env!("CARGO_PKG_NAME"), "/", env!("CARGO_PKG_VERSION")))
+        .build()
+        .into()
+}
+
+/// Why a transfer did not end.
+pub(super) enum Broken {
+    /// Another attempt may go further.
+    Retry(String),
+    /// It would not.
+    Stop(String),
+}
+
+/// Tries until it works, waiting a little longer each time.
+pub(super) fn persist<T>(mut attempt: impl FnMut() -> Result<T, Broken>) -> Result<T, String> {
+    let mut tries = 1;
+    loop {
+        match attempt() {
+            Ok(value) => return Ok(value),
+            Err(Broken::Retry(reason)) if tries == ATTEMPTS => {
+                return Err(format!("{reason}; what has arrived is kept: run this again to go on"));
+            }
+            Err(Broken::Retry(_)) => std::thread::sleep(Duration::from_millis(200) * tries.pow(2)),
+            Err(Broken::Stop(reason)) => return Err(reason),
+        }
+        tries += 1;
+    }
+}
+
+/// What a file is called after its URL.
+pub(super) fn file_name(url: &str) -> Result<&str, Error> {
+    let path = url.split(['?', '#']).next().unwrap_or_default();
+    match path.rsplit('/').next() {
+        Some(name) if !matches!(name, "" | "." | "..") && !name.contains('\\') && name.len() < path.len() => {
+            Ok(name)
+        }
+        _ => {
+            Err(Error::Download { what: url.into(), reason: "the URL does not end in a file's name".into() })
+        }
+    }
+}
+
+/// Downloads `url` to a `.part` file beside `path`, which becomes `path` once `check` agrees; a part that an earlier
+/// call left is continued.
+pub(super) fn download<T>(
+    url: &str,
+    path: &Path,
+    progress: bool,
+    check: impl FnOnce(&Path) -> Result<T, Error>,
+) -> Result<T, Error> {
+    let fault = |reason: String| Error::Download { what: url.into(), reason };
+    let writing = |source: std::io::Error| fault(format!("cannot write beside {}: {source}", path.display()));
+    let mut name = path.file_name().unwrap_or_default().to_owned();
+    name.push(".part");
+    let part = path.with_file_name(name);
+    std::fs::create_dir_all(path.parent().unwrap_or(path)).map_err(writing)?;
+    let mut file =
+        OpenOptions::new().create(true).truncate(false).write(true).open(&part).map_err(writing)?;
+    // Another process may be at it. Not every file system knows locks.
+    if let Err(source) = file.lock()
+        && source.kind() != ErrorKind::Unsupported
+    {
+        return Err(writing(source));
+    }
+    let agent = agent(10);
+    let mut bar = progress.then(|| ProgressBar::new(0));
+    let shown = file_name(url)?;
+    persist(|| transfer(&agent, url, &mut file, bar.as_mut(), shown)).map_err(fault)?;
+    file.sync_all().map_err(writing)?;
+    let checked = check(&part)?;
+    std::fs::rename(&part, path).map_err(writing)?;
+    Ok(checked)
+}
+
+/// One attempt: what is missing of the file, or all of it from a server that gives no parts.
+fn transfer(
+    agent: &Agent,
+    url: &str,
+    file: &mut File,
+    mut bar: Option<&mut ProgressBar>,
+    shown: &str,
+) -> Result<(), Broken> {
+    let retry = |source: std::io::Error| Broken::Retry(source.to_string());
+    let have = file.metadata().map_err(retry)?.len();
+    let mut request = agent.get(url);
+    if have > 0 {
+        request = request.header("Range", format!("bytes={have}-"));
+    }
+    let response = request.call().map_err(|source| match source {
+        ureq::Error::BadUri(_) | ureq::Error::Http(_) => Broken::Stop(source.to_string()),
+        _ => Broken::Retry(source.to_string()),
+    })?;
+    let start = match response.status() {
+        StatusCode::OK => 0,
+        StatusCode::PARTIAL_CONTENT if content_range(&response).is_some_and(|(start, _)| start == have) => {
+            have
+        }
+        status => {
+            // The part may be of another file: all over.
+            file.set_len(0).map_err(retry)?;
+            let reason = format!("the server answers {status}");
+            let again = have > 0 || status.is_server_error();
+            return Err(if again { Broken::Retry(reason) } else { Broken::Stop(reason) });
+        }
+    };
+    let length = response.body().content_length();
+    let total = content_range(&response).map(|(_, total)| total).or_else(|| Some(start + length?));
+    file.set_len(start).and_then(|()| file.seek(SeekFrom::Start(start))).map_err(retry)?;
+    let mut body = response.into_body().into_reader();
+    let copied = match bar.as_deref_mut() {
+        None => std::io::copy(&mut body, file),
+        Some(bar) => {
+            bar.init(total.unwrap_or_default() as usize, shown);
+            bar.set_position(start);
+            std::io::copy(&mut bar.wrap_read(body), file)
+        }
+    };
+    let arrived = start + copied.map_err(retry)?;
+    match total {
+        Some(total) if arrived != total => Err(Broken::Retry(format!("{arrived} of {total} bytes arrived"))),
+        _ => {
+            if let Some(bar) = bar {
+                ProgressBar::finish(bar);
+            }
+            Ok(())
+        }
+    }
+}
+
+/// Where a partial answer starts, and how long the whole is.
+fn content_range<T>(response: &Response<T>) -> Option<(u64, u64)> {
+    let range = response.headers().get("content-range")?.to_str().ok()?.strip_prefix("bytes ")?;
+    let (span, total) = range.split_once('/')?;
+    Some((span.split_once('-')?.0.parse().ok()?, total.parse().ok()?))
+}
