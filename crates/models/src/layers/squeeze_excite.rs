@@ -1,7 +1,6 @@
 //! Channel attention: "Squeeze-and-excitation networks" (Hu et al., 2017).
 
 use crate::builder::Builder;
-use crate::init::Init;
 use crate::layers::{Activation, Conv2d, ConvConfig};
 use tch::{TchError, Tensor};
 
@@ -26,7 +25,7 @@ impl SqueezeExcite {
     ) -> Result<Self, TchError> {
         let reduce = ConvConfig::new(channels, reduced, 1).bias();
         let expand = ConvConfig::new(reduced, channels, 1).bias();
-        Self::of_convs(builder, names, (reduce, expand), (activation, gate))
+        Self::of_convs(builder, names, (reduce, expand), activations)
     }
 
     /// The same of two 1×1 convolutions whose initial values are the caller's.
