@@ -68,7 +68,7 @@ impl arch::Config for Config {
             Self::V3 => (299, 0.875, Interpolation::Bicubic, 1000),
             Self::V3Fid => (299, 1.0, Interpolation::Bilinear, 1008),
         };
-        let crop_mode = CropMode::Center;
+        let crop_mode = if *self == Self::V3Fid { CropMode::Squash } else { CropMode::Center };
         (Preprocessing { input_size, crop_pct, crop_mode, interpolation, mean, std }, classes)
     }
 
