@@ -3,6 +3,7 @@
 mod nfnet;
 mod resnet;
 mod resnetv2;
+mod revnet;
 mod vit;
 mod wide_resnet;
 
@@ -13,6 +14,7 @@ pub(crate) const TABLES: &[&[Architecture]] = &[
     nfnet::ARCHITECTURES,
     resnet::ARCHITECTURES,
     resnetv2::ARCHITECTURES,
+    revnet::ARCHITECTURES,
     vit::ARCHITECTURES,
     wide_resnet::ARCHITECTURES,
 ];
