@@ -11,8 +11,14 @@ use std::path::{Path, PathBuf};
 /// The release whose interface the C++ files are written to, the one of `tch` 0.24.
 const NEEDED: &str = "2.11";
 
-const SOURCES: [&str; 5] =
-    ["shim/error.cpp", "shim/tensor.cpp", "shim/checkpoint.cpp", "shim/modes.cpp", "shim/optim.cpp"];
+const SOURCES: [&str; 6] = [
+    "shim/error.cpp",
+    "shim/tensor.cpp",
+    "shim/checkpoint.cpp",
+    "shim/modes.cpp",
+    "shim/optim.cpp",
+    "shim/device.cpp",
+];
 
 fn main() -> Result<(), Box<dyn Error>> {
     println!("cargo::rerun-if-changed=build.rs");

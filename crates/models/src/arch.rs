@@ -40,6 +40,17 @@ pub(crate) trait Config: std::fmt::Debug + Sync {
         Ok(Vec::new())
     }
 
+    /// [`Self::adapt`] for a network made with `options`: what depends on the image's size can differ where shapes agree
+    /// (224×256 and 256×224). This is what loading calls.
+    fn adapt_for(
+        &self,
+        _options: &ModelOptions,
+        tensors: &mut BTreeMap<String, Tensor>,
+        target: &BTreeMap<String, Tensor>,
+    ) -> Result<Vec<String>, Error> {
+        self.adapt(tensors, target)
+    }
+
     /// The options of [`ModelOptions`] that depend on the family: which of them this network has a use for.
     fn sizes(&self) -> Sizes {
         Sizes::Free

@@ -29,6 +29,16 @@ pub struct Features {
     pub taps: Vec<(String, Tensor)>,
 }
 
+/// Over which kept positions global response normalisation takes its norms in [`Backbone::forward_sparse`].
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum GrnStatistics {
+    /// Those of each image by itself, as the dense network does.
+    #[default]
+    Image,
+    /// Those of the whole batch together, as the authors' sparse convolutions do in pre-training.
+    Batch,
+}
+
 /// Images in, features out. Its parameters live in the `VarStore` it was made in, under timm's names.
 pub trait Backbone: Send {
     /// Runs the network on normalised images `x` (N, C, H, W) of any floating-point kind. `train` selects batch statistics and
@@ -61,6 +71,22 @@ pub trait Backbone: Send {
     /// `get_intermediate_layers(norm=True)`); networks without one give the tap back.
     fn final_norm(&self, tap: &Tensor) -> Result<Tensor, Error> {
         Ok(tap.shallow_clone())
+    }
+
+    /// The last map of `x` (N, C, H, W) as if the patches of 32×32 pixels that `mask` (N, H / 32, W / 32) hides, by any value but
+    /// 0, were not there: (N, embed_dim, H / 32, W / 32), zero at hidden patches, before the head's normalisation. This is
+    /// the encoder of "ConvNeXt V2" (Woo et al., 2023), whose sparse convolutions it equals. ConvNeXts have it.
+    ///
+    /// # Errors
+    /// When the network has none, when 32 does not divide the sides, when the mask has another shape or hides everything.
+    fn forward_sparse(
+        &self,
+        _x: &Tensor,
+        _mask: &Tensor,
+        _statistics: GrnStatistics,
+        _train: bool,
+    ) -> Result<Tensor, Error> {
+        Err(Error::Features("this backbone has no sparse forward pass; ConvNeXts have one".into()))
     }
 
     /// [`Self::forward_with_taps`] without taps.

@@ -132,8 +132,8 @@ pub enum Error {
     #[error("{0}")]
     Features(String),
 
-    /// A name of a parameter, layer or class that the model does not have.
-    #[error("the model has no {what}; {known}")]
+    /// A layer, class or other thing was asked for that is not there.
+    #[error("there is no {what}; {known}")]
     Unknown {
         /// What was asked for, as a noun phrase.
         what: String,

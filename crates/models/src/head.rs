@@ -23,7 +23,9 @@ pub(crate) struct HeadSpec {
 pub(crate) enum HeadKind {
     /// A linear layer on the pooled features.
     Linear,
-    /// The same, stored as a 1×1 convolution: weight (C, D, 1, 1).
+    /// The same without dropout: AlexNet drops before its two hidden layers instead.
+    LinearUndropped,
+    /// A linear layer, stored as a 1×1 convolution: weight (C, D, 1, 1).
     Conv1x1,
     /// DeiT's two linear layers, the second called `<name>_dist` on the distillation token (the second one); evaluation
     /// averages them.
@@ -63,7 +65,7 @@ impl HeadSpec {
 
 /// A classifier.
 pub(crate) enum Head {
-    Linear(Linear),
+    Linear(Linear, HeadKind),
     Conv(Conv2d, HeadKind),
     Distilled(Linear, Linear),
 }
@@ -82,7 +84,7 @@ impl Head {
             Linear::new(&(builder / name), config)
         };
         Ok(match kind {
-            HeadKind::Linear => Self::Linear(linear(spec.name)?),
+            HeadKind::Linear | HeadKind::LinearUndropped => Self::Linear(linear(spec.name)?, kind),
             HeadKind::Conv1x1 | HeadKind::ConvMap => {
                 let config = ConvConfig { init, bias: true, bias_init, ..ConvConfig::new(width, classes, 1) };
                 Self::Conv(Conv2d::new(&(builder / spec.name), config)?, kind)
@@ -98,7 +100,8 @@ impl Head {
     pub(crate) fn forward(&self, features: &Features, drop_rate: f64, train: bool) -> Result<Tensor, Error> {
         let dropped = |x: &Tensor| dropout(x.shallow_clone(), drop_rate, train);
         match self {
-            Self::Linear(linear) => Ok(linear.forward(&dropped(&features.pooled)?)?),
+            Self::Linear(linear, HeadKind::LinearUndropped) => Ok(linear.forward(&features.pooled)?),
+            Self::Linear(linear, _) => Ok(linear.forward(&dropped(&features.pooled)?)?),
             Self::Conv(conv, HeadKind::ConvMap) => {
                 let map = features.map.as_ref().ok_or_else(|| missing("a feature map"))?;
                 let scores = conv.forward(&dropped(map)?)?.f_relu_()?;

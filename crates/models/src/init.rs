@@ -21,6 +21,10 @@ pub(crate) enum Init {
     KaimingNormalFanOut,
     /// `kaiming_normal_(mode="fan_in", nonlinearity="relu")`, PyTorch's default mode.
     KaimingNormalFanIn,
+    /// `kaiming_uniform_` with its default arguments for a ReLU: uniform within ±√(6 / fan-in).
+    KaimingUniformFanIn,
+    /// Uniform within ±1/√fan-out: the classifiers of TensorFlow's EfficientNets.
+    UniformFanOut,
     /// `xavier_uniform_`: uniform within ±√(6 / (fan-in + fan-out)).
     XavierUniform,
     /// Normal with variance 1/fan-in (LeCun), uncut.
@@ -41,6 +45,8 @@ impl Init {
             Self::Default => uniform(shape, 1.0 / fan_in.sqrt()),
             Self::KaimingNormalFanOut => normal(shape, (2.0 / fan_out).sqrt()),
             Self::KaimingNormalFanIn => normal(shape, (2.0 / fan_in).sqrt()),
+            Self::KaimingUniformFanIn => uniform(shape, (6.0 / fan_in).sqrt()),
+            Self::UniformFanOut => uniform(shape, 1.0 / fan_out.sqrt()),
             Self::XavierUniform => uniform(shape, (6.0 / (fan_in + fan_out)).sqrt()),
             Self::LecunNormal => normal(shape, (1.0 / fan_in).sqrt()),
         }

@@ -41,7 +41,7 @@ mod surgery;
 mod tuning;
 mod weights;
 
-pub use backbone::{Backbone, Features, Taps};
+pub use backbone::{Backbone, Features, GrnStatistics, Taps};
 pub use builder::BatchNormMode;
 pub use error::Error;
 pub use file::{WriteError, write_atomically, write_atomically_with};

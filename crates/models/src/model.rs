@@ -51,8 +51,11 @@ impl Model {
 
     /// As [`Self::create`]; a blank one has to be given values before it is run.
     pub(crate) fn make(name: &str, options: &ModelOptions, start: Start) -> Result<Self, Error> {
-        let resolved = arch::resolve(name)?;
+        let mut resolved = arch::resolve(name)?;
         check(&resolved, options)?;
+        if let Some((rows, _)) = options.image_size.filter(|(rows, columns)| rows == columns) {
+            resolved.preprocessing.input_size = u32::try_from(rows).unwrap_or(u32::MAX);
+        }
         let num_classes = options.num_classes.unwrap_or(resolved.num_classes);
         let device = options.device;
         if let Err(error) = Tensor::f_zeros([1], (Kind::Float, device)) {
@@ -77,10 +80,10 @@ impl Model {
 
     /// Makes the model called `name` and loads a weight file into it, as [`Self::load_weights`] does. Unless
     /// `options` say otherwise, the classifier has as many classes as the file's; a file without one gives a model
-    /// without one.
+    /// without one. From a folder of the Hugging Face hub that has a `config.json`, the preprocessing is read too.
     ///
     /// # Errors
-    /// Those of [`Self::create`] and [`Self::load_weights`].
+    /// Those of [`Self::create`] and [`Self::load_weights`]; a `config.json` that cannot be understood.
     pub fn from_weights(
         name: &str,
         path: impl AsRef<Path>,
@@ -89,7 +92,10 @@ impl Model {
         let resolved = arch::resolve(name)?;
         check(&resolved, options)?;
         let architecture = resolved.architecture;
+        let path = path.as_ref();
         let mut state = StateDict::read(path)?;
+        let config = path.is_dir() && path.join("config.json").is_file();
+        let config = if config { Some(Preprocessing::from_hub_config(path)?) } else { None };
         let blank = architecture.blank(options, resolved.num_classes)?;
         weights::adapt(&mut state, architecture, &blank.tensors, options)?;
         // With a classifier that cannot be the architecture's, loading lists it among all that does not fit.
@@ -100,7 +106,28 @@ impl Model {
         // Blank: every value comes from the file.
         let mut model = Self::make(name, &ModelOptions { num_classes, ..*options }, Start::Blank)?;
         let report = model.fit(state)?;
+        if let Some(config) = config {
+            model.resolved.preprocessing = config.preprocessing;
+        }
         Ok((model, report))
+    }
+
+    /// Makes the model that a folder of the Hugging Face hub holds: the architecture that its `config.json` names in
+    /// timm's form, with its preprocessing and weights.
+    ///
+    /// # Errors
+    /// Those of [`Self::from_weights`]; a `config.json` that names no architecture.
+    pub fn from_hub(folder: impl AsRef<Path>, options: &ModelOptions) -> Result<(Self, LoadReport), Error> {
+        let folder = folder.as_ref();
+        let config = Preprocessing::from_hub_config(folder)?;
+        let Some(architecture) = config.architecture else {
+            let what = format!("architecture named in {}", folder.join("config.json").display());
+            let known = "name it yourself, from_weights(name, folder)".into();
+            return Err(Error::Unknown { what, known });
+        };
+        let tagged = config.tag.map(|tag| format!("{architecture}.{tag}"));
+        let name = tagged.filter(|name| arch::resolve(name).is_ok()).unwrap_or(architecture);
+        Self::from_weights(&name, folder, options)
     }
 
     /// The name it was created by, with its tag if that was given.
@@ -108,7 +135,7 @@ impl Model {
         &self.name
     }
 
-    /// The evaluation transform that goes with the name.
+    /// The evaluation transform: that of the name, or of the folder that the weights came from.
     pub fn preprocessing(&self) -> &Preprocessing {
         &self.resolved.preprocessing
     }

@@ -80,9 +80,8 @@ fn weights_come_once_and_lie_where_the_python_library_has_them() {
     assert_eq!(std::fs::read_to_string(repository.join("refs/main")).unwrap(), COMMIT);
     let config = Preprocessing::from_hub_config(first.config.as_ref().unwrap()).unwrap();
     assert_eq!(config.preprocessing.crop_pct, 0.9);
-    let asked = s.server.requests();
-    let resolve = asked.iter().find(|request| request.path.contains("resolve")).unwrap();
-    assert_eq!(resolve.headers["authorization"], "Bearer secret");
+    // Nobody asked who comes, so nobody is told.
+    assert!(s.server.requests().iter().all(|request| !request.headers.contains_key("authorization")));
 
     // A commit by itself is found without a reference, as Python leaves it.
     for (revision, offline) in [(None, false), (None, true), (Some(COMMIT), true)] {
@@ -100,6 +99,18 @@ fn weights_come_once_and_lie_where_the_python_library_has_them() {
     s.options.revision = None;
     s.options.offline = false;
     assert!(s.row.download(&s.options).unwrap().downloaded);
+}
+
+#[test]
+fn a_repository_that_asks_who_comes_is_told() {
+    let mut s = setting();
+    s.serve(Page { private: true, ..Page::default() });
+    s.fails(&["model.safetensors", "401", "HF_TOKEN"]);
+    s.options.token = Some("secret".into());
+    assert!(s.row.download(&s.options).unwrap().downloaded);
+    let asked = s.server.requests();
+    let resolve = asked.iter().rfind(|request| request.path.ends_with("main/model.safetensors")).unwrap();
+    assert_eq!(resolve.headers["authorization"], "Bearer secret");
 }
 
 #[test]

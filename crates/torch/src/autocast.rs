@@ -137,6 +137,11 @@ mod tests {
         (Tensor::arange(16, (Kind::Float, Device::Cpu)) * 0.3).sin().view([4, 4])
     }
 
+    /// A parameter. Autocast keeps no casts of views, which parameters are not.
+    fn weight() -> Tensor {
+        matrix().copy().set_requires_grad(true)
+    }
+
     #[test]
     fn products_are_cast_and_norms_are_not() {
         for kind in [Kind::BFloat16, Kind::Half] {
@@ -171,7 +176,7 @@ mod tests {
 
     #[test]
     fn casts_of_weights_end_with_the_last_guard() {
-        let mut weight = matrix().set_requires_grad(true);
+        let mut weight = weight();
         let product = |weight: &Tensor| {
             let _autocast = Autocast::enter(Device::Cpu, Some(Kind::BFloat16)).unwrap();
             matrix().matmul(weight)
@@ -185,7 +190,7 @@ mod tests {
 
     #[test]
     fn a_pass_without_gradients_takes_none_from_the_next() {
-        let weight = matrix().set_requires_grad(true);
+        let weight = weight();
         let _autocast = Autocast::enter(Device::Cpu, Some(Kind::BFloat16)).unwrap();
         let first = tch::no_grad(|| matrix().matmul(&weight));
         assert!(!first.requires_grad());
@@ -210,7 +215,7 @@ mod tests {
 
     #[test]
     fn the_second_run_of_a_checkpoint_leaves_no_casts_behind() {
-        let mut weight = matrix().set_requires_grad(true);
+        let mut weight = weight();
         let used = weight.shallow_clone();
         let autocast = Autocast::enter(Device::Cpu, Some(Kind::BFloat16)).unwrap();
         let y = crate::checkpoint([&matrix()], move |[x]| Ok::<_, Error>(x.f_matmul(&used)?)).unwrap();
@@ -244,7 +249,7 @@ mod tests {
 
     #[test]
     fn a_checkpoint_is_cast_again_as_before() {
-        let (weight, x) = (matrix().set_requires_grad(true), matrix());
+        let (weight, x) = (weight(), matrix());
         let forward = |checkpointed: bool| {
             let _autocast = Autocast::enter(Device::Cpu, Some(Kind::BFloat16)).unwrap();
             let used = weight.shallow_clone();

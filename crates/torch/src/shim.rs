@@ -31,6 +31,21 @@ pub(crate) struct Surroundings {
     _private: [u8; 0],
 }
 
+/// A stream, as in `shim/device.cpp`.
+#[repr(C)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct StreamHandle {
+    pub(crate) id: i64,
+    pub(crate) device_type: i8,
+    pub(crate) device_index: i8,
+}
+
+/// A `c10::Event`.
+#[repr(C)]
+pub(crate) struct EventHandle {
+    _private: [u8; 0],
+}
+
 /// A `c10::InferenceMode`.
 #[repr(C)]
 pub(crate) struct InferenceGuard {
@@ -126,6 +141,26 @@ unsafe extern "C" {
         result: *mut *mut C_tensor,
     ) -> Message;
 
+    pub(crate) fn visrep_device_memory(device_type: i8, index: i8, figures: *mut u64) -> Message;
+    pub(crate) fn visrep_reset_peak_memory(device_type: i8, index: i8) -> Message;
+    pub(crate) fn visrep_empty_cache(device_type: i8) -> Message;
+    pub(crate) fn visrep_stream_current(device_type: i8, index: i8, result: *mut StreamHandle) -> Message;
+    pub(crate) fn visrep_stream_new(device_type: i8, index: i8, result: *mut StreamHandle) -> Message;
+    pub(crate) fn visrep_stream_exchange(stream: StreamHandle, before: *mut StreamHandle) -> Message;
+    pub(crate) fn visrep_stream_synchronize(stream: StreamHandle) -> Message;
+    pub(crate) fn visrep_record_stream(tensor: *const C_tensor, stream: StreamHandle) -> Message;
+    pub(crate) fn visrep_event_record(stream: StreamHandle, result: *mut *mut EventHandle) -> Message;
+    pub(crate) fn visrep_event_block(event: *const EventHandle, stream: StreamHandle) -> Message;
+    pub(crate) fn visrep_event_query(event: *const EventHandle, result: *mut bool) -> Message;
+    pub(crate) fn visrep_event_synchronize(event: *const EventHandle) -> Message;
+    pub(crate) fn visrep_event_free(event: *mut EventHandle);
+    pub(crate) fn visrep_upload(
+        tensor: *const C_tensor,
+        device_type: i8,
+        index: i8,
+        result: *mut *mut C_tensor,
+    ) -> Message;
+
     pub(crate) fn visrep_checkpoint_begin(
         inputs: *const *const C_tensor,
         count: usize,
@@ -194,6 +229,17 @@ pub(crate) fn device_type(device: Device) -> i8 {
         Device::Cuda(_) => 1,
         Device::Vulkan => 10,
         Device::Mps => 13,
+    }
+}
+
+/// The number of a device among those of its kind, as LibTorch has it; -1 is the one that a kind has only one of.
+pub(crate) fn device_index(device: Device) -> Result<i8, Error> {
+    match device {
+        Device::Cuda(index) => i8::try_from(index).map_err(|_| Error::NoSuchGpu {
+            index,
+            count: usize::try_from(tch::Cuda::device_count()).unwrap_or(0),
+        }),
+        Device::Cpu | Device::Vulkan | Device::Mps => Ok(-1),
     }
 }
 

@@ -102,12 +102,16 @@ fn the_path_is_printed_and_what_is_known_is_told() {
     assert!(s.server.requests().is_empty());
     s.fail(&[NAME], &[("HF_HUB_OFFLINE", "1")], &["HF_HUB_OFFLINE", "resolve/main/model.safetensors"]);
 
-    let (elsewhere, _) =
-        s.succeed(&[NAME, "--revision", "good", "--cache", "here"], &[("HF_TOKEN", "secret")]);
+    let (elsewhere, _) = s.succeed(&[NAME, "--revision", "good", "--cache", "here"], &[]);
     assert!(Path::new(elsewhere.trim_end()).starts_with(s.home.path().canonicalize().unwrap().join("here")));
+    let private = Page { body: b"weights".into(), private: true, ..Page::default() };
+    s.server.put_large(REPOSITORY, "good", "model.safetensors", private);
+    s.server.requests();
+    let token = [("HF_TOKEN", "secret")];
+    s.succeed(&[NAME, "--revision", "good", "--cache", "there"], &token);
     let asked = s.server.requests();
-    let first = asked.iter().find(|request| request.path.contains("resolve/good/model")).unwrap();
-    assert_eq!(first.headers["authorization"], "Bearer secret");
+    let last = asked.iter().rfind(|request| request.path.contains("resolve/good/model")).unwrap();
+    assert_eq!(last.headers["authorization"], "Bearer secret");
 
     s.server.put_small(
         REPOSITORY,
@@ -115,7 +119,7 @@ fn the_path_is_printed_and_what_is_known_is_told() {
         "config.json",
         r#"{"architecture": "other", "pretrained_cfg": {}}"#,
     );
-    let (_, told) = s.succeed(&[NAME, "--revision", "good", "--cache", "new"], &[]);
+    let (_, told) = s.succeed(&[NAME, "--revision", "good", "--cache", "new"], &token);
     assert!(told.contains("config.json says otherwise: input 224 x 224"), "{told}");
 }
 

@@ -49,7 +49,11 @@ impl Activation {
             Self::HardSwish => x.f_hardswish_(),
             Self::HardSigmoid => x.f_hardsigmoid_(),
             Self::Sigmoid => x.f_sigmoid_(),
-            Self::Gelu | Self::GeluTanh | Self::QuickGelu => self.apply(&x),
+            // Its backward pass reads what it was applied to.
+            Self::Gelu | Self::GeluTanh if x.requires_grad() => self.apply(&x),
+            Self::Gelu => x.f_gelu_("none"),
+            Self::GeluTanh => x.f_gelu_("tanh"),
+            Self::QuickGelu => self.apply(&x),
         }
     }
 }

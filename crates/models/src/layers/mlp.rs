@@ -21,15 +21,25 @@ impl Mlp {
         hidden: i64,
         activation: Activation,
     ) -> Result<Self, Error> {
+        let configs = (LinearConfig::normal02(width, hidden), LinearConfig::normal02(hidden, width));
+        Self::of(builder, configs, activation)
+    }
+
+    /// Its two layers made as `configs` say.
+    pub(crate) fn of(
+        builder: &Builder<'_>,
+        configs: (LinearConfig, LinearConfig),
+        activation: Activation,
+    ) -> Result<Self, Error> {
         Ok(Self {
-            fc1: Linear::new(&(builder / "fc1"), LinearConfig::normal02(width, hidden))?,
-            fc2: Linear::new(&(builder / "fc2"), LinearConfig::normal02(hidden, width))?,
+            fc1: Linear::new(&(builder / "fc1"), configs.0)?,
+            fc2: Linear::new(&(builder / "fc2"), configs.1)?,
             activation,
         })
     }
 
     pub(crate) fn forward(&self, x: &Tensor) -> Result<Tensor, Error> {
-        let hidden = self.activation.apply(&self.fc1.forward(x)?)?;
+        let hidden = self.activation.apply_(self.fc1.forward(x)?)?;
         Ok(self.fc2.forward(&hidden)?)
     }
 }

@@ -24,25 +24,21 @@ impl SqueezeExcite {
         reduced: i64,
         activations: (Activation, Activation),
     ) -> Result<Self, TchError> {
-        Self::started(builder, names, channels, reduced, activations, (Init::Default, None))
+        let reduce = ConvConfig::new(channels, reduced, 1).bias();
+        let expand = ConvConfig::new(reduced, channels, 1).bias();
+        Self::of_convs(builder, names, (reduce, expand), (activation, gate))
     }
 
-    /// With weights and biases that start as `init` and `bias_init` say; `None`: by PyTorch's default.
-    pub(crate) fn started(
+    /// The same of two 1×1 convolutions whose initial values are the caller's.
+    pub(crate) fn of_convs(
         builder: &Builder<'_>,
         names: (&str, &str),
-        channels: i64,
-        reduced: i64,
+        (reduce, expand): (ConvConfig, ConvConfig),
         (activation, gate): (Activation, Activation),
-        (init, bias_init): (Init, Option<Init>),
     ) -> Result<Self, TchError> {
-        let conv = |name, input, output| {
-            let config = ConvConfig { init, bias: true, bias_init, ..ConvConfig::new(input, output, 1) };
-            Conv2d::new(&(builder / name), config)
-        };
         Ok(Self {
-            reduce: conv(names.0, channels, reduced)?,
-            expand: conv(names.1, reduced, channels)?,
+            reduce: Conv2d::new(&(builder / names.0), reduce)?,
+            expand: Conv2d::new(&(builder / names.1), expand)?,
             activation,
             gate,
         })

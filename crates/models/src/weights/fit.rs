@@ -228,6 +228,39 @@ mod tests {
     }
 
     #[test]
+    fn types_that_are_no_weights_are_named() {
+        let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/../../fixtures/golden/models/weights");
+        let mistyped = |file: &str| {
+            let state = StateDict::read(format!("{folder}/{file}")).expect("a fixture");
+            let variable =
+                |(name, shape): (String, Vec<i64>)| (name, Tensor::zeros(shape, (Kind::Float, Device::Cpu)));
+            let variables = state.shapes().into_iter().map(variable).collect();
+            let target = Target { model: "m", head: HeadSpec::linear("fc"), has_head: true, variables };
+            match fit(state, target) {
+                Err(Error::Mismatch(mismatch)) => mismatch.mistyped,
+                other => panic!("{other:?}"),
+            }
+        };
+        let named = |pairs: &[(&str, &str)]| -> Vec<_> {
+            pairs.iter().map(|(name, dtype)| ((*name).to_owned(), (*dtype).to_owned())).collect()
+        };
+        let special = [("quantised", "quantised qint8"), ("sparse", "sparse tensor"), ("u16", "uint16")];
+        assert_eq!(mistyped("special.pth"), named(&special));
+        let kinds = [
+            ("bool", "BOOL"),
+            ("c64", "C64"),
+            ("f8", "F8_E4M3"),
+            ("i16", "I16"),
+            ("i32", "I32"),
+            ("i64", "I64"),
+            ("i8", "I8"),
+            ("u16", "U16"),
+            ("u8", "U8"),
+        ];
+        assert_eq!(mistyped("kinds.safetensors"), named(&kinds));
+    }
+
+    #[test]
     fn sums_that_overflow_are_no_infinities() {
         let large = Tensor::from_slice(&[3e38_f32, 3e38]);
         assert!(is_finite(&large).expect("a sum"));

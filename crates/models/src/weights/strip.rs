@@ -37,7 +37,7 @@ const ALWAYS: [&str; 26] = [
     "img/",
 ];
 /// Prefixes that could be a part's own name: taken off when nearly all tensors have them.
-const MOSTLY: [&str; 4] = ["model.", "net.", "network.", "base_model."];
+const MOSTLY: [&str; 3] = ["model.", "net.", "base_model."];
 /// Prefixes that are a part's own name elsewhere (`encoder.` in torchvision's ViT, `vit.` in transformers') and of the whole
 /// model when one of the stems follows, as `encoder.` in SimSiam's checkpoints.
 const BEFORE_STEMS: [&str; 4] = ["encoder.", "vit.", "visual.trunk.", "trunk."];

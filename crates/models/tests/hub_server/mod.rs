@@ -19,6 +19,8 @@ pub(crate) struct Page {
     pub(crate) status: Option<&'static str>,
     /// Breaks off in the middle of this many answers.
     pub(crate) deaths: usize,
+    /// Answers those only who send a token.
+    pub(crate) private: bool,
     /// Answers with everything, whatever range is asked for.
     pub(crate) no_ranges: bool,
 }
@@ -75,7 +77,8 @@ impl Server {
             ("ETag", "\"of-the-redirect\"".into()),
             ("X-Repo-Commit", COMMIT.into()),
         ];
-        let redirect = Page { headers, status: Some("302 Found"), ..Page::default() };
+        let redirect = Page { headers, status: Some("302 Found"), private: page.private, ..Page::default() };
+        let page = Page { private: false, ..page };
         self.put(&format!("/{repository}/resolve/{revision}/{file}"), redirect);
         self.put(&format!("/cdn/{digest}"), page);
     }
@@ -107,6 +110,7 @@ fn answer(mut stream: TcpStream, state: &Mutex<State>) -> std::io::Result<()> {
         headers.insert(name.to_lowercase(), value.to_owned());
     }
     let range = headers.get("range").cloned();
+    let anonymous = !headers.contains_key("authorization");
     let (page, dies) = {
         let mut state = state.lock().unwrap();
         state.requests.push(Request { path: path.clone(), headers });
@@ -121,6 +125,9 @@ fn answer(mut stream: TcpStream, state: &Mutex<State>) -> std::io::Result<()> {
         page.deaths -= usize::from(dies);
         (page.clone(), dies)
     };
+    if page.private && anonymous {
+        return write!(stream, "HTTP/1.1 401 Unauthorized\r\nContent-Length: 0\r\nConnection: close\r\n\r\n");
+    }
     let mut head: String = page.headers.iter().map(|(name, value)| format!("{name}: {value}\r\n")).collect();
     head += "Connection: close\r\n";
     if let Some(status) = page.status {

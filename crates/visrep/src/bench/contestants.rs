@@ -116,7 +116,7 @@ pub fn random(name: &str, seed: u64, device: Device) -> Result<Contestant> {
 
 /// A user's weights.
 pub fn own(name: &str, weights: &Path, device: Device) -> Result<Contestant> {
-    let model = crate::commands::open_model(name, weights, device)?;
+    let model = crate::commands::open_model(Some(name), weights, device)?;
     let entry = ModelEntry {
         id: "own".to_owned(),
         label: name.to_owned(),

@@ -24,10 +24,11 @@ use visrep_probe::{ExtractOptions, FeatureSet, extract};
     visrep embed --model resnet50 --weights resnet50.safetensors --data photos/ --output features.parquet\n  \
     python3 -c 'import pyarrow.parquet as pq; print(pq.read_table(\"features.parquet\"))'")]
 pub struct Embed {
-    /// Model name (see `visrep models`)
-    #[arg(long, value_name = "M")]
-    model: String,
-    /// Its weights [default: a random initialisation, for comparison]
+    /// Model name (see `visrep models`) [default: what the folder --weights says]
+    #[arg(long, value_name = "M", required_unless_present = "weights")]
+    model: Option<String>,
+    /// Its weights: safetensors, .pth, .npz, or a folder of the Hugging Face hub [default: a random initialisation,
+    /// for comparison]
     #[arg(long, value_name = "W")]
     weights: Option<PathBuf>,
     #[arg(long, value_name = "SRC", help = source::HELP)]
@@ -49,12 +50,12 @@ impl Embed {
     pub fn run(self) -> Result<()> {
         output::check(&self.output)?;
         let device = self.device.resolve()?;
-        let model = match &self.weights {
-            Some(weights) => super::open_model(&self.model, weights, device)?,
-            None => {
+        let model = match (&self.weights, self.model.as_deref()) {
+            (Some(weights), name) => super::open_model(name, weights, device)?,
+            (None, name) => {
                 eprintln!("no --weights: these are the features of a random initialisation, seed 0");
                 Model::create(
-                    &self.model,
+                    name.unwrap_or_default(),
                     &ModelOptions { num_classes: Some(0), device, seed: Some(0), ..Default::default() },
                 )?
             }

@@ -16,10 +16,11 @@ use tch::{Kind, Tensor, no_grad};
     visrep forward --model resnet50 --weights resnet50.safetensors --input x.safetensors --output y.safetensors")]
 pub struct Forward {
     /// Model name, such as resnet50 or vit_base_patch16_224.dino (see `visrep models`)
+    /// [default: what the folder --weights says]
     #[arg(long, value_name = "M")]
-    model: String,
-    /// Its weights, timm's or torchvision's names
-    #[arg(long, value_name = "W.safetensors")]
+    model: Option<String>,
+    /// Its weights: safetensors, .pth, .npz, or a folder of the Hugging Face hub
+    #[arg(long, value_name = "W")]
     weights: PathBuf,
     /// The images
     #[arg(long, value_name = "X.safetensors")]
@@ -37,7 +38,7 @@ pub struct Forward {
 impl Forward {
     pub fn run(self) -> Result<()> {
         let x = read_images(&self.input)?;
-        let model = super::open_model(&self.model, &self.weights, self.device.resolve()?)?;
+        let model = super::open_model(self.model.as_deref(), &self.weights, self.device.resolve()?)?;
         let (mut features, mut logits) = (Vec::new(), Vec::new());
         no_grad(|| -> Result<()> {
             for start in (0..x.size()[0]).step_by(self.batch_size as usize) {

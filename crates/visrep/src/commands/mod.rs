@@ -11,7 +11,7 @@ mod preprocess;
 mod train;
 mod weights;
 
-use anyhow::Result;
+use anyhow::{Result, bail};
 use clap::{Args, Parser, Subcommand};
 use std::path::Path;
 use std::process::ExitCode;
@@ -95,12 +95,17 @@ impl DeviceArg {
     }
 }
 
-/// A model with a user's weights; what is odd about them goes to standard error.
-pub fn open_model(name: &str, weights: &Path, device: Device) -> Result<Model> {
-    let (model, report) =
-        Model::from_weights(name, weights, &ModelOptions { device, ..ModelOptions::default() })?;
-    if !report.non_finite.is_empty() {
-        eprintln!("warning: {report}");
+/// A model with a user's weights; what was done to them, or is odd about them, goes to standard error. A folder of the Hugging
+/// Face hub says by itself which model it holds.
+pub fn open_model(name: Option<&str>, weights: &Path, device: Device) -> Result<Model> {
+    let options = ModelOptions { device, ..ModelOptions::default() };
+    let (model, report) = match name {
+        Some(name) => Model::from_weights(name, weights, &options)?,
+        None if weights.is_dir() => Model::from_hub(weights, &options)?,
+        None => bail!("name the model that {} is for: --model resnet50", weights.display()),
+    };
+    if !report.non_finite.is_empty() || !report.notes.is_empty() {
+        eprintln!("{report}");
     }
     Ok(model)
 }

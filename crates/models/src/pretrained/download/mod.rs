@@ -2,6 +2,7 @@
 //! published first, into the caches that the Python libraries use too. What arrives is compared with the digest that
 //! is known beforehand, or with the server's own.
 
+mod answer;
 mod digest;
 mod options;
 mod repository;

@@ -16,7 +16,7 @@ pub struct HubOptions {
     pub cache: PathBuf,
     /// The folder of files downloaded by URL.
     pub url_cache: PathBuf,
-    /// Sent to the hub, for repositories that ask who comes.
+    /// Sent to the hub for repositories that do not answer without it.
     pub token: Option<String>,
     /// Takes nothing but what the caches have.
     pub offline: bool,

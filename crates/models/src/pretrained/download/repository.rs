@@ -4,21 +4,19 @@
 //! a panic. So the answer is looked at before `hf-hub` sees it, and a broken transfer is continued from outside, since
 //! its own retries start a file over in the middle.
 
+use super::answer::{Answer, ask};
 use super::digest::is_sha256;
 use super::{HubOptions, url};
 use crate::Error;
 use hf_hub::api::sync::{ApiBuilder, ApiError, ApiRepo};
 use hf_hub::{Cache, Repo, RepoType};
 use std::path::{Path, PathBuf};
-use ureq::http::{HeaderMap, StatusCode};
-
-/// Redirects within the hub, as of a repository that was renamed.
-const MAX_REDIRECTS: usize = 5;
 
 /// A repository at a revision.
 pub(super) struct Repository<'a> {
     options: &'a HubOptions,
     repo: Repo,
+    /// Knows the addresses; sends no token.
     api: ApiRepo,
 }
 
@@ -29,12 +27,6 @@ pub(super) struct CachedFile {
     pub(super) digest: Option<String>,
     /// Whether it was downloaded just now.
     pub(super) downloaded: bool,
-}
-
-/// What the hub says of a file.
-struct Answer {
-    etag: String,
-    commit: String,
 }
 
 impl<'a> Repository<'a> {
@@ -51,16 +43,9 @@ impl<'a> Repository<'a> {
         if !plain(name) || name.split('/').count() != 2 {
             return Err(fault("this is not the name of a repository".into()));
         }
-        let mut builder = ApiBuilder::from_cache(Cache::new(options.cache.clone()))
-            .with_token(options.token.clone())
-            .with_progress(options.progress)
-            .with_user_agent(env!("CARGO_PKG_NAME"), env!("CARGO_PKG_VERSION"));
-        if let Some(endpoint) = &options.endpoint {
-            builder = builder.with_endpoint(endpoint.clone());
-        }
-        let api = builder.build().map_err(|source| fault(source.to_string()))?;
         let repo = Repo::with_revision(name.into(), RepoType::Model, revision.into());
-        Ok(Self { options, api: api.repo(repo.clone()), repo })
+        let api = client(&repo, options, None).map_err(|source| fault(source.to_string()))?;
+        Ok(Self { options, repo, api })
     }
 
     /// Like [`Self::fetch`], and an error when the file cannot be had.
@@ -84,7 +69,9 @@ impl<'a> Repository<'a> {
         if self.options.offline {
             return Ok(None);
         }
-        let Some(answer) = self.ask(file)? else { return Ok(None) };
+        let fault = |reason: String| Error::Download { what: self.api.url(file), reason };
+        let token = self.options.token.as_deref();
+        let Some(answer) = ask(&self.api.url(file), token).map_err(fault)? else { return Ok(None) };
         let digest = Some(answer.etag.clone()).filter(|etag| is_sha256(etag));
         if let (Some(server), Some(known)) = (&digest, known)
             && server != known
@@ -93,9 +80,9 @@ impl<'a> Repository<'a> {
                 "the server now has other weights there, with SHA-256 {server}; known is {known}. To take them all \
                  the same, ask for the revision `main`"
             );
-            return Err(Error::Download { what: self.api.url(file), reason });
+            return Err(fault(reason));
         }
-        let path = self.transfer(file, &answer)?;
+        let path = self.transfer(file, &answer).map_err(fault)?;
         Ok(Some(CachedFile { path, digest, downloaded: true }))
     }
 
@@ -107,67 +94,19 @@ impl<'a> Repository<'a> {
         cache.get(file).or_else(at_commit)
     }
 
-    /// What the hub answers to `hf-hub`'s first request; `None` for a file that is not there.
-    fn ask(&self, file: &str) -> Result<Option<Answer>, Error> {
-        let mut address = self.api.url(file);
-        let fault = |reason: String| Error::Download { what: self.api.url(file), reason };
-        let agent = url::agent(0);
-        for _ in 0..=MAX_REDIRECTS {
-            let mut request = agent.get(&address).header("Range", "bytes=0-0");
-            if let Some(token) = &self.options.token {
-                request = request.header("Authorization", format!("Bearer {token}"));
-            }
-            let response = request.call().map_err(|source| fault(source.to_string()))?;
-            let (status, headers) = (response.status(), response.headers());
-            if status.is_redirection() {
-                let Some(target) = header(headers, "location") else {
-                    return Err(fault(format!("the server answers {status} and not where to go")));
-                };
-                if let Some(path) = target.strip_prefix('/').filter(|path| !path.starts_with('/')) {
-                    let origin = address.splitn(4, '/').take(3).collect::<Vec<_>>().join("/");
-                    address = format!("{origin}/{path}");
-                    continue;
-                }
-            } else if status == StatusCode::NOT_FOUND {
-                return Ok(None);
-            } else if !status.is_success() {
-                let detail =
-                    header(headers, "x-error-message").map(|text| format!(" ({text})")).unwrap_or_default();
-                let advice = match status {
-                    StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN => {
-                        "; there is no such repository, or it wants a token (HF_TOKEN) and its terms accepted"
-                    }
-                    _ => "",
-                };
-                return Err(fault(format!("the server answers {status}{detail}{advice}")));
-            }
-            let etag = header(headers, "x-linked-etag").or_else(|| header(headers, "etag"));
-            let (etag, commit) = (etag.map(|etag| etag.replace('"', "")), header(headers, "x-repo-commit"));
-            let name = |text: &String| {
-                (1..=128).contains(&text.len())
-                    && text.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-')
-            };
-            return match (etag.filter(name), commit.map(str::to_owned).filter(name)) {
-                (Some(etag), Some(commit)) => Ok(Some(Answer { etag, commit })),
-                _ => Err(fault(
-                    "the server is no Hugging Face hub: its answer lacks a usable ETag or commit".into(),
-                )),
-            };
-        }
-        Err(fault(format!("the server redirects more than {MAX_REDIRECTS} times")))
-    }
-
     /// Has `hf-hub` download the file into the cache.
-    fn transfer(&self, file: &str, answer: &Answer) -> Result<PathBuf, Error> {
+    fn transfer(&self, file: &str, answer: &Answer) -> Result<PathBuf, String> {
         let cache = Cache::new(self.options.cache.clone()).repo(self.repo.clone());
         // A link whose file is gone would stop `hf-hub`.
         let pointer = cache.pointer_path(&answer.commit).join(file);
         if pointer.is_symlink() && !pointer.exists() {
             let _ = std::fs::remove_file(&pointer);
         }
+        let token = self.options.token.clone().filter(|_| answer.private);
+        let api = client(&self.repo, self.options, token).map_err(|source| source.to_string())?;
         let part = cache.blob_path(&answer.etag).with_extension("part");
         let attempt = || {
-            self.api.download(file).map_err(|source| match &source {
+            api.download(file).map_err(|source| match &source {
                 // The part is longer than the file, or as long: it was left by something else.
                 ApiError::InvalidResume => {
                     let _ = std::fs::remove_file(&part);
@@ -185,8 +124,19 @@ impl<'a> Repository<'a> {
                 _ => url::Broken::Stop(source.to_string()),
             })
         };
-        url::persist(attempt).map_err(|reason| Error::Download { what: self.api.url(file), reason })
+        url::persist(attempt)
     }
+}
+
+fn client(repo: &Repo, options: &HubOptions, token: Option<String>) -> Result<ApiRepo, ApiError> {
+    let mut builder = ApiBuilder::from_cache(Cache::new(options.cache.clone()))
+        .with_token(token)
+        .with_progress(options.progress)
+        .with_user_agent(env!("CARGO_PKG_NAME"), env!("CARGO_PKG_VERSION"));
+    if let Some(endpoint) = &options.endpoint {
+        builder = builder.with_endpoint(endpoint.clone());
+    }
+    Ok(builder.build()?.repo(repo.clone()))
 }
 
 /// Removes a file of the cache, and what its link leads to.
@@ -201,8 +151,4 @@ pub(super) fn remove(path: &Path) {
 fn digest_of(path: &Path) -> Option<String> {
     let blob = path.canonicalize().ok()?;
     Some(blob.file_name()?.to_str()?.to_owned()).filter(|name| is_sha256(name))
-}
-
-fn header<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a str> {
-    headers.get(name)?.to_str().ok()
 }
