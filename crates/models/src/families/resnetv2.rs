@@ -359,7 +359,7 @@ mod tests {
         let mut tensors: BTreeMap<String, Tensor> = golden
             .names
             .iter()
-            .map(|(name, shape)| (name.clone(), golden::filled(&name.replace('/', "."), shape, 6.0)))
+            .map(|(name, shape)| (name.clone(), golden::filled(&name.replace('/', "."), shape)))
             .collect();
         let model = Model::create("resnetv2_50x1_bit", &ModelOptions::default()).expect("a model");
         let variables = model.var_store().variables();
