@@ -1,7 +1,8 @@
 //! RevNet: "The reversible residual network: backpropagation without storing activations" (Gomez et al., 2017), as
 //! "Revisiting self-supervised visual representation learning" (Kolesnikov et al., 2019) has it: the halves (x₁, x₂) of the
 //! channels become (x₂, x₁ + F(x₂)), with F a pre-activation bottleneck of a quarter of the half's width; stages are
-//! separated by means of 2×2 pixels and zero channels added on both sides; group sizes, epsilon and momentum are TensorFlow's.
+//! separated by means of 2×2 pixels and zero channels added on both sides; batch normalisation has TensorFlow's epsilon and
+//! momentum.
 //!
 //! A unit's input follows from its output, (y₂ - F(y₁), y₁). Under gradient checkpointing a stage therefore keeps nothing but its
 //! last output: in the backward pass each unit computes its input for the unit before.

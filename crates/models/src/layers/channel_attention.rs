@@ -3,7 +3,7 @@
 
 use crate::builder::Builder;
 use crate::init::Init;
-use crate::layers::{Activation, Param, SqueezeExcite};
+use crate::layers::{Activation, ConvConfig, Param, SqueezeExcite};
 use tch::{TchError, Tensor};
 
 /// A kind of channel attention.
@@ -23,22 +23,26 @@ pub(crate) enum ChannelAttention {
 }
 
 impl ChannelAttention {
-    /// `start` says how the weights and biases of squeeze-and-excitation start; `None`: by PyTorch's default, as
+    /// `init` and `bias_init` say how the weights and biases of squeeze-and-excitation start; `None`: by PyTorch's default, as
     /// ECA's always does.
     pub(crate) fn new(
         builder: &Builder<'_>,
         kind: ChannelAttentionKind,
         channels: i64,
-        start: (Init, Option<Init>),
+        (init, bias_init): (Init, Option<Init>),
     ) -> Result<Self, TchError> {
         Ok(match kind {
             ChannelAttentionKind::SqueezeExcite(ratio) => {
                 let activations = (Activation::Relu, Activation::Sigmoid);
                 let reduced = nearest_multiple(channels as f64 * ratio, 8);
-                let names = ("fc1", "fc2");
-                let attention =
-                    SqueezeExcite::started(builder, names, channels, reduced, activations, start)?;
-                Self::SqueezeExcite(attention)
+                let conv = |input, output| ConvConfig {
+                    init,
+                    bias: true,
+                    bias_init,
+                    ..ConvConfig::new(input, output, 1)
+                };
+                let convs = (conv(channels, reduced), conv(reduced, channels));
+                Self::SqueezeExcite(SqueezeExcite::new(builder, ("fc1", "fc2"), convs, activations)?)
             }
             ChannelAttentionKind::Efficient => {
                 Self::Efficient(EfficientChannelAttention::new(builder, channels)?)

@@ -15,22 +15,9 @@ pub(crate) struct SqueezeExcite {
 }
 
 impl SqueezeExcite {
-    /// `names` are those of the two convolutions: `fc1`, `fc2` in timm's ResNets, `conv_reduce`, `conv_expand` in its
+    /// `names` are those of the two 1×1 convolutions: `fc1`, `fc2` in timm's ResNets, `conv_reduce`, `conv_expand` in its
     /// EfficientNets.
     pub(crate) fn new(
-        builder: &Builder<'_>,
-        names: (&str, &str),
-        channels: i64,
-        reduced: i64,
-        activations: (Activation, Activation),
-    ) -> Result<Self, TchError> {
-        let reduce = ConvConfig::new(channels, reduced, 1).bias();
-        let expand = ConvConfig::new(reduced, channels, 1).bias();
-        Self::of_convs(builder, names, (reduce, expand), (activation, gate))
-    }
-
-    /// The same of two 1×1 convolutions whose initial values are the caller's.
-    pub(crate) fn of_convs(
         builder: &Builder<'_>,
         names: (&str, &str),
         (reduce, expand): (ConvConfig, ConvConfig),

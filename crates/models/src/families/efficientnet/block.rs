@@ -76,7 +76,7 @@ impl MobileBlock {
                 let names = ("conv_reduce", "conv_expand");
                 let reduce = started(pointwise(width, reduced)).zero_bias();
                 let expand = started(pointwise(reduced, width)).zero_bias();
-                Some((at, SqueezeExcite::of_convs(&builder, names, (reduce, expand), activations)?))
+                Some((at, SqueezeExcite::new(&builder, names, (reduce, expand), activations)?))
             }
             None => None,
         };
