@@ -51,6 +51,12 @@ pub(crate) trait Config: std::fmt::Debug + Sync {
         self.adapt(tensors, target)
     }
 
+    /// The same network with two blocks, for checks of those too large to run whole.
+    #[cfg(test)]
+    fn at_depth_2(&self) -> Option<Box<dyn Config>> {
+        None
+    }
+
     /// The options of [`ModelOptions`] that depend on the family: which of them this network has a use for.
     fn sizes(&self) -> Sizes {
         Sizes::Free

@@ -1,6 +1,6 @@
 //! The trait that every backbone implements, and the features it gives.
 
-use crate::Error;
+use crate::{Error, PatchTransformer};
 use tch::Tensor;
 
 /// Which intermediate activations a forward pass should keep.
@@ -71,6 +71,12 @@ pub trait Backbone: Send {
     /// `get_intermediate_layers(norm=True)`); networks without one give the tap back.
     fn final_norm(&self, tap: &Tensor) -> Result<Tensor, Error> {
         Ok(tap.shallow_clone())
+    }
+
+    /// What it can do as a transformer over patches: other patch sizes, and passes over some of the patches. `None` for
+    /// other networks.
+    fn patch_transformer(&self) -> Option<&dyn PatchTransformer> {
+        None
     }
 
     /// The last map of `x` (N, C, H, W) as if the patches of 32×32 pixels that `mask` (N, H / 32, W / 32) hides, by any value but

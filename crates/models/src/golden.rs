@@ -122,7 +122,7 @@ pub(crate) fn check_size(file: &str, name: &str, size: (i64, i64)) {
     let model = Model::make(name, &options, Start::Blank).expect("a model");
     check_shapes(golden, &model.variables(), model.backbone());
     let forward = golden.forward.as_ref().expect("a forward pass");
-    fill(&model.variables(), &forward.fill);
+    fill_as(&model.variables(), &forward.fill);
     let logits = |features: &Features, train| model.logits(features, train).expect("logits");
     check_forward(&row, forward, model.backbone(), &logits);
 }
@@ -146,7 +146,7 @@ fn check_built(golden: &Golden, config: &dyn arch::Config, num_classes: i64) -> 
     let variables = store.variables().into_iter().collect();
     check_shapes(golden, &variables, &*backbone);
     let forward = golden.forward.as_ref().expect("a forward pass");
-    fill(&variables, &forward.fill);
+    fill_as(&variables, &forward.fill);
     let logits = |features: &Features, train| match &head {
         Some(head) => head.forward(features, 0.0, train).expect("logits"),
         None => features.pooled.shallow_clone(),
@@ -170,7 +170,7 @@ fn check_named(golden: &Golden) -> f64 {
     assert_eq!(model.info().parameters, golden.parameter_count, "{name}");
     assert_eq!(crate::model_info(name).expect("known").parameters, golden.parameter_count, "{name}");
 
-    fill(&model.variables(), &forward.fill);
+    fill_as(&model.variables(), &forward.fill);
     let logits = |features: &Features, train| model.logits(features, train).expect("logits");
     let worst = check_forward(name, forward, model.backbone(), &logits);
     for (train, gradients) in [(false, &forward.gradients_eval), (true, &forward.gradients_train)] {
@@ -258,7 +258,7 @@ fn check_forward(
 }
 
 fn check_gradients(model: &Model, forward: &Forward, train: bool, golden: &Gradients) {
-    fill(&model.variables(), &forward.fill);
+    fill_as(&model.variables(), &forward.fill);
     if golden.double {
         // The values are those of f32.
         model.replace_data(|tensor| Ok(tensor.f_to_kind(Kind::Double)?)).expect("f64");
@@ -293,8 +293,12 @@ fn check_gradients(model: &Model, forward: &Forward, train: bool, golden: &Gradi
     assert!(worst < 1e-3, "{} gradients differ by {worst:e} (train: {train})", model.name());
 }
 
-/// Gives the variables of a network, which may be blank, their values.
-pub(crate) fn fill(variables: &BTreeMap<String, Tensor>, fill: &Fill) {
+/// Gives the variables of a network, which may be blank, their usual values.
+pub(crate) fn fill(variables: &BTreeMap<String, Tensor>) {
+    fill_as(variables, &Fill::default());
+}
+
+fn fill_as(variables: &BTreeMap<String, Tensor>, fill: &Fill) {
     let _no_grad = tch::no_grad_guard();
     for (name, variable) in variables {
         let scale = if fill.damped.iter().any(|ending| name.ends_with(ending)) { 0.5 } else { 1.0 };
@@ -309,20 +313,38 @@ pub(crate) fn filled(name: &str, shape: &[i64]) -> Tensor {
 }
 
 /// `common.py` states these rules.
-pub(crate) fn filled_with(name: &str, shape: &[i64], gain: f64) -> Tensor {
-    let u = uniform(name, shape.iter().product::<i64>() as usize);
+fn filled_with(name: &str, shape: &[i64], gain: f64) -> Tensor {
     let fan_in: i64 = shape.iter().skip(1).product();
     let last = name.rsplit('.').next().expect("a name");
     let few = shape.len() < 2;
     if matches!(last, "running_var" | "gain" | "gamma") || few && matches!(last, "weight" | "skipinit_gain") {
-        tensor(shape, u.map(|u| 0.5 + u))
+        mapped(name, shape, |u| 0.5 + u)
     } else if few || ADDED.iter().any(|part| last.contains(part)) {
-        tensor(shape, u.map(|u| 0.2 * (u - 0.5)))
+        mapped(name, shape, |u| 0.2 * (u - 0.5))
     } else {
         let gain = if shape.len() == 4 { gain } else { 3.0 };
         let bound = (gain / fan_in as f64).sqrt();
-        tensor(shape, u.map(|u| bound * (2.0 * u - 1.0)))
+        mapped(name, shape, |u| bound * (2.0 * u - 1.0))
     }
+}
+
+/// `map` of the uniform numbers of `name`, on all cores: the largest networks have hundreds of millions.
+fn mapped(name: &str, shape: &[i64], map: impl Fn(f64) -> f64 + Sync) -> Tensor {
+    let hash = name.bytes().fold(FNV, fnv);
+    let mut values = vec![0.0_f32; shape.iter().product::<i64>() as usize];
+    let cores = std::thread::available_parallelism().map_or(1, usize::from);
+    let share = values.len().div_ceil(cores).max(1 << 16);
+    std::thread::scope(|scope| {
+        for (chunk, start) in values.chunks_mut(share).zip((0_u64..).step_by(share)) {
+            let map = &map;
+            scope.spawn(move || {
+                for (value, i) in chunk.iter_mut().zip(start..) {
+                    *value = map(unit(hash.wrapping_add(i))) as f32;
+                }
+            });
+        }
+    });
+    Tensor::from_slice(&values).reshape(shape)
 }
 
 /// Parts of the names of what is added to activations.
@@ -345,13 +367,16 @@ fn fnv(hash: u64, byte: u8) -> u64 {
 
 pub(crate) fn uniform(name: &str, count: usize) -> impl Iterator<Item = f64> + use<> {
     let hash = name.bytes().fold(FNV, fnv);
-    (0..count as u64).map(move |i| {
-        let mut z = hash.wrapping_add(i).wrapping_add(0x9E37_79B9_7F4A_7C15);
-        z = (z ^ (z >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
-        z = (z ^ (z >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
-        z ^= z >> 31;
-        (z >> 40) as f64 / f64::from(1 << 24)
-    })
+    (0..count as u64).map(move |i| unit(hash.wrapping_add(i)))
+}
+
+/// splitmix64 of `z`, in [0, 1).
+fn unit(z: u64) -> f64 {
+    let mut z = z.wrapping_add(0x9E37_79B9_7F4A_7C15);
+    z = (z ^ (z >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
+    z = (z ^ (z >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
+    z ^= z >> 31;
+    (z >> 40) as f64 / f64::from(1 << 24)
 }
 
 pub(crate) fn tensor(shape: &[i64], values: impl Iterator<Item = f64>) -> Tensor {

@@ -35,6 +35,7 @@ mod init;
 mod layers;
 mod model;
 mod options;
+mod patches;
 mod preprocessing;
 mod pretrained;
 mod surgery;
@@ -44,10 +45,12 @@ mod weights;
 pub use backbone::{Backbone, Features, GrnStatistics, Taps};
 pub use builder::BatchNormMode;
 pub use error::Error;
+pub use families::{MaeDecoder, MaeDecoderConfig};
 pub use file::{WriteError, write_atomically, write_atomically_with};
 pub use info::{ModelInfo, Parameter, ParameterTable, model_info, model_names, parameter_table};
 pub use model::Model;
 pub use options::ModelOptions;
+pub use patches::{PatchTransformer, patchify};
 pub use preprocessing::{
     CIFAR_MEAN, CIFAR_STD, CLIP_MEAN, CLIP_STD, CropMode, IMAGENET_MEAN, IMAGENET_STD, Interpolation,
     Preprocessing,

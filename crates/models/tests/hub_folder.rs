@@ -35,7 +35,8 @@ fn the_folder_is_enough() {
     assert!(report.non_finite.is_empty());
 
     // With the name given, the folder's preprocessing holds all the same.
-    let (named, _) = Model::from_weights("resnet18_cifar_w16", folder.path(), &ModelOptions::default()).unwrap();
+    let (named, _) =
+        Model::from_weights("resnet18_cifar_w16", folder.path(), &ModelOptions::default()).unwrap();
     assert_eq!(named.preprocessing(), preprocessing);
 }
 

@@ -19,6 +19,7 @@ mod vit;
 mod wide_resnet;
 
 use crate::arch::Architecture;
+pub use vit::{MaeDecoder, MaeDecoderConfig};
 
 /// Every family's table.
 pub(crate) const TABLES: &[&[Architecture]] = &[

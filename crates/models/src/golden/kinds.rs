@@ -1,6 +1,6 @@
 //! The check of kinds and memory formats against f32 in the default format.
 
-use super::{Fill, fill, input};
+use super::{fill, input};
 use crate::{MemoryFormat, Model, ModelOptions};
 use tch::{Kind, Tensor};
 
@@ -10,7 +10,7 @@ const BF16: f64 = 0.05;
 /// Checks that `name` on images of `side` pixels gives the same in bf16 and channels-last, and in training, as far as these can.
 pub(crate) fn check_kinds(name: &str, side: i64) {
     let mut model = Model::create(name, &ModelOptions::default()).expect("a model");
-    fill(&model.variables(), &Fill::default());
+    fill(&model.variables());
     let x = input(&[2, 3, side, side]);
     let logits = |model: &Model, x: &Tensor| {
         tch::no_grad(|| model.forward(x, false)).expect("logits").to_kind(Kind::Float)

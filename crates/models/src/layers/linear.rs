@@ -58,6 +58,11 @@ impl Linear {
         Ok(Self { weight, bias })
     }
 
+    /// Of parameters made elsewhere.
+    pub(crate) fn from_parts(weight: Param, bias: Option<Param>) -> Self {
+        Self { weight, bias }
+    }
+
     pub(crate) fn forward(&self, x: &Tensor) -> Result<Tensor, TchError> {
         visrep_torch::linear(x, &self.weight, self.bias.as_deref())
     }

@@ -3,6 +3,8 @@
 
 mod activation;
 mod anti_aliasing;
+mod attention;
+mod attention_pool;
 mod block;
 mod blur_pool;
 mod channel_attention;
@@ -10,6 +12,7 @@ mod conv;
 mod conv_norm_act;
 mod derived;
 mod drop;
+mod glu;
 mod layer_scale;
 mod linear;
 mod mlp;
@@ -21,9 +24,12 @@ mod pre_activation;
 mod relative_position;
 mod squeeze_excite;
 mod std_conv;
+mod token_norm;
 
 pub(crate) use activation::Activation;
 pub(crate) use anti_aliasing::{AntiAliasing, Downsampling};
+pub(crate) use attention::{attend, heads};
+pub(crate) use attention_pool::AttentionPool;
 pub(crate) use block::{Block, run};
 pub(crate) use blur_pool::BlurPool;
 pub(crate) use channel_attention::{ChannelAttention, ChannelAttentionKind, nearest_multiple};
@@ -31,6 +37,7 @@ pub(crate) use conv::{Conv2d, ConvConfig, Padding};
 pub(crate) use conv_norm_act::ConvNormAct;
 pub(crate) use derived::Derived;
 pub(crate) use drop::{DropPath, dropout};
+pub(crate) use glu::SwiGlu;
 pub(crate) use layer_scale::LayerScale;
 pub(crate) use linear::{Linear, LinearConfig};
 pub(crate) use mlp::Mlp;
@@ -42,6 +49,7 @@ pub(crate) use pre_activation::{Convolution, PreActivation, PreActivationBlock, 
 pub(crate) use relative_position::{RelativeIndex, RelativePosition, resize_table};
 pub(crate) use squeeze_excite::SqueezeExcite;
 pub(crate) use std_conv::StdConv2d;
+pub(crate) use token_norm::{NormKind, TokenNorm};
 
 use std::ops::Deref;
 use tch::Tensor;

@@ -72,11 +72,11 @@ impl BatchNorm2d {
     }
 }
 
-/// Layer normalisation over the last axis.
+/// Layer normalisation over the last axis: `weight`, and `bias` where it has one.
 #[derive(Clone, Debug)]
 pub(crate) struct LayerNorm {
     weight: Param,
-    bias: Param,
+    bias: Option<Param>,
     width: i64,
     eps: f64,
 }
@@ -84,13 +84,33 @@ pub(crate) struct LayerNorm {
 impl LayerNorm {
     /// timm's transformers have an `eps` of 1e-6; PyTorch's own default is 1e-5.
     pub(crate) fn new(builder: &Builder<'_>, width: i64, eps: f64) -> Result<Self, TchError> {
-        let weight = builder.parameter("weight", &[width], Init::Constant(1.0))?;
-        let bias = builder.parameter("bias", &[width], Init::Constant(0.0))?;
-        Ok(Self { weight, bias, width, eps })
+        Self::starting(builder, width, eps, 1.0)
+    }
+
+    /// With a weight that starts at `scale`.
+    pub(crate) fn starting(
+        builder: &Builder<'_>,
+        width: i64,
+        eps: f64,
+        scale: f64,
+    ) -> Result<Self, TchError> {
+        let norm = Self::without_bias(builder, width, eps, scale)?;
+        Ok(Self { bias: Some(builder.parameter("bias", &[width], Init::Constant(0.0))?), ..norm })
+    }
+
+    /// It only scales.
+    pub(crate) fn without_bias(
+        builder: &Builder<'_>,
+        width: i64,
+        eps: f64,
+        scale: f64,
+    ) -> Result<Self, TchError> {
+        let weight = builder.parameter("weight", &[width], Init::Constant(scale))?;
+        Ok(Self { weight, bias: None, width, eps })
     }
 
     pub(crate) fn forward(&self, x: &Tensor) -> Result<Tensor, TchError> {
-        x.f_layer_norm([self.width], Some(&*self.weight), Some(&*self.bias), self.eps, true)
+        x.f_layer_norm([self.width], Some(&*self.weight), self.bias.as_deref(), self.eps, true)
     }
 }
 

@@ -19,7 +19,7 @@ use crate::arch::{self, Architecture};
 use crate::builder::Builder;
 use crate::head::HeadSpec;
 use crate::init::Init;
-use crate::preprocessing::Interpolation;
+use crate::preprocessing::{CropMode, Interpolation};
 use crate::{Backbone, Error, Preprocessing};
 use network::Plan;
 use std::collections::BTreeMap;
@@ -68,7 +68,8 @@ impl arch::Config for Config {
             Self::V3 => (299, 0.875, Interpolation::Bicubic, 1000),
             Self::V3Fid => (299, 1.0, Interpolation::Bilinear, 1008),
         };
-        (Preprocessing { input_size, crop_pct, interpolation, mean, std }, classes)
+        let crop_mode = CropMode::Center;
+        (Preprocessing { input_size, crop_pct, crop_mode, interpolation, mean, std }, classes)
     }
 
     /// Leaves torchvision's auxiliary classifiers out.
