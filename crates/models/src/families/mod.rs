@@ -10,6 +10,7 @@ mod mixer;
 mod nfnet;
 mod resnet;
 mod resnetv2;
+mod revnet;
 mod sequential;
 mod squeezenet;
 mod swin;
@@ -32,6 +33,7 @@ pub(crate) const TABLES: &[&[Architecture]] = &[
     nfnet::ARCHITECTURES,
     resnet::ARCHITECTURES,
     resnetv2::ARCHITECTURES,
+    revnet::ARCHITECTURES,
     squeezenet::ARCHITECTURES,
     swin::ARCHITECTURES,
     vgg::ARCHITECTURES,

@@ -18,7 +18,7 @@ pub(crate) enum ChannelAttentionKind {
 /// Scales the channels of a map by a gate that sees their means (timm's `SEModule` and `EcaModule`).
 #[derive(Clone, Debug)]
 pub(crate) enum ChannelAttention {
-    SqueezeExcite(SqueezeExcite),
+    SqueezeExcite(Box<SqueezeExcite>),
     Efficient(EfficientChannelAttention),
 }
 
@@ -42,7 +42,8 @@ impl ChannelAttention {
                     ..ConvConfig::new(input, output, 1)
                 };
                 let convs = (conv(channels, reduced), conv(reduced, channels));
-                Self::SqueezeExcite(SqueezeExcite::new(builder, ("fc1", "fc2"), convs, activations)?)
+                let attention = SqueezeExcite::new(builder, ("fc1", "fc2"), convs, activations)?;
+                Self::SqueezeExcite(Box::new(attention))
             }
             ChannelAttentionKind::Efficient => {
                 Self::Efficient(EfficientChannelAttention::new(builder, channels)?)
