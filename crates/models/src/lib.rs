@@ -17,9 +17,6 @@
 //! A family is one module under `families`: a `Config`, a table of architectures, and a [`Backbone`]; `arch` joins the
 //! tables.
 #![forbid(unsafe_code)]
-// Layers and options that the families still to come use.
-#![allow(dead_code, unused_imports)]
-
 mod adapt;
 mod arch;
 mod backbone;
