@@ -45,6 +45,8 @@ pub fn recomputing() -> bool {
 ///   the closure's to keep.
 /// - The gradients of parameters that `f` uses are accumulated as ever. Other tensors that `f` captures must not need
 ///   gradients: give those as inputs. No input needs to require gradients.
+/// - `f` must not change its inputs in place, which is an error. Whatever else it changes (running statistics) it
+///   leaves alone while [`recomputing`].
 /// - The gradients are those of the plain computation, bit for bit where its operations are deterministic.
 /// - The result requires gradients whenever they are recorded, since nobody knows what `f` uses. Where they are not
 ///   recorded (`tch::no_grad`), `f` runs once, and nothing else happens.
@@ -56,7 +58,7 @@ pub fn recomputing() -> bool {
 /// `torch::autograd::Node` of our own.
 ///
 /// # Errors
-/// What `f` gives, and [`Error::LibTorch`] if the inputs cannot be saved for a backward pass.
+/// What `f` gives, and [`Error::LibTorch`] if the inputs cannot be saved for a backward pass or were changed.
 pub fn checkpoint<const N: usize, E, F>(inputs: [&Tensor; N], f: F) -> Result<Tensor, E>
 where
     F: Fn([Tensor; N]) -> Result<Tensor, E> + Send + 'static,
