@@ -150,10 +150,9 @@ where
     E: Display,
 {
     let run = || {
+        // Not a slice: C++ gives a null pointer for no inputs.
         // SAFETY: see above; each pointer is used once.
-        let inputs: Vec<Tensor> = unsafe {
-            std::slice::from_raw_parts(inputs, count).iter().map(|input| Tensor::from_ptr(*input)).collect()
-        };
+        let inputs: Vec<Tensor> = (0..count).map(|i| unsafe { Tensor::from_ptr(*inputs.add(i)) }).collect();
         let inputs: [Tensor; N] =
             inputs.try_into().map_err(|_| "its inputs are not those of the first run".to_string())?;
         let _recomputing = Recomputing::start();

@@ -303,3 +303,14 @@ fn numbers_without_gradients_pass() {
     let frozen = checkpoint([&input(false)], |[x]| Ok::<_, Error>(x.f_sin()?)).unwrap();
     frozen.sum(Kind::Float).f_backward().unwrap();
 }
+
+#[test]
+fn no_tensor_is_no_output() {
+    let _alone = alone();
+    let none = |[_]: [Tensor; 1]| Ok::<_, Error>(Tensor::new());
+    assert!(checkpoint([&input(true)], none).is_err());
+    assert!(checkpoint([], |[]| Ok::<_, Error>(Tensor::new())).is_err());
+    let later = |[x]: [Tensor; 1]| Ok::<_, Error>(if recomputing() { Tensor::new() } else { x.f_sin()? });
+    let y = checkpoint([&input(true)], later).unwrap();
+    assert!(y.sum(Kind::Float).f_backward().is_err());
+}
