@@ -251,7 +251,7 @@ fn entries_share_no_bytes() {
     let mut archive = ZipArchiveWriter::new(Vec::new());
     for i in 0..64 {
         let (mut entry, config) = archive
-            .new_file(&format!("{i:02}.npy"))
+            .new_file(format!("{i:02}.npy"))
             .compression_method(CompressionMethod::STORE)
             .start()
             .unwrap();
