@@ -365,3 +365,22 @@ fn many_shards_are_one_dataset() {
     assert!(mixed.contains("different kinds"), "{mixed}");
     assert!(Parquet::open(dir.path()).unwrap().len() == 15);
 }
+
+#[test]
+fn files_of_one_name_have_keys_of_their_own() {
+    let dir = tempfile::tempdir().unwrap();
+    for folder in ["a", "b"] {
+        std::fs::create_dir(dir.path().join(folder)).unwrap();
+        shards(&dir.path().join(folder), 1, 2);
+        std::fs::write(dir.path().join(folder).join("x.parquet"), hugging_face(2, 2, &["a"])).unwrap();
+    }
+    let keys = |data: &dyn Dataset| (0..data.len()).map(|index| data.key(index)).collect::<Vec<_>>();
+    let expected =
+        ["a/shard-000.tar/0000", "a/shard-000.tar/0001", "b/shard-000.tar/0000", "b/shard-000.tar/0001"];
+    let pattern = dir.path().join("{a,b}/shard-000.tar");
+    assert_eq!(keys(&*open(&pattern).unwrap()), expected);
+    let stream = TarStream::open(pattern.to_str().unwrap(), StreamOptions::default()).unwrap();
+    assert_eq!(stream.epoch(0, 0).map(|sample| sample.unwrap().key).collect::<Vec<_>>(), expected);
+    let parquet = open(&dir.path().join("*/x.parquet")).unwrap();
+    assert_eq!(keys(&*parquet), ["a/x.parquet:0", "a/x.parquet:1", "b/x.parquet:0", "b/x.parquet:1"]);
+}
