@@ -3,6 +3,7 @@
 
 mod support;
 
+use std::collections::BTreeSet;
 use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -126,9 +127,15 @@ fn a_balanced_epoch_has_the_classes_alike() {
     let sampling = Sampling::Balanced;
     let loader = Loader::new(Arc::new(data), views(), LoaderOptions { sampling, ..options(64) }).unwrap();
     let mut counts = [0; 3];
+    let mut rare_views = BTreeSet::new();
     for batch in loader.epoch(0, 0) {
-        batch.unwrap().labels.iter().for_each(|label| counts[*label as usize] += 1);
+        let batch = batch.unwrap();
+        batch.labels.iter().for_each(|label| counts[*label as usize] += 1);
+        let pixels = batch.views[0].data.chunks_exact(4 * 4 * 3).zip(&batch.labels);
+        rare_views.extend(pixels.filter(|(_, label)| **label == 2).map(|(pixels, _)| pixels.to_vec()));
     }
+    // Drawn again, a sample is not augmented again in the same way.
+    assert!(rare_views.len() > 20, "{} views of {} draws", rare_views.len(), counts[2]);
     // A third of 401 expected, of standard deviation 9.
     assert!(counts.iter().all(|count: &usize| count.abs_diff(134) < 50), "{counts:?}");
 }
