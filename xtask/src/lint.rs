@@ -17,5 +17,14 @@ pub(crate) fn run(root: &Path, _args: &Args) -> Result<()> {
     setup::ensure(root)?;
     let clippy = ["clippy", "--workspace", "--all-targets", "--", "--deny", "warnings"];
     run_command(cargo().args(clippy))?;
+    run_command(cargo().args([
+        "clippy",
+        "--package",
+        "visrep-data",
+        "--no-default-features",
+        "--",
+        "--deny",
+        "warnings",
+    ]))?;
     run_command(cargo().args(["doc", "--workspace", "--no-deps"]).env("RUSTDOCFLAGS", "--deny warnings"))
 }

@@ -6,7 +6,10 @@ use crate::error::{Error, Result};
 use crate::process::{cargo, run as run_command, with_libtorch};
 use crate::setup;
 
-/// Crates that must build and test on a machine without LibTorch, with their default features.
+/// Features that are off by default, and need no LibTorch either.
+const FEATURES: &[&str] = &["visrep-data/remote"];
+
+/// Crates that must build and test on a machine without LibTorch, with their default features and [`FEATURES`].
 const WITHOUT_LIBTORCH: &[&str] =
     &["visrep-decode", "visrep-augment", "visrep-corrupt", "visrep-data", "visrep-metrics"];
 
@@ -45,6 +48,7 @@ fn without_libtorch() -> Result<()> {
     let mut test = cargo();
     test.arg("test");
     test.args(WITHOUT_LIBTORCH.iter().flat_map(|package| ["--package", package]));
+    test.args(["--features", &FEATURES.join(",")]);
     // Nothing may look for it either.
     run_command(test.env("LIBTORCH", "/nonexistent").env_remove("LIBTORCH_USE_PYTORCH"))
 }

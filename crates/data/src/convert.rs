@@ -86,13 +86,13 @@ pub fn convert(
     if options.rows_per_file == 0 {
         return option("rows_per_file", "must be at least 1".into());
     }
-    if let Some(Reencode { longest_side, quality }) = options.reencode
-        && (longest_side == Some(0) || !(1..=100).contains(&quality))
-    {
-        let problem = format!(
-            "a longest side of {longest_side:?} and quality {quality}: sides count from 1, 100 is best"
-        );
-        return option("reencode", problem);
+    if let Some(Reencode { longest_side, quality }) = options.reencode {
+        if longest_side == Some(0) {
+            return option("longest_side", "must be at least 1 px".into());
+        }
+        if !(1..=100).contains(&quality) {
+            return option("quality", format!("is {quality}, expected 1 to 100"));
+        }
     }
     if dataset.is_empty() {
         return option("dataset", "has no samples".into());
@@ -104,6 +104,7 @@ pub fn convert(
         out
     };
     std::fs::create_dir_all(folder).map_err(|source| Error::Io { path: folder.into(), source })?;
+    remove_leftovers(folder).map_err(|source| Error::Io { path: folder.into(), source })?;
     let rows_per_file = if single { dataset.len() } else { options.rows_per_file.min(dataset.len()) };
     let files = dataset.len().div_ceil(rows_per_file);
     let has_labels = !dataset.classes().is_empty() || dataset.labels()?.iter().any(Option::is_some);
@@ -167,14 +168,36 @@ fn recorded(path: &Path) -> Option<(String, usize)> {
     Some((entry.value.clone()?, usize::try_from(metadata.num_rows()).ok()?))
 }
 
+/// How unfinished files are called.
+const TEMPORARY: (&str, &str) = (".visrep-convert-", ".tmp");
+
 /// A file in the same folder as its final place, so that renaming it is atomic; removed when anything fails. As
-/// readable as any new file: temporary ones are their owner's alone otherwise.
+/// readable as any new file: temporary ones are their owner's alone otherwise. It is locked, which tells it from
+/// what a run that was killed has left.
 fn temporary_in(folder: &Path) -> std::io::Result<NamedTempFile> {
     let mut builder = tempfile::Builder::new();
-    builder.prefix(".visrep-").suffix(".tmp");
+    builder.prefix(TEMPORARY.0).suffix(TEMPORARY.1);
     #[cfg(unix)]
     builder.permissions(std::os::unix::fs::PermissionsExt::from_mode(0o666));
-    builder.tempfile_in(folder)
+    let file = builder.tempfile_in(folder)?;
+    // Where files cannot be locked, leftovers stay.
+    let _ = file.as_file().try_lock();
+    Ok(file)
+}
+
+/// Removes what runs that were killed have left in `folder`: the unfinished files that nobody is writing.
+fn remove_leftovers(folder: &Path) -> std::io::Result<()> {
+    for entry in std::fs::read_dir(folder)? {
+        let entry = entry?;
+        let name = entry.file_name().to_string_lossy().into_owned();
+        if name.starts_with(TEMPORARY.0) && name.ends_with(TEMPORARY.1) {
+            let left = File::open(entry.path()).is_ok_and(|file| file.try_lock().is_ok());
+            if left {
+                std::fs::remove_file(entry.path())?;
+            }
+        }
+    }
+    Ok(())
 }
 
 struct Writer<'a> {

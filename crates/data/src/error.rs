@@ -1,7 +1,6 @@
 //! What can go wrong with a dataset or while it is loaded.
 
-use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 /// An error of this crate; each names the file, row or sample at fault and what to do.
 #[derive(Debug, thiserror::Error)]
@@ -148,6 +147,12 @@ pub enum Error {
 }
 
 impl Error {
+    /// The error for a path at which there is nothing.
+    pub(crate) fn not_found(path: &Path) -> Self {
+        let source = std::io::Error::new(std::io::ErrorKind::NotFound, "no such file or folder");
+        Self::Io { path: path.into(), source }
+    }
+
     /// Whether the fault lies in one sample's data, which [`crate::OnBadSample::Skip`] may pass over, and
     /// not in the program or its options.
     pub fn is_bad_sample(&self) -> bool {
@@ -164,6 +169,8 @@ pub(crate) fn panic_message(payload: Box<dyn std::any::Any + Send>) -> String {
 }
 
 /// Runs `read`; a panic, such as of a library on a hostile file, is an error like any other.
+#[cfg(any(feature = "arrow", feature = "parquet"))]
 pub(crate) fn guarded<T>(read: impl FnOnce() -> Result<T, String>) -> Result<T, String> {
+    use std::panic::{AssertUnwindSafe, catch_unwind};
     catch_unwind(AssertUnwindSafe(read)).unwrap_or_else(|payload| Err(panic_message(payload)))
 }

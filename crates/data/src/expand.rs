@@ -116,7 +116,7 @@ pub(crate) fn files(pattern: &str) -> Result<Vec<PathBuf>, Error> {
         } else if Path::new(&name).is_file() {
             files.push(name.into());
         } else {
-            return Err(Error::Io { path: name.into(), source: std::io::ErrorKind::NotFound.into() });
+            return Err(Error::not_found(Path::new(&name)));
         }
     }
     if files.is_empty() {

@@ -52,7 +52,7 @@ impl ImageFolder {
                     "has images ({} for one) but no class folders: put each class's images in a folder of its own",
                     image.file_name().unwrap_or_default().to_string_lossy()
                 ),
-                None => "is empty: expected one folder of images per class".into(),
+                None => "has no folders: expected one folder of images per class".into(),
             }));
         }
         folders.sort();

@@ -27,7 +27,8 @@ const MIN_ROW: u64 = 4;
 /// Images and labels in one or more Arrow IPC files or streams, with the columns that [`Parquet`](crate::Parquet) reads.
 ///
 /// Record batches must not be compressed, which those of Hugging Face's `datasets` never are. A sample's key is
-/// `file.arrow:row`, the row counted from 0 within the file.
+/// `file.arrow:row`, the row counted from 0 within the file, with folders before it where files of several folders have
+/// one name.
 pub struct ArrowIpc {
     shards: Vec<Shard>,
     labels: Labels,
@@ -72,11 +73,6 @@ struct Opened {
     classes: Option<Vec<String>>,
 }
 
-/// Whether a file begins as IPC files or streams do.
-pub(crate) fn is_arrow(head: &[u8]) -> bool {
-    head.starts_with(MAGIC) || head.starts_with(&[0xff; 4])
-}
-
 impl ArrowIpc {
     /// Opens files as one dataset, in the order given, and reads their labels.
     pub fn open_files(files: &[PathBuf], options: &ColumnOptions) -> Result<Self, Error> {
@@ -87,7 +83,7 @@ impl ArrowIpc {
         let mut this = Self { shards: Vec::new(), labels: Labels::default(), classes: Vec::new(), len: 0 };
         let mut classes: Option<(Vec<String>, String)> = None;
         let mut has_labels = false;
-        for opened in parallel::map(sources, |source| open(source, options)) {
+        for opened in parallel::map(Source::named(sources), |(name, source)| open(name, source, options)) {
             let mut opened = opened?;
             let file = opened.shard.source.describe(&opened.shard.name);
             match (&classes, opened.classes) {
@@ -128,8 +124,7 @@ impl ArrowIpc {
     }
 }
 
-fn open(source: Source, options: &ColumnOptions) -> Result<Opened, Error> {
-    let name = source.name();
+fn open(name: String, source: Source, options: &ColumnOptions) -> Result<Opened, Error> {
     let file = source.describe(&name);
     let io = |source| Error::Io { path: file.clone().into(), source };
     let layout = |problem: String| Error::Layout { path: file.clone().into(), problem };

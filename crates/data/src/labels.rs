@@ -127,6 +127,7 @@ impl ClassTable {
     }
 
     /// Appends the samples of another table.
+    #[cfg(any(test, feature = "webdataset"))]
     pub(crate) fn append(&mut self, other: &Self) {
         let mut texts: Vec<_> = other.numbers.iter().collect();
         texts.sort_unstable_by_key(|(_, number)| **number);

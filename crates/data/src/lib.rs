@@ -3,15 +3,19 @@
 //! A [`Dataset`] gives samples by index, from any thread. [`open`] and [`open_splits`] find out what a path, a pattern or an
 //! address holds:
 //!
-//! | source | type | read |
-//! |---|---|---|
-//! | a folder of images per class | [`ImageFolder`] | a file for each sample |
-//! | Parquet, Hugging Face's image schema | [`Parquet`] | by row group, through a cache of bounded size |
-//! | Arrow IPC, the same schema | [`ArrowIpc`] | in place |
-//! | tar (WebDataset), plain or gzip | [`WebDataset`], [`TarStream`] | in place; or from front to back |
-//! | MNIST's IDX, CIFAR's binary files, NPY, NPZ | [`RawImages`] | in place, as pixels |
-//! | a `.csv`, `.tsv` or `.txt` list of paths and labels | [`ListFile`] | a file for each sample |
-//! | `https://`, `s3://`, `file://` (feature `remote`) | of Parquet, Arrow, tar | in pieces, through a cache |
+//! | source | type | read | feature |
+//! |---|---|---|---|
+//! | a folder of images per class | [`ImageFolder`] | a file for each sample | |
+//! | Parquet, Hugging Face's image schema | [`Parquet`] | by row group, through a cache of bounded size | `parquet` |
+//! | Arrow IPC, the same schema | [`ArrowIpc`] | in place | `arrow` |
+//! | tar (WebDataset), plain or gzip | [`WebDataset`], [`TarStream`] | in place; or from front to back | `webdataset` |
+//! | MNIST's IDX, CIFAR's binary files | [`RawImages`] | in place, as pixels | |
+//! | NumPy's NPY, NPZ | [`RawImages`] | in place, as pixels | `numpy` |
+//! | a `.csv`, `.tsv` or `.txt` list of paths and labels | [`ListFile`] | a file for each sample | |
+//! | `https://`, `s3://`, `file://` | of Parquet, Arrow, tar | in pieces, through a cache | `remote` |
+//!
+//! The features are on by default but for `remote`, and `tensor`, which gives batches as LibTorch tensors. What a build
+//! leaves out is still recognised, and the error names its feature.
 //!
 //! [`Subset`], [`Concat`] and [`Map`] make new datasets of others, [`PixelCache`] keeps a small one decoded, [`InMemory`] and
 //! [`Patches`] are datasets of what is in memory. What is kept of a set does not grow with its samples but for their
@@ -46,15 +50,19 @@
 #![forbid(unsafe_code)]
 
 mod batch;
+#[cfg(any(feature = "parquet", feature = "remote"))]
 mod cache;
+#[cfg(any(feature = "arrow", feature = "parquet"))]
 mod columns;
 mod combine;
+#[cfg(feature = "parquet")]
 mod convert;
 mod dataset;
 mod decode;
 mod error;
 mod expand;
 mod folder;
+#[cfg(feature = "arrow")]
 mod ipc;
 mod labels;
 mod list;
@@ -64,6 +72,7 @@ mod memory;
 mod natural;
 mod open;
 mod parallel;
+#[cfg(feature = "parquet")]
 mod parquet;
 mod patches;
 mod raw;
@@ -72,16 +81,20 @@ mod remote;
 mod sheet;
 mod source;
 mod split;
+#[cfg(feature = "webdataset")]
 mod tar;
 
 pub use batch::{Batch, ImageBatch};
+#[cfg(any(feature = "arrow", feature = "parquet"))]
 pub use columns::ColumnOptions;
 pub use combine::{Concat, Subset};
+#[cfg(feature = "parquet")]
 pub use convert::{ConvertOptions, Converted, Reencode, convert};
 pub use dataset::{Dataset, Sample, SampleImage, SampleStream};
 pub use decode::decode_sample;
 pub use error::Error;
 pub use folder::ImageFolder;
+#[cfg(feature = "arrow")]
 pub use ipc::ArrowIpc;
 pub use list::ListFile;
 pub use loader::{
@@ -90,11 +103,15 @@ pub use loader::{
 pub use map::{Map, PixelCache};
 pub use memory::InMemory;
 pub use open::{Splits, open, open_splits};
+#[cfg(feature = "parquet")]
 pub use parquet::Parquet;
 pub use patches::{PatchOptions, Patches};
-pub use raw::{NpyOptions, RawImages};
+#[cfg(feature = "numpy")]
+pub use raw::NpyOptions;
+pub use raw::RawImages;
 #[cfg(feature = "remote")]
 pub use remote::open_remote;
 pub use sheet::{Sheet, contact_sheet};
 pub use split::stratified_split;
+#[cfg(feature = "webdataset")]
 pub use tar::{StreamOptions, TarStream, WebDataset};

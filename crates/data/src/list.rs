@@ -69,7 +69,7 @@ impl ListFile {
             let known = match format {
                 Some(format) => format,
                 None => {
-                    let (found, heading) = Format::find(path, &line);
+                    let (found, heading) = Format::find(path, &line).map_err(row)?;
                     format = Some(found);
                     if heading {
                         continue;
@@ -120,7 +120,7 @@ impl ListFile {
 
 impl Format {
     /// The format of a list, told from its name and its first line, and whether that is a heading.
-    fn find(path: &Path, line: &str) -> (Self, bool) {
+    fn find(path: &Path, line: &str) -> Result<(Self, bool), String> {
         let extension = path.extension().unwrap_or_default().to_string_lossy().to_ascii_lowercase();
         let separator = match extension.as_str() {
             "csv" => Separator::Comma,
@@ -135,14 +135,19 @@ impl Format {
             .collect();
         let named =
             |names: &[&str]| names.iter().find_map(|name| fields.iter().position(|field| field == name));
-        match named(&IMAGE) {
+        Ok(match named(&IMAGE) {
             Some(image) => (Self { separator, image, label: named(&LABEL) }, true),
+            // Taken for a sample, it would make names of all labels.
+            None if separator != Separator::Space && named(&LABEL).is_some() => {
+                let names = IMAGE.join("`, `");
+                return Err(format!("has a heading without a column of paths: call it one of `{names}`"));
+            }
             // A path with a space in it, and no label.
             None if separator == Separator::Space && folder::has_image_extension(Path::new(line)) => {
                 (Self { separator: Separator::Tab, image: 0, label: None }, false)
             }
             None => (Self { separator, image: 0, label: (fields.len() > 1).then_some(1) }, false),
-        }
+        })
     }
 
     /// Path and label of a line.
@@ -279,6 +284,17 @@ impl Dataset for ListFile {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_heading_must_name_the_paths() {
+        let found = |name, line| Format::find(Path::new(name), line);
+        let headed = Format { separator: Separator::Comma, image: 1, label: Some(0) };
+        assert_eq!(found("a.csv", "label,path"), Ok((headed, true)));
+        let bare = Format { separator: Separator::Comma, image: 0, label: Some(1) };
+        assert_eq!(found("a.csv", "a.jpg,3"), Ok((bare, false)));
+        assert!(found("a.csv", "img_name,label").is_err_and(|error| error.contains("filename")));
+        assert!(found("a.txt", "label 3").is_ok());
+    }
 
     #[test]
     fn fields_by_separator() {

@@ -7,7 +7,7 @@
 use crate::cache::{Cache, Weighted};
 use crate::open::{Kind, split_in_name};
 use crate::source::{Source, Stamp};
-use crate::{ArrowIpc, ColumnOptions, Dataset, Error, Parquet, WebDataset, expand, natural, parallel};
+use crate::{Dataset, Error, expand, natural, parallel};
 use bytes::{Bytes, BytesMut};
 use object_store::path::Path as StorePath;
 use object_store::{GetOptions, GetRange, ObjectStore, ObjectStoreExt, parse_url_opts};
@@ -165,9 +165,12 @@ fn wait<T: Send + 'static>(
 pub fn open_remote(address: &str, options: &[(String, String)]) -> Result<Arc<dyn Dataset>, Error> {
     let (kind, sources) = sources(address, options)?;
     Ok(match kind {
-        Kind::Parquet => Arc::new(Parquet::build(sources, &ColumnOptions::default())?),
-        Kind::Arrow => Arc::new(ArrowIpc::build(sources, &ColumnOptions::default())?),
-        _ => Arc::new(WebDataset::build(sources)?),
+        #[cfg(feature = "parquet")]
+        Kind::Parquet => Arc::new(crate::Parquet::build(sources, &crate::ColumnOptions::default())?),
+        #[cfg(feature = "arrow")]
+        Kind::Arrow => Arc::new(crate::ArrowIpc::build(sources, &crate::ColumnOptions::default())?),
+        Kind::Tar => Arc::new(crate::WebDataset::build(sources)?),
+        other => return Err(other.left_out(Path::new(address))),
     })
 }
 

@@ -15,13 +15,13 @@ const BROKEN: [u8; 3] = [200, 30, 30];
 pub struct Sheet {
     /// The picture.
     pub image: RgbImage,
-    /// The label of each row, from the top; none for samples without one.
+    /// The label of each row, from the top; none for samples without one, and for rows of several classes.
     pub rows: Vec<Option<u32>>,
 }
 
 /// Draws up to `columns` samples of each of up to `rows` classes, a class to a row, in cells of `cell` pixels a side. Where
-/// there are more classes or samples, those shown are evenly spaced; samples without labels fill all rows. A sample that
-/// cannot be read is a red cross.
+/// there are more classes or samples, those shown are evenly spaced; samples without labels fill all rows, and so do
+/// classes of one sample each. A sample that cannot be read is a red cross.
 pub fn contact_sheet(dataset: &dyn Dataset, rows: usize, columns: usize, cell: u32) -> Sheet {
     let (rows, columns, cell) = (rows.clamp(1, 200), columns.clamp(1, 200), cell.clamp(8, 512));
     let mut classes = BTreeMap::<Option<u32>, Vec<usize>>::new();
@@ -29,13 +29,13 @@ pub fn contact_sheet(dataset: &dyn Dataset, rows: usize, columns: usize, cell: u
         classes.entry(dataset.label(index)).or_default().push(index);
     }
     let mut lines: Vec<(Option<u32>, Vec<usize>)> = Vec::new();
-    if classes.len() == 1 {
-        // One class, or none: all rows are its.
-        for (label, indices) in classes {
-            let shown = spaced(indices.len(), rows * columns);
-            let shown: Vec<usize> = shown.into_iter().map(|at| indices[at]).collect();
-            lines.extend(shown.chunks(columns).map(|line| (label, line.to_vec())));
-        }
+    if classes.len() == 1 || classes.values().all(|indices| indices.len() == 1) {
+        // One class, none, or a sample of each: all rows are theirs.
+        let label = if classes.len() == 1 { classes.keys().next().copied().flatten() } else { None };
+        let indices: Vec<usize> = classes.into_values().flatten().collect();
+        let shown: Vec<usize> =
+            spaced(indices.len(), rows * columns).into_iter().map(|at| indices[at]).collect();
+        lines.extend(shown.chunks(columns).map(|line| (label, line.to_vec())));
     } else {
         let all: Vec<_> = classes.into_iter().collect();
         for at in spaced(all.len(), rows) {

@@ -3,13 +3,14 @@
 use bytes::Bytes;
 use std::fs::File;
 use std::io::{Error, ErrorKind, Read, Result};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::time::SystemTime;
 
 /// Where a file's bytes are.
 #[derive(Clone)]
 pub(crate) enum Source {
     File(PathBuf),
+    #[cfg_attr(not(feature = "parquet"), expect(dead_code, reason = "Parquet files alone come in memory"))]
     Memory(Bytes),
     #[cfg(feature = "remote")]
     Remote(crate::remote::RemoteFile),
@@ -37,7 +38,10 @@ impl Source {
             Self::Remote(file) => Box::new(file.clone().into_reader(0)),
         })
     }
+}
 
+#[cfg(any(feature = "arrow", feature = "parquet", feature = "webdataset"))]
+impl Source {
     /// The file, for messages; memory goes by `name`.
     pub(crate) fn describe(&self, name: &str) -> String {
         match self {
@@ -48,19 +52,23 @@ impl Source {
         }
     }
 
-    /// The file's name without its folders.
-    pub(crate) fn name(&self) -> String {
-        match self {
-            Self::File(path) => file_name(path),
-            Self::Memory(_) => "memory".into(),
-            #[cfg(feature = "remote")]
-            Self::Remote(file) => file_name(Path::new(&file.address())),
+    /// `sources` with what names each in its samples' keys: the file's name, or, where files of several folders have the
+    /// same, the path from where their paths part.
+    pub(crate) fn named(sources: Vec<Self>) -> Vec<(String, Self)> {
+        let places: Vec<String> = sources.iter().map(|source| source.describe("memory")).collect();
+        let mut parts: Vec<Vec<&str>> =
+            places.iter().map(|place| place.split(std::path::is_separator).collect()).collect();
+        let last: std::collections::BTreeSet<_> = parts.iter().map(|part| part.last()).collect();
+        if last.len() == parts.len() {
+            parts.iter_mut().for_each(|part| drop(part.drain(..part.len() - 1)));
+        } else {
+            let common = |at: usize| parts.iter().all(|part| part.len() > at + 1 && part[at] == parts[0][at]);
+            let shared = (0..).take_while(|at| common(*at)).count();
+            parts.iter_mut().for_each(|part| drop(part.drain(..shared)));
         }
+        let names: Vec<String> = parts.into_iter().map(|part| part.join("/")).collect();
+        names.into_iter().zip(sources).collect()
     }
-}
-
-fn file_name(path: &Path) -> String {
-    path.file_name().unwrap_or(path.as_os_str()).to_string_lossy().into_owned()
 }
 
 /// An open [`Source`], which threads read at any position side by side.
@@ -132,4 +140,23 @@ fn read_exact_at(file: &File, mut buffer: &mut [u8], mut offset: u64) -> Result<
         }
     }
     Ok(())
+}
+
+#[cfg(all(test, any(feature = "arrow", feature = "parquet", feature = "webdataset")))]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_tell_files_apart() {
+        let named = |files: &[&str]| -> Vec<String> {
+            let sources = files.iter().map(|file| Source::File(file.into())).collect();
+            Source::named(sources).into_iter().map(|(name, _)| name).collect()
+        };
+        assert_eq!(named(&[]), [""; 0]);
+        assert_eq!(named(&["/data/x.tar"]), ["x.tar"]);
+        assert_eq!(named(&["/data/a/x.tar", "/data/b/y.tar"]), ["x.tar", "y.tar"]);
+        assert_eq!(named(&["/data/a/x.tar", "/data/b/x.tar"]), ["a/x.tar", "b/x.tar"]);
+        assert_eq!(named(&["x.tar", "b/x.tar", "b/y.tar"]), ["x.tar", "b/x.tar", "b/y.tar"]);
+        assert_eq!(named(&["/data/x.tar", "/data/x.tar"]), ["x.tar", "x.tar"]);
+    }
 }

@@ -90,6 +90,13 @@ fn a_stopped_conversion_goes_on_and_never_leaves_half_a_file() {
         names
     };
     assert_eq!(names(), ["data-00000-of-00004.parquet"]);
+    // What a killed run leaves is removed, what another is writing is not.
+    std::fs::write(out.join(".visrep-convert-dead.tmp"), b"half a file").unwrap();
+    let live = std::fs::File::create(out.join(".visrep-convert-live.tmp")).unwrap();
+    live.lock().unwrap();
+    assert!(convert(&bad, &out, &reencoded(false), |_| ()).is_err());
+    assert_eq!(names(), [".visrep-convert-live.tmp", "data-00000-of-00004.parquet"]);
+    drop(live);
     let made = convert(&good, &out, &reencoded(false), |_| ()).unwrap();
     assert_eq!((made.kept, made.rows, names().len()), (1, 100, 4));
     let data = open(&out).unwrap();

@@ -57,7 +57,7 @@ fn files_come_in_torchvisions_order() {
 fn what_is_no_image_folder_is_refused_with_the_reason() {
     let dir = tempfile::tempdir().unwrap();
     let root = dir.path();
-    assert!(message(ImageFolder::open(root)).contains("is empty"));
+    assert!(message(ImageFolder::open(root)).contains("has no folders"));
     put(root, &["a.png"]);
     assert!(message(ImageFolder::open(root)).contains("no class folders"));
     put(root, &["cat/a.png"]);

@@ -1,5 +1,4 @@
 //! Remote sources against a server on loopback that speaks as much HTTP and S3 as reading needs.
-#![cfg(feature = "remote")]
 #![allow(missing_docs, clippy::unwrap_used)]
 
 use std::io::{BufRead, BufReader, Write};

@@ -3,6 +3,7 @@
 
 mod support;
 
+use std::collections::BTreeSet;
 use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -126,9 +127,15 @@ fn a_balanced_epoch_has_the_classes_alike() {
     let sampling = Sampling::Balanced;
     let loader = Loader::new(Arc::new(data), views(), LoaderOptions { sampling, ..options(64) }).unwrap();
     let mut counts = [0; 3];
+    let mut rare_views = BTreeSet::new();
     for batch in loader.epoch(0, 0) {
-        batch.unwrap().labels.iter().for_each(|label| counts[*label as usize] += 1);
+        let batch = batch.unwrap();
+        batch.labels.iter().for_each(|label| counts[*label as usize] += 1);
+        let pixels = batch.views[0].data.chunks_exact(4 * 4 * 3).zip(&batch.labels);
+        rare_views.extend(pixels.filter(|(_, label)| **label == 2).map(|(pixels, _)| pixels.to_vec()));
     }
+    // Drawn again, a sample is not augmented again in the same way.
+    assert!(rare_views.len() > 20, "{} views of {} draws", rare_views.len(), counts[2]);
     // A third of 401 expected, of standard deviation 9.
     assert!(counts.iter().all(|count: &usize| count.abs_diff(134) < 50), "{counts:?}");
 }
@@ -364,4 +371,23 @@ fn many_shards_are_one_dataset() {
     let mixed = open(&dir.path().join("*")).err().unwrap().to_string();
     assert!(mixed.contains("different kinds"), "{mixed}");
     assert!(Parquet::open(dir.path()).unwrap().len() == 15);
+}
+
+#[test]
+fn files_of_one_name_have_keys_of_their_own() {
+    let dir = tempfile::tempdir().unwrap();
+    for folder in ["a", "b"] {
+        std::fs::create_dir(dir.path().join(folder)).unwrap();
+        shards(&dir.path().join(folder), 1, 2);
+        std::fs::write(dir.path().join(folder).join("x.parquet"), hugging_face(2, 2, &["a"])).unwrap();
+    }
+    let keys = |data: &dyn Dataset| (0..data.len()).map(|index| data.key(index)).collect::<Vec<_>>();
+    let expected =
+        ["a/shard-000.tar/0000", "a/shard-000.tar/0001", "b/shard-000.tar/0000", "b/shard-000.tar/0001"];
+    let pattern = dir.path().join("{a,b}/shard-000.tar");
+    assert_eq!(keys(&*open(&pattern).unwrap()), expected);
+    let stream = TarStream::open(pattern.to_str().unwrap(), StreamOptions::default()).unwrap();
+    assert_eq!(stream.epoch(0, 0).map(|sample| sample.unwrap().key).collect::<Vec<_>>(), expected);
+    let parquet = open(&dir.path().join("*/x.parquet")).unwrap();
+    assert_eq!(keys(&*parquet), ["a/x.parquet:0", "a/x.parquet:1", "b/x.parquet:0", "b/x.parquet:1"]);
 }

@@ -56,8 +56,12 @@ impl Supply {
             Self::Indices { order, share, samples, position, end } => {
                 let positions = *position..(*position + size).min(*end);
                 *position = positions.end;
-                let common = |position| share.map_or(position, |share| share.position(position, *samples));
-                positions.map(|position| Item::Index(order.index(common(position)))).collect()
+                let item = |position| {
+                    let common = share.map_or(position, |share| share.position(position, *samples));
+                    let index = order.index(common);
+                    Item::Index { index, identity: order.identity(common, index) }
+                };
+                positions.map(item).collect()
             }
             Self::Stream { samples, position } => {
                 let mut items = Vec::new();

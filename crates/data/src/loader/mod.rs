@@ -11,7 +11,7 @@
 //! allocation per view. Nothing is read ahead of them.
 //!
 //! **Order.** Batches come in the order of the epoch, and every pixel is a function of the seed, the epoch, the
-//! sample's index and the view. The number of workers, `prefetch` and a resume change nothing.
+//! sample's index (its position, where samples are drawn with replacement) and the view. The number of workers, `prefetch` and a resume change nothing.
 //!
 //! **Bad samples.** Batch `b` is made of positions `b * batch_size ..` of the epoch's order, whichever samples turn
 //! out bad. Under [`OnBadSample::Skip`] they are left out and the batch is shorter; nothing moves up. This

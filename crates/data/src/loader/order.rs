@@ -70,6 +70,15 @@ impl Order {
             Self::Shuffled(shuffled) => shuffled.index(position),
         }
     }
+
+    /// What tells the random numbers of the sample `index` at `position` from others': its index, or, where a sample
+    /// may come again and must not look the same, its position.
+    pub(super) fn identity(&self, position: usize, index: usize) -> u64 {
+        match self {
+            Self::Drawn { .. } => position as u64,
+            Self::Sequential | Self::Shuffled(_) => index as u64,
+        }
+    }
 }
 
 impl Shuffled {

@@ -29,8 +29,8 @@ pub(super) struct Finished {
 
 /// What a slot of a batch is filled from.
 pub(super) enum Item {
-    /// A sample of the dataset.
-    Index(usize),
+    /// A sample of the dataset, and what tells its random numbers from others'.
+    Index { index: usize, identity: u64 },
     /// A sample that was read already, its place in the epoch, and its key. A worker takes it out.
     Sample { position: usize, key: String, sample: Mutex<Option<Result<Sample, Error>>> },
 }
@@ -48,15 +48,15 @@ impl Item {
 
     fn index(&self) -> usize {
         match self {
-            Self::Index(index) => *index,
+            Self::Index { index, .. } => *index,
             Self::Sample { position, .. } => *position,
         }
     }
 
-    /// What tells the sample's random numbers from others': its index, or a hash (FNV-1a) of its key.
+    /// What tells the sample's random numbers from others'; of a stream's sample, a hash (FNV-1a) of its key.
     fn identity(&self) -> u64 {
         match self {
-            Self::Index(index) => *index as u64,
+            Self::Index { identity, .. } => *identity,
             Self::Sample { key, .. } => key.bytes().fold(0xcbf2_9ce4_8422_2325, |hash, byte| {
                 (hash ^ u64::from(byte)).wrapping_mul(0x100_0000_01b3)
             }),
@@ -66,7 +66,7 @@ impl Item {
     fn read(&self, shared: &Shared) -> Result<Sample, Error> {
         let gone = Error::Index { index: self.index(), len: 0 };
         match self {
-            Self::Index(index) => shared.dataset.as_ref().ok_or(gone)?.get(*index),
+            Self::Index { index, .. } => shared.dataset.as_ref().ok_or(gone)?.get(*index),
             Self::Sample { sample, .. } => {
                 sample.lock().unwrap_or_else(PoisonError::into_inner).take().unwrap_or(Err(gone))
             }
@@ -77,7 +77,7 @@ impl Item {
     fn key(&self, shared: &Shared) -> String {
         match self {
             Self::Sample { key, .. } => key.clone(),
-            Self::Index(index) => {
+            Self::Index { index, .. } => {
                 let key = || shared.dataset.as_ref().map(|dataset| dataset.key(*index));
                 let key = catch_unwind(AssertUnwindSafe(key)).ok().flatten();
                 key.unwrap_or_else(|| format!("sample {index}"))

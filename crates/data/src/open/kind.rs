@@ -1,7 +1,7 @@
 //! What kind of file holds a dataset: told from its first bytes, and from its name where these do not say.
 
-use crate::raw::{self, NpyOptions};
-use crate::{ArrowIpc, ColumnOptions, Dataset, Error, ListFile, Parquet, RawImages, WebDataset, ipc};
+use crate::raw::{self, RawImages};
+use crate::{Dataset, Error, ListFile};
 use flate2::read::MultiGzDecoder;
 use std::fs::File;
 use std::io::Read;
@@ -55,7 +55,7 @@ impl Kind {
         }
         Ok(match head.as_slice() {
             head if head.starts_with(b"PAR1") => Some(Self::Parquet),
-            head if ipc::is_arrow(head) => Some(Self::Arrow),
+            head if head.starts_with(b"ARROW1") || head.starts_with(&[0xff; 4]) => Some(Self::Arrow),
             head if head.starts_with(b"\x93NUMPY") => Some(Self::Npy),
             head if head.starts_with(b"PK\x03\x04") => Some(Self::Npz),
             [0, 0, 8, 1..=4, ..] if Self::of_name(path) != Some(Self::Cifar) => Some(Self::Idx),
@@ -74,18 +74,46 @@ impl Kind {
             }
         };
         Ok(match self {
-            Self::Parquet => Arc::new(Parquet::open_files(files, &ColumnOptions::default())?),
-            Self::Arrow => Arc::new(ArrowIpc::open_files(files, &ColumnOptions::default())?),
-            Self::Tar => Arc::new(WebDataset::open_files(files)?),
+            #[cfg(feature = "parquet")]
+            Self::Parquet => Arc::new(crate::Parquet::open_files(files, &crate::ColumnOptions::default())?),
+            #[cfg(feature = "arrow")]
+            Self::Arrow => Arc::new(crate::ArrowIpc::open_files(files, &crate::ColumnOptions::default())?),
+            #[cfg(feature = "webdataset")]
+            Self::Tar => Arc::new(crate::WebDataset::open_files(files)?),
             Self::Idx => Arc::new(raw::open_idx(single()?)?),
-            Self::Npy => Arc::new(RawImages::open_npy(single()?, &NpyOptions::default())?),
-            Self::Npz => Arc::new(RawImages::open_npz(single()?, None, &NpyOptions::default())?),
+            #[cfg(feature = "numpy")]
+            Self::Npy => Arc::new(RawImages::open_npy(single()?, &crate::NpyOptions::default())?),
+            #[cfg(feature = "numpy")]
+            Self::Npz => Arc::new(RawImages::open_npz(single()?, None, &crate::NpyOptions::default())?),
             Self::Cifar if raw::CifarSplit::of_file(&files[0]).is_some_and(|split| split.fine) => {
                 Arc::new(RawImages::open_cifar100(files)?)
             }
             Self::Cifar => Arc::new(RawImages::open_cifar10(files)?),
             Self::List => Arc::new(ListFile::open(single()?)?),
+            #[cfg(not(all(
+                feature = "arrow",
+                feature = "numpy",
+                feature = "parquet",
+                feature = "webdataset"
+            )))]
+            other => return Err(other.left_out(files.first().map_or(Path::new(""), PathBuf::as_path))),
         })
+    }
+
+    /// The error for files of a format that this build leaves out.
+    #[cfg(any(
+        feature = "remote",
+        not(all(feature = "arrow", feature = "numpy", feature = "parquet", feature = "webdataset"))
+    ))]
+    pub(crate) fn left_out(self, path: &Path) -> Error {
+        let feature = match self {
+            Self::Parquet => "parquet",
+            Self::Arrow => "arrow",
+            Self::Tar => "webdataset",
+            _ => "numpy",
+        };
+        let problem = format!("cannot be read by this build: enable the feature `{feature}` of visrep-data");
+        Error::Layout { path: path.into(), problem }
     }
 }
 

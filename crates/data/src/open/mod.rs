@@ -67,7 +67,7 @@ pub fn open(path: &Path) -> Result<Arc<dyn Dataset>, Error> {
     if expand::is_pattern(text) {
         return open_files(path, &expand::files(text)?);
     }
-    Err(Error::Io { path: path.into(), source: std::io::ErrorKind::NotFound.into() })
+    Err(Error::not_found(path))
 }
 
 fn open_file(path: &Path) -> Result<Arc<dyn Dataset>, Error> {

@@ -1,8 +1,8 @@
 //! The splits that a place has: as folders, in the names of files, or as a format's own.
 
 use super::kind::{EXPECTED, Kind, SHARDED};
-use crate::raw::{self, CifarSplit, NpyOptions};
-use crate::{Dataset, Error, ImageFolder, ListFile, RawImages, natural};
+use crate::raw::{self, CifarSplit};
+use crate::{Dataset, Error, ImageFolder, ListFile, natural};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -22,6 +22,7 @@ enum Place {
     Folder(PathBuf),
     Files(Kind, Vec<PathBuf>),
     Cifar(CifarSplit),
+    #[cfg(feature = "numpy")]
     Npz(PathBuf),
 }
 
@@ -31,8 +32,10 @@ impl Split {
             Place::Folder(folder) => open_folder(folder),
             Place::Files(kind, files) => kind.open(files),
             Place::Cifar(split) => Ok(Arc::new(split.open()?)),
+            #[cfg(feature = "numpy")]
             Place::Npz(file) => {
-                Ok(Arc::new(RawImages::open_npz(file, Some(&self.name), &NpyOptions::default())?))
+                let options = crate::NpyOptions::default();
+                Ok(Arc::new(crate::RawImages::open_npz(file, Some(&self.name), &options)?))
             }
         }
     }
@@ -71,6 +74,7 @@ impl FoundSplits {
 pub(super) fn find_splits(path: &Path) -> Result<FoundSplits, Error> {
     if path.is_file() {
         return Ok(match Kind::of_file(path)? {
+            #[cfg(feature = "numpy")]
             Some(Kind::Npz) => {
                 let split = |name: &&str| Split { name: (*name).into(), place: Place::Npz(path.into()) };
                 FoundSplits::of(raw::npz_splits(path)?.iter().map(split))
@@ -143,7 +147,7 @@ pub(super) fn open_folder(path: &Path) -> Result<Arc<dyn Dataset>, Error> {
         let files = files_in(path)?;
         let of_kind =
             |kind| files.iter().filter(|file| Kind::of_name(file) == Some(kind)).cloned().collect::<Vec<_>>();
-        let arrays = [raw::npy_arrays(&files), of_kind(Kind::Npz), of_kind(Kind::Idx)].concat();
+        let arrays = [arrays_in(&files), of_kind(Kind::Npz), of_kind(Kind::Idx)].concat();
         match arrays.as_slice() {
             [] => {}
             [only] => return super::open(only),
@@ -161,6 +165,15 @@ pub(super) fn open_folder(path: &Path) -> Result<Arc<dyn Dataset>, Error> {
         }
         Err(error) => Err(error),
     }
+}
+
+/// The `.npy` files among `files` whose names do not say that they hold labels.
+fn arrays_in(files: &[PathBuf]) -> Vec<PathBuf> {
+    let is_labels = |file: &Path| {
+        file.file_stem().is_some_and(|stem| stem.to_string_lossy().to_ascii_lowercase().contains("label"))
+    };
+    let is_array = |file: &&PathBuf| Kind::of_name(file) == Some(Kind::Npy) && !is_labels(file);
+    files.iter().filter(is_array).cloned().collect()
 }
 
 /// The shards in `path`, else in its folder `data`. Parquet files count anywhere, others where no folders beside them

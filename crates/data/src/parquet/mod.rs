@@ -41,7 +41,8 @@ const FOOTER_BYTES: usize = 32 << 20;
 /// label of -1 or null is no label. Class names come from the metadata; without them classes are
 /// numbered `0..=max`.
 ///
-/// A sample's key is `file.parquet:row`, the row counted from 0 within the file.
+/// A sample's key is `file.parquet:row`, the row counted from 0 within the file, with folders before it where files of
+/// several folders have one name.
 pub struct Parquet {
     shards: Vec<Shard>,
     blocks: Vec<Block>,
@@ -83,7 +84,7 @@ impl Parquet {
     }
 
     pub(crate) fn build(sources: Vec<Source>, options: &ColumnOptions) -> Result<Self, Error> {
-        Self::of_named(sources.into_iter().map(|source| (source.name(), source)).collect(), options)
+        Self::of_named(Source::named(sources), options)
     }
 
     fn of_named(sources: Vec<(String, Source)>, options: &ColumnOptions) -> Result<Self, Error> {

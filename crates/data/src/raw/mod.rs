@@ -7,14 +7,17 @@
 mod cifar;
 mod idx;
 mod inflate;
+#[cfg(feature = "numpy")]
 mod npy;
+#[cfg(feature = "numpy")]
 mod npz;
 
 pub(crate) use cifar::{CifarSplit, splits as cifar_splits};
 pub(crate) use idx::{is_images as is_idx_images, open as open_idx, splits as idx_splits};
 pub(crate) use inflate::gunzip;
+#[cfg(feature = "numpy")]
 pub use npy::NpyOptions;
-pub(crate) use npy::arrays as npy_arrays;
+#[cfg(feature = "numpy")]
 pub(crate) use npz::splits as npz_splits;
 
 use crate::labels::{Labels, numbered_classes};
@@ -54,6 +57,7 @@ struct Shape {
 enum Layout {
     Grey,
     /// Height, width, channel.
+    #[cfg_attr(not(feature = "numpy"), expect(dead_code, reason = "arrays alone are laid out so"))]
     Interleaved,
     /// Channel, height, width.
     Planar,

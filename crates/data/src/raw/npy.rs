@@ -207,11 +207,6 @@ impl RawImages {
     }
 }
 
-/// Whether a file's name says that it holds labels.
-fn is_labels(path: &Path) -> bool {
-    path.file_stem().is_some_and(|stem| stem.to_string_lossy().to_ascii_lowercase().contains("label"))
-}
-
 fn labels_of(images: &Path) -> Option<PathBuf> {
     let name = images.file_name()?.to_str()?;
     let names = [name.replace("data", "labels"), name.replace("images", "labels"), "labels.npy".into()];
@@ -220,13 +215,6 @@ fn labels_of(images: &Path) -> Option<PathBuf> {
         .filter(|other| other != name)
         .map(|name| images.with_file_name(name))
         .find(|p| p.is_file())
-}
-
-/// The arrays among `files` that are not labels.
-pub(crate) fn arrays(files: &[PathBuf]) -> Vec<PathBuf> {
-    let is_npy =
-        |file: &Path| file.extension().is_some_and(|extension| extension.eq_ignore_ascii_case("npy"));
-    files.iter().filter(|file| is_npy(file) && !is_labels(file)).cloned().collect()
 }
 
 #[cfg(test)]

@@ -36,7 +36,7 @@ const REMOTE_GROUPS: usize = 2;
 /// Plain archives are read in place. Packed ones (`.tar.gz`, `.tgz`) are unpacked when they are opened, to memory or
 /// a temporary file: stream them instead, with [`TarStream`], where that is too much.
 ///
-/// A sample's key is `shard.tar/key`.
+/// A sample's key is `shard.tar/key`, with folders before it where shards of several folders have one name.
 pub struct WebDataset {
     shards: Vec<Shard>,
     /// Block number of each sample's first header, in its shard.
@@ -85,7 +85,7 @@ impl WebDataset {
             remote,
         };
         let mut table = ClassTable::default();
-        for indexed in parallel::map(sources, index) {
+        for indexed in parallel::map(Source::named(sources), index) {
             let Indexed { mut shard, places, labels } = indexed?;
             shard.samples = this.places.len()..this.places.len() + places.len();
             this.places.extend(places);
@@ -136,8 +136,7 @@ impl WebDataset {
 }
 
 /// Goes through an archive's headers.
-fn index(source: Source) -> Result<Indexed, Error> {
-    let name = source.name();
+fn index((name, source): (String, Source)) -> Result<Indexed, Error> {
     let path = PathBuf::from(source.describe(&name));
     let io = |source| Error::Io { path: path.clone(), source };
     let layout = |problem| Error::Layout { path: path.clone(), problem };

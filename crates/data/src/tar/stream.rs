@@ -45,7 +45,7 @@ impl Default for StreamOptions {
 /// options and its number, and can be resumed at any sample: what comes before is passed over without
 /// being decoded. A shard that is cut short or damaged gives one error in its place and ends there.
 pub struct TarStream {
-    shards: Arc<[Source]>,
+    shards: Arc<[(String, Source)]>,
     options: StreamOptions,
 }
 
@@ -79,7 +79,7 @@ impl TarStream {
         if options.window == 0 {
             return fail("window", "must be at least 1".into());
         }
-        Ok(Self { shards: shards.into(), options })
+        Ok(Self { shards: Source::named(shards).into(), options })
     }
 }
 
@@ -144,7 +144,7 @@ impl Iterator for Windows {
 
 /// Goes through shards.
 struct Reading {
-    shards: Arc<[Source]>,
+    shards: Arc<[(String, Source)]>,
     classes: Arc<[String]>,
     order: std::vec::IntoIter<usize>,
     current: Option<Current>,
@@ -162,13 +162,14 @@ impl Reading {
             let current = match &mut self.current {
                 Some(current) => current,
                 none => {
-                    let source = &self.shards[self.order.next()?];
-                    let name = source.name();
+                    let (name, source) = &self.shards[self.order.next()?];
                     match Forward::open(source) {
-                        Ok(input) => none.insert(Current { name, samples: Samples::new(input, 0, true) }),
+                        Ok(input) => {
+                            none.insert(Current { name: name.clone(), samples: Samples::new(input, 0, true) })
+                        }
                         Err(error) => {
                             return Some(Err(Error::Io {
-                                path: source.describe(&name).into(),
+                                path: source.describe(name).into(),
                                 source: error,
                             }));
                         }

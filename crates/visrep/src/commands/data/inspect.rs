@@ -153,6 +153,9 @@ impl Findings {
 
 /// What the rows of a contact sheet are, for people.
 fn describe_sheet(path: &std::path::Path, rows: &[Option<u32>], classes: &[String]) -> String {
+    if rows.iter().all(Option::is_none) {
+        return format!("sheet: {}\n", path.display());
+    }
     let name = |label: &Option<u32>| match label {
         Some(label) => classes.get(*label as usize).cloned().unwrap_or_else(|| label.to_string()),
         None => "no label".to_owned(),
