@@ -4,11 +4,9 @@
 //! Weights and inputs are filled by a formula that the scripts compute identically (`common.py` states it).
 
 mod adapt;
-mod adapted;
 mod kinds;
 
 pub(crate) use adapt::check_adapt;
-pub(crate) use adapted::check_adapted;
 pub(crate) use kinds::check_kinds;
 
 use crate::arch::{self, Architecture};
@@ -17,7 +15,7 @@ use crate::head::Head;
 use crate::{Backbone, Features, Model, ModelOptions, Taps};
 use serde::Deserialize;
 use std::collections::BTreeMap;
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use tch::{Device, Kind, Tensor, nn};
 
 /// What a script recorded of one network.
@@ -81,8 +79,14 @@ struct Gradients {
     buffers: BTreeMap<String, [f64; 2]>,
 }
 
-/// One network at a time: the largest take gigabytes, and two cores gain nothing from two at once.
-static ALONE: Mutex<()> = Mutex::new(());
+/// Waits until no other check runs: the largest networks take gigabytes. From then on LibTorch computes on one thread, as
+/// the scripts do: beside other tests, several would spend nine tenths of their time waiting for each other.
+fn alone() -> MutexGuard<'static, ()> {
+    static ALONE: Mutex<()> = Mutex::new(());
+    let guard = ALONE.lock().unwrap_or_else(PoisonError::into_inner);
+    tch::set_num_threads(1);
+    guard
+}
 
 fn read<T: for<'a> Deserialize<'a>>(file: &str) -> Vec<T> {
     let path = format!("{}/../../fixtures/golden/models/{file}.jsonl", env!("CARGO_MANIFEST_DIR"));
@@ -92,7 +96,7 @@ fn read<T: for<'a> Deserialize<'a>>(file: &str) -> Vec<T> {
 
 /// Checks every architecture of a family's table against `fixtures/golden/models/<file>.jsonl`.
 pub(crate) fn check_family(file: &str, table: &[Architecture]) {
-    let _alone = ALONE.lock().unwrap_or_else(PoisonError::into_inner);
+    let _alone = alone();
     let goldens: Vec<Golden> = read(file);
     let mut worst = 0.0_f64;
     for architecture in table {
@@ -114,7 +118,7 @@ pub(crate) fn check_family(file: &str, table: &[Architecture]) {
 
 /// Checks `name` made for images of `size` against the row `name@HxW`.
 pub(crate) fn check_size(file: &str, name: &str, size: (i64, i64)) {
-    let _alone = ALONE.lock().unwrap_or_else(PoisonError::into_inner);
+    let _alone = alone();
     let row = format!("{name}@{}x{}", size.0, size.1);
     let goldens: Vec<Golden> = read(file);
     let golden = goldens.iter().find(|golden| golden.name == row).expect("a row of that name");
@@ -129,7 +133,7 @@ pub(crate) fn check_size(file: &str, name: &str, size: (i64, i64)) {
 
 /// Checks a network that is in no table, such as one of reduced depth, against the row called `row`.
 pub(crate) fn check_config(file: &str, row: &str, config: &dyn arch::Config, num_classes: i64) {
-    let _alone = ALONE.lock().unwrap_or_else(PoisonError::into_inner);
+    let _alone = alone();
     let goldens: Vec<Golden> = read(file);
     let golden = goldens.iter().find(|golden| golden.name == row).expect("a row of that name");
     check_built(golden, config, num_classes);

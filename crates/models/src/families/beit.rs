@@ -63,16 +63,8 @@ impl arch::Config for Config {
         (Preprocessing { mean, std, ..sized }, 1000)
     }
 
-    fn adapt(
-        &self,
-        tensors: &mut BTreeMap<String, Tensor>,
-        target: &BTreeMap<String, Tensor>,
-    ) -> Result<Vec<String>, Error> {
-        self.adapt_for(&ModelOptions::default(), tensors, target)
-    }
-
     /// Tables of relative positions are resampled to the image size of `options`.
-    fn adapt_for(
+    fn adapt(
         &self,
         options: &ModelOptions,
         tensors: &mut BTreeMap<String, Tensor>,
@@ -270,7 +262,7 @@ mod tests {
 
     #[test]
     fn tables_are_resampled_as_timm_does() {
-        golden::check_adapt("published_names", "beit");
+        golden::check_adapt("beit");
     }
 
     #[test]

@@ -38,7 +38,7 @@ impl arch::Config for Config {
     }
 
     fn head(&self) -> HeadSpec {
-        HeadSpec { bias_init: Some(Init::Constant(0.0)), ..HeadSpec::linear("fc") }
+        HeadSpec::linear("fc").started(Init::Default)
     }
 
     fn untagged(&self) -> (Preprocessing, i64) {

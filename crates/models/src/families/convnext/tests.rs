@@ -20,7 +20,7 @@ fn the_largest_match_timm_at_reduced_depth() {
 
 #[test]
 fn publishers_names_are_understood() {
-    golden::check_adapt("published_names", "convnext");
+    golden::check_adapt("convnext");
 }
 
 #[test]

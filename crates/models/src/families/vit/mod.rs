@@ -51,7 +51,7 @@ impl arch::Config for Config {
         (self.default_preprocessing(), 1000)
     }
 
-    fn adapt_for(
+    fn adapt(
         &self,
         options: &ModelOptions,
         tensors: &mut BTreeMap<String, Tensor>,
