@@ -15,11 +15,9 @@ impl DropPath {
         let keep = 1.0 - self.0;
         let mut shape = vec![1; branch.dim()];
         shape[0] = branch.size()[0];
+        // Options allow no rate of 1.
         let mut mask = Tensor::f_empty(&shape, (branch.kind(), branch.device()))?.f_bernoulli_float_(keep)?;
-        if keep > 0.0 {
-            mask = mask.f_div_scalar_(keep)?;
-        }
-        branch.f_mul(&mask)
+        branch.f_mul(&mask.f_div_scalar_(keep)?)
     }
 }
 

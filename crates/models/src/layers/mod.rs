@@ -28,7 +28,7 @@ mod token_norm;
 
 pub(crate) use activation::Activation;
 pub(crate) use anti_aliasing::{AntiAliasing, Downsampling};
-pub(crate) use attention::{attend, heads};
+pub(crate) use attention::{attend, heads, split};
 pub(crate) use attention_pool::AttentionPool;
 pub(crate) use block::{Block, run};
 pub(crate) use blur_pool::BlurPool;
