@@ -1,5 +1,8 @@
 //! DenseNet with bottlenecks and compression: "Densely connected convolutional networks" (Huang et al., 2016). Names,
 //! parameters and initial values are timm's, which are torchvision's. The last normalisation ends with a ReLU.
+//!
+//! Taps: `features.norm0`, `features.denseblock1` to `features.denseblock4` and `features.norm5`. Images have at least 29
+//! pixels a side.
 
 use crate::arch::{self, Architecture};
 use crate::backbone::Collected;

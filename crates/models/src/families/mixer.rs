@@ -2,6 +2,8 @@
 //! parameter names these are. The weights in `.npz` files of the authors are renamed on loading.
 //!
 //! timm runs the authors' weights with the exact GELU where they used its tanh approximation; so does this.
+//!
+//! Taps: each block's tokens, `blocks.<i>`. Images have the size that the network was made for, which the patch divides.
 
 use crate::arch::{self, Architecture, Sizes};
 use crate::backbone::Collected;

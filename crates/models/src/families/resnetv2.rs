@@ -4,6 +4,8 @@
 //! The `_bit` ones are "Big Transfer (BiT): general visual representation learning" (Kolesnikov et al., 2019): standardised
 //! weights, group normalisation, a max-pool over an image padded with zeros, widths times 1 to 4. [`adapt`](arch::Config::adapt)
 //! reads the names of the published `.npz` files.
+//!
+//! Taps: the stem's last convolution (`stem.conv` or `stem.conv3`) and `stages.0` to `stages.3`. Images may have any size.
 
 use crate::arch::{self, Architecture};
 use crate::backbone::Collected;

@@ -9,6 +9,8 @@
 //!
 //! timm has none. The parameters are `stem.conv`, `stages.<stage>.<unit>.{norm1, conv1, norm2, conv2, norm3, conv3}`, `norm`
 //! and `head.fc` (a 1×1 convolution).
+//!
+//! Taps: `stem.conv` and `stages.0` to `stages.3`. Images may have any size.
 
 use crate::arch::{self, Architecture};
 use crate::backbone::Collected;

@@ -3,6 +3,8 @@
 //! `Features::pooled` is that map's mean. torchvision trains with a dropout of 0.5: `ModelOptions::drop_rate`.
 //!
 //! LPIPS reads seven taps of `squeezenet1_1`: `features.1`, `features.4`, `features.7` and `features.9` to `features.12`.
+//!
+//! Images have at least 21 pixels a side, 17 for `squeezenet1_1`.
 
 use super::sequential::{self, Plan, Sequential, squeezenet_conv};
 use crate::arch::{self, Architecture};

@@ -5,6 +5,8 @@
 //!
 //! LPIPS and perceptual losses read relu1_2, relu2_2, relu3_3, relu4_3 and relu5_3 of `vgg16`: `features.3`, `features.8`,
 //! `features.15`, `features.22` and `features.29`. torchvision trains with a dropout of 0.5: `ModelOptions::drop_rate`.
+//!
+//! Images have at least 32 pixels a side.
 
 use super::sequential::{self, Plan, Sequential};
 use crate::arch::{self, Architecture};

@@ -4,6 +4,8 @@
 //!
 //! timm has none of them. The parameters are `conv1`, `layer<1-3>.<block>.{bn1, conv1, bn2, conv2, downsample}`,
 //! `bn1` and `fc`.
+//!
+//! Taps: `conv1` and `layer1` to `layer3`. Images may have any size.
 
 use crate::arch::{self, Architecture};
 use crate::backbone::Collected;

@@ -9,6 +9,9 @@
 //! - `inception_v3_fid` is TensorFlow's network of 2015-12-05 as pytorch-fid converted it for the Fréchet inception distance ("GANs
 //!   trained by a two time-scale update rule", Heusel et al., 2017): 1008 classes, means that leave out what lies beyond the edge,
 //!   and a maximum in the last module. FID reads `Features::pooled`; its resize to 299×299 without antialiasing is not this crate's.
+//!
+//! Taps: every layer of the trunk, by torchvision's name for GoogLeNet (`inception4a`) and timm's for Inception v3 (`Pool1`,
+//! `Mixed_5b`). Images have at least 15 pixels a side for GoogLeNet, 75 for Inception v3.
 
 mod googlenet;
 mod mixed;

@@ -1,5 +1,7 @@
 //! Vision transformers: "An image is worth 16×16 words" (Dosovitskiy et al., 2020) and what grew from it, as timm's
 //! `VisionTransformer`, whose parameter names these are: `config` names the departures, `table` the architectures.
+//!
+//! Taps: each block's tokens, `blocks.<i>`. Images may have any size that the patch divides; positions are resampled to it.
 
 mod adapt;
 mod attention;
