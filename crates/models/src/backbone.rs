@@ -29,6 +29,14 @@ pub struct Features {
     pub taps: Vec<(String, Tensor)>,
 }
 
+impl Features {
+    /// Those of a network that ends with `map`, pooled by its mean over the positions.
+    pub(crate) fn of_map(map: Tensor, collected: Collected<'_>) -> Result<Self, Error> {
+        let pooled = map.f_adaptive_avg_pool2d([1, 1])?.f_flatten(1, -1)?;
+        Ok(Self { pooled, map: Some(map), tokens: None, taps: collected.into_taps() })
+    }
+}
+
 /// Images in, features out. Its parameters live in the `VarStore` it was made in, under timm's names.
 pub trait Backbone: Send {
     /// Runs the network on normalised images `x` (N, C, H, W) of any floating-point kind. `train` selects batch statistics and

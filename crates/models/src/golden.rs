@@ -259,7 +259,8 @@ fn check_gradients(model: &Model, forward: &Forward, train: bool, golden: &Gradi
     let x = input(&forward.input).set_requires_grad(true);
     let logits = model.forward(&x, train).expect("logits");
     let probe = tensor(&logits.size(), uniform("probe", logits.numel()).map(|u| 2.0 * u - 1.0));
-    let scalar = (logits * probe).sum(Kind::Float);
+    let probed = logits * probe;
+    let scalar = probed.sum(probed.kind());
     scalar.backward();
 
     let mut worst = (scalar.double_value(&[]) - golden.scalar).abs() / golden.scalar.abs();

@@ -219,8 +219,7 @@ impl Backbone for DenseNet {
         }
         let map = self.norm.forward(&x, train)?;
         collected.keep(LAST_TAP, &map);
-        let pooled = map.f_adaptive_avg_pool2d([1, 1])?.f_flatten(1, -1)?;
-        Ok(Features { pooled, map: Some(map), tokens: None, taps: collected.into_taps() })
+        Features::of_map(map, collected)
     }
 
     fn embed_dim(&self) -> i64 {

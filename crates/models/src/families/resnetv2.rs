@@ -304,8 +304,7 @@ impl Backbone for ResNetV2 {
             collected.keep(name, &x);
         }
         let x = self.norm.forward(&x, train)?.f_relu_()?;
-        let pooled = x.f_adaptive_avg_pool2d([1, 1])?.f_flatten(1, -1)?;
-        Ok(Features { pooled, map: Some(x), tokens: None, taps: collected.into_taps() })
+        Features::of_map(x, collected)
     }
 
     fn embed_dim(&self) -> i64 {

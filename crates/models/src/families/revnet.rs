@@ -214,8 +214,7 @@ impl Backbone for RevNet {
             collected.keep(&self.taps[i + 1], &x);
         }
         let x = self.norm.forward(&x, train)?.f_relu_()?;
-        let pooled = x.f_adaptive_avg_pool2d([1, 1])?.f_flatten(1, -1)?;
-        Ok(Features { pooled, map: Some(x), tokens: None, taps: collected.into_taps() })
+        Features::of_map(x, collected)
     }
 
     fn embed_dim(&self) -> i64 {

@@ -75,8 +75,7 @@ impl Backbone for SqueezeNet {
         let mut collected = Collected::new(taps, self.taps())?;
         let x = images(x, "this SqueezeNet", self.in_channels, self.smallest, self.features.kind())?;
         let map = self.features.forward(&x, train, &mut collected)?;
-        let pooled = map.f_adaptive_avg_pool2d([1, 1])?.f_flatten(1, -1)?;
-        Ok(Features { pooled, map: Some(map), tokens: None, taps: collected.into_taps() })
+        Features::of_map(map, collected)
     }
 
     fn embed_dim(&self) -> i64 {

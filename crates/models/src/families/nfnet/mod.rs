@@ -223,8 +223,7 @@ impl Backbone for NormFreeNet {
             collected.keep(&self.taps[4], &x);
         }
         let x = self.activation.apply(&x, 1.0)?;
-        let pooled = x.f_adaptive_avg_pool2d([1, 1])?.f_flatten(1, -1)?;
-        Ok(Features { pooled, map: Some(x), tokens: None, taps: collected.into_taps() })
+        Features::of_map(x, collected)
     }
 
     fn embed_dim(&self) -> i64 {
