@@ -3,6 +3,7 @@
 use crate::builder::{Builder, Start};
 use crate::head::Head;
 use crate::model::generator;
+use crate::tuning::replace_data;
 use crate::{Error, Model};
 use tch::{Kind, Tensor};
 
@@ -80,10 +81,9 @@ impl Model {
         }
         let spec = self.architecture().config.head();
         let index = Tensor::from_slice(classes).f_to_device(self.device())?;
-        let _no_grad = tch::no_grad_guard();
-        for (name, mut tensor) in self.variables() {
+        for (name, tensor) in self.variables() {
             if spec.owns(&name) {
-                tensor.set_data(&tensor.f_index_select(0, &index)?);
+                replace_data(tensor, |values| Ok(values.f_index_select(0, &index)?))?;
             }
         }
         self.num_classes = classes.len() as i64;

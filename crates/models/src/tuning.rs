@@ -102,14 +102,9 @@ impl Model {
         })
     }
 
-    /// Replaces the values of every variable of the model.
+    /// Replaces the values of every variable of the model, and gradients with them.
     pub(crate) fn replace_data(&self, new: impl Fn(&Tensor) -> Result<Tensor, Error>) -> Result<(), Error> {
-        let _no_grad = tch::no_grad_guard();
-        for mut tensor in self.variables().into_values() {
-            let data = new(&tensor)?;
-            tensor.set_data(&data);
-        }
-        Ok(())
+        self.variables().into_values().try_for_each(|tensor| replace_data(tensor, &new))
     }
 
     /// Where a parameter stands in depth; what lies behind the last block comes last.
@@ -133,4 +128,19 @@ impl Model {
         }
         layers
     }
+}
+
+/// Replaces the values of one variable. A gradient that it has is changed alike: those to come are added to it.
+pub(crate) fn replace_data(
+    mut tensor: Tensor,
+    new: impl Fn(&Tensor) -> Result<Tensor, Error>,
+) -> Result<(), Error> {
+    let _no_grad = tch::no_grad_guard();
+    let mut gradient = tensor.f_grad()?;
+    let values = new(&tensor)?;
+    if gradient.defined() {
+        let values = new(&gradient)?;
+        gradient.f_set_data(&values)?;
+    }
+    Ok(tensor.f_set_data(&values)?)
 }

@@ -203,3 +203,28 @@ fn gradient_checkpointing_changes_no_number() {
     assert_eq!(plain, checkpointed);
     assert_eq!(running, expected, "the second run must not count the batch again");
 }
+
+/// What was learned so far is changed with the parameters, so that training goes on.
+#[test]
+fn training_goes_on_after_surgery_and_conversion() {
+    let mut model = model(ModelOptions::default());
+    let x = images(3);
+    let backward = |model: &Model| {
+        model.forward(&x, true).unwrap().to_kind(Kind::Float).square().sum(Kind::Float).f_backward().unwrap();
+    };
+    backward(&model);
+    let gradient = |model: &Model, name: &str| model.var_store().variables()[name].grad().copy();
+    let before = gradient(&model, "fc.weight");
+    model.select_classes(&[9, 0, 4]).unwrap();
+    assert_eq!(gradient(&model, "fc.weight"), before.index_select(0, &Tensor::from_slice(&[9_i64, 0, 4])));
+    backward(&model);
+    model.set_memory_format(MemoryFormat::ChannelsLast).unwrap();
+    backward(&model);
+    model.set_kind(Kind::BFloat16).unwrap();
+    assert_eq!(gradient(&model, "layer1.0.conv1.weight").kind(), Kind::BFloat16);
+    backward(&model);
+    for (name, tensor) in model.var_store().variables() {
+        let (gradient, frozen) = (tensor.grad(), !tensor.requires_grad());
+        assert!(frozen || (gradient.kind() == tensor.kind() && gradient.size() == tensor.size()), "{name}");
+    }
+}

@@ -195,3 +195,90 @@ fn every_format_is_refused_wherever_it_ends() {
         }
     }
 }
+
+/// Small files whose every piece is met again and again.
+#[test]
+fn what_is_shared_costs_once() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("w.pth");
+    let attack = |pickle: &[u8]| {
+        deflated(&path, &[("a/data.pkl", pickle)]);
+        let start = std::time::Instant::now();
+        let reason = refused(&path);
+        assert!(start.elapsed().as_secs() < 30, "{reason}");
+        reason
+    };
+    // One dictionary of a million entries in each of 65 536.
+    let mut pickle = b"\x80\x02}q\x00(".to_vec();
+    pickle.extend(b"K\x01N".repeat(1_000_000));
+    pickle.extend(b"u0}(");
+    for key in 0..=u16::MAX {
+        pickle.push(b'M');
+        pickle.extend(key.to_le_bytes());
+        pickle.extend(b"h\x00");
+    }
+    pickle.extend(b"u.");
+    assert!(attack(&pickle).contains("no tensors"));
+    // One shape of a million sizes for each of 65 536 tensors.
+    let mut pickle = b"\x80\x02(".to_vec();
+    pickle.extend(b"K\x01".repeat(1_000_000));
+    pickle.extend(b"tq\x010ctorch._utils\n_rebuild_tensor_v2\n(");
+    pickle.extend(b"(U\x07storagectorch\nFloatStorage\nU\x010U\x03cpuK\x10tQK\x00h\x01h\x01\x89NtRq\x020}(");
+    for key in 0..=u16::MAX {
+        pickle.push(b'M');
+        pickle.extend(key.to_le_bytes());
+        pickle.extend(b"h\x02");
+    }
+    pickle.extend(b"u.");
+    assert!(attack(&pickle).contains("not those that PyTorch writes"));
+    // Marks and places in the memo, of which a byte asks for one.
+    for byte in [b"(", b"\x94"] {
+        let mut pickle = b"\x80\x04N".to_vec();
+        pickle.extend(byte.repeat(60 << 20));
+        assert!(attack(&pickle).contains("more than"));
+    }
+}
+
+/// Entries of an archive that lie over each other, each of which would be copied.
+#[test]
+fn entries_share_no_bytes() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("w.npz");
+    let mut array = b"\x93NUMPY\x01\x00\x76\x00".to_vec();
+    let header = "{'descr': '|b1', 'fortran_order': False, 'shape': (4096,), }";
+    array.extend(format!("{header:<117}\n").bytes());
+    array.extend([1; 4096]);
+    let mut archive = ZipArchiveWriter::new(Vec::new());
+    for i in 0..64 {
+        let (mut entry, config) = archive
+            .new_file(format!("{i:02}.npy"))
+            .compression_method(CompressionMethod::STORE)
+            .start()
+            .unwrap();
+        let mut writer = config.wrap(&mut entry);
+        writer.write_all(&array).unwrap();
+        let (_, descriptor) = writer.finish().unwrap();
+        entry.finish(descriptor).unwrap();
+    }
+    let bytes = archive.finish().unwrap();
+    std::fs::write(&path, &bytes).unwrap();
+    assert_eq!(StateDict::read(&path).unwrap().names().count(), 64);
+    // The directory as it is, and of the entries only the first, to which each record leads.
+    let at = |magic: &[u8]| -> Vec<usize> {
+        (0..bytes.len() - 4).filter(|&i| &bytes[i..i + 4] == magic).collect()
+    };
+    let positions = at(b"PK\x01\x02");
+    let directory = positions[0];
+    let mut small = bytes[..at(b"PK\x03\x04")[1]].to_vec();
+    let kept = small.len();
+    let mut records = bytes[directory..].to_vec();
+    for position in &positions {
+        records[position - directory + 42..][..4].fill(0);
+    }
+    let end = records.windows(4).rposition(|window| window == b"PK\x05\x06").unwrap();
+    records[end + 16..][..4].copy_from_slice(&u32::try_from(kept).unwrap().to_le_bytes());
+    small.extend(records);
+    std::fs::write(&path, small).unwrap();
+    let message = refused(&path);
+    assert!(message.contains("lie over each other"), "{message}");
+}

@@ -301,3 +301,55 @@ fn others_may_share_the_store() {
     model.save_weights(&path).unwrap();
     assert_eq!(model.load_weights(&path).unwrap().loaded, named(&model).len() - 1);
 }
+
+/// A model whose parameters lie in the mapped file trains, is saved over that very file, and is not changed by it.
+#[test]
+fn the_file_that_a_model_lies_in_stays_as_it_is_until_it_is_replaced() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("w.safetensors");
+    model(None, 1).save_weights(&path).unwrap();
+    let bytes = std::fs::read(&path).unwrap();
+    let (mut a, _) = Model::from_weights(NAME, &path, &ModelOptions::default()).unwrap();
+    let x = Tensor::linspace(-1.0, 1.0, 4 * 3 * 64, (Kind::Float, Device::Cpu)).sin().reshape([4, 3, 8, 8]);
+    let step = |model: &Model| {
+        model.forward(&x, true).unwrap().square().sum(Kind::Float).backward();
+        tch::no_grad(|| {
+            for mut parameter in model.var_store().trainable_variables() {
+                let gradient = parameter.grad();
+                let _ = parameter.f_sub_(&(gradient * 0.01)).unwrap();
+                parameter.zero_grad();
+            }
+        });
+    };
+    step(&a);
+    a.select_classes(&[4, 2, 7]).unwrap();
+    step(&a);
+    assert_eq!(std::fs::read(&path).unwrap(), bytes, "training changes copies");
+    assert!(!same(&a, &model(None, 1)));
+
+    let (b, _) = Model::from_weights(NAME, &path, &ModelOptions::default()).unwrap();
+    a.save_weights(&path).unwrap();
+    assert!(same(&b, &model(None, 1)), "the mapping stays with the old file");
+    let (c, _) = Model::from_weights(NAME, &path, &ModelOptions::default()).unwrap();
+    assert!(same(&a, &c) && c.num_classes() == 3);
+    // Over and over, from the file that is mapped itself.
+    c.save_weights(&path).unwrap();
+    assert_eq!(a.load_weights(&path).unwrap().loaded, named(&a).len());
+    assert!(same(&a, &c));
+}
+
+/// A converted model keeps its kind, whatever the file's.
+#[test]
+fn a_converted_model_stays_so() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("w.safetensors");
+    let a = model(None, 1);
+    a.save_weights(&path).unwrap();
+    let mut b = model(None, 2);
+    b.set_kind(Kind::BFloat16).unwrap();
+    b.load_weights(&path).unwrap();
+    for (name, tensor) in named(&b) {
+        assert_eq!(tensor, a.var_store().variables()[&name].to_kind(Kind::BFloat16), "{name}");
+        assert_eq!(tensor.kind(), Kind::BFloat16);
+    }
+}

@@ -92,6 +92,8 @@ struct VisrepSurroundings {
   // Whether autocast keeps its casts of weights. A second run does not: no guard's end would drop them, and weights
   // change before the next.
   bool keep_casts = false;
+  // How often the inputs had been changed in place.
+  std::vector<uint32_t> versions;
 
   void restore() const {
     for (const auto& state : random) {
@@ -104,7 +106,8 @@ struct VisrepSurroundings {
   }
 
   VisrepSurroundings now() const {
-    VisrepSurroundings current{{}, {}, at::autocast::is_autocast_cache_enabled()};
+    VisrepSurroundings current;
+    current.keep_casts = at::autocast::is_autocast_cache_enabled();
     for (const auto& state : random) {
       current.random.push_back(state.now());
     }
@@ -121,7 +124,12 @@ namespace {
 class Replayed {
  public:
   explicit Replayed(const VisrepSurroundings& then) : before_(then.now()) {
-    then.restore();
+    try {
+      then.restore();
+    } catch (...) {
+      before_.restore();
+      throw;
+    }
   }
 
   ~Replayed() {
@@ -138,6 +146,11 @@ class Replayed {
  private:
   VisrepSurroundings before_;
 };
+
+// Inference tensors are not counted; that they cannot be saved is for `SavedVariable` to say.
+uint32_t version(const Tensor& tensor) {
+  return tensor.is_inference() ? 0 : tensor._version();
+}
 
 class Checkpoint : public torch::autograd::Node {
  public:
@@ -159,6 +172,7 @@ class Checkpoint : public torch::autograd::Node {
 
   variable_list apply(variable_list&& gradients) override {
     std::lock_guard<std::mutex> lock(mutex_);
+    TORCH_CHECK(closure_ != nullptr, torch::autograd::ERR_BACKWARD_TWICE);
     TORCH_CHECK(
         torch::autograd::Engine::get_default_engine().is_checkpoint_valid(),
         "a checkpointed piece accumulates the gradients of its parameters itself: run backward without a list of "
@@ -231,6 +245,7 @@ extern "C" char* visrep_checkpoint_begin(
     surroundings->autocast.emplace_back(at::kCPU);
     std::vector<at::Device> seen{at::Device(at::kCPU)};
     for (size_t i = 0; i < count; ++i) {
+      surroundings->versions.push_back(version(*inputs[i]));
       at::Device device = inputs[i]->device();
       if (std::find(seen.begin(), seen.end(), device) == seen.end()) {
         seen.push_back(device);
@@ -263,8 +278,11 @@ extern "C" char* visrep_checkpoint_attach(
     });
     variable_list list = visrep::tensors(inputs, count);
     bool shares = false;
-    for (const auto& input : list) {
-      shares = shares || output->is_alias_of(input);
+    for (size_t i = 0; i < count; ++i) {
+      TORCH_CHECK(
+          version(list[i]) == taken->versions.at(i), "the checkpointed closure changed its input ", i,
+          " in place, and would find it changed when it is run again");
+      shares = shares || output->is_alias_of(list[i]);
     }
     // Storage shared with an input would let an in-place operation on the one change the other unseen.
     Tensor value = shares ? output->detach().clone() : output->variable_data();

@@ -40,8 +40,20 @@ void check_same(const char* what, size_t i, const Tensor& parameter, const Tenso
       parameter.toString(), parameter.sizes(), " on ", parameter.device());
 }
 
+// All that the kernels would refuse later, when step counts have changed already, or would not notice.
 void check_parameters(const Tensors& parameters) {
   for (size_t i = 0; i < parameters.size(); ++i) {
+    auto kind = parameters[i].scalar_type();
+    TORCH_CHECK(
+        kind == at::kFloat || kind == at::kDouble || kind == at::kHalf || kind == at::kBFloat16,
+        "parameter ", i, " is ", parameters[i].toString(), ", of a kind that no fused step updates");
+    TORCH_CHECK(
+        parameters[i].device() == parameters[0].device(),
+        "parameter ", i, " is on ", parameters[i].device(), ", and parameter 0 on ", parameters[0].device());
+    TORCH_CHECK(
+        parameters[i].is_cpu() || kind == parameters[0].scalar_type(),
+        "parameter ", i, " is ", parameters[i].toString(), ", and parameter 0 ", parameters[0].toString(),
+        ": on a GPU, a fused step updates parameters of one kind");
     TORCH_CHECK(
         parameters[i].layout() == at::kStrided && parameters[i].is_non_overlapping_and_dense(),
         "parameter ", i, " of shape ", parameters[i].sizes(), " and strides ", parameters[i].strides(),
@@ -110,9 +122,12 @@ extern "C" char* visrep_fused_adamw(
     check_states("exp_avg", updated, first);
     check_states("exp_avg_sq", updated, second);
     for (const auto& number : step) {
+      // A GPU's kernel reads it by its address.
       TORCH_CHECK(
-          number.numel() == 1 && number.scalar_type() == at::kFloat,
-          "a step count is one Float, and was ", number.toString(), number.sizes());
+          number.numel() == 1 && number.scalar_type() == at::kFloat && number.layout() == at::kStrided &&
+              number.device() == updated[0].device(),
+          "a step count is one Float on its parameter's device, and was ", number.toString(), number.sizes(), " on ",
+          number.device());
     }
     at::_foreach_add_(step, 1);
     at::_fused_adamw_(

@@ -45,6 +45,8 @@ pub fn recomputing() -> bool {
 ///   the closure's to keep.
 /// - The gradients of parameters that `f` uses are accumulated as ever. Other tensors that `f` captures must not need
 ///   gradients: give those as inputs. No input needs to require gradients.
+/// - `f` must not change its inputs in place, which is an error. Whatever else it changes (running statistics) it
+///   leaves alone while [`recomputing`].
 /// - The gradients are those of the plain computation, bit for bit where its operations are deterministic.
 /// - The result requires gradients whenever they are recorded, since nobody knows what `f` uses. Where they are not
 ///   recorded (`tch::no_grad`), `f` runs once, and nothing else happens.
@@ -56,7 +58,7 @@ pub fn recomputing() -> bool {
 /// `torch::autograd::Node` of our own.
 ///
 /// # Errors
-/// What `f` gives, and [`Error::LibTorch`] if the inputs cannot be saved for a backward pass.
+/// What `f` gives, and [`Error::LibTorch`] if the inputs cannot be saved for a backward pass or were changed.
 pub fn checkpoint<const N: usize, E, F>(inputs: [&Tensor; N], f: F) -> Result<Tensor, E>
 where
     F: Fn([Tensor; N]) -> Result<Tensor, E> + Send + 'static,
@@ -148,10 +150,9 @@ where
     E: Display,
 {
     let run = || {
+        // Not a slice: C++ gives a null pointer for no inputs.
         // SAFETY: see above; each pointer is used once.
-        let inputs: Vec<Tensor> = unsafe {
-            std::slice::from_raw_parts(inputs, count).iter().map(|input| Tensor::from_ptr(*input)).collect()
-        };
+        let inputs: Vec<Tensor> = (0..count).map(|i| unsafe { Tensor::from_ptr(*inputs.add(i)) }).collect();
         let inputs: [Tensor; N] =
             inputs.try_into().map_err(|_| "its inputs are not those of the first run".to_string())?;
         let _recomputing = Recomputing::start();

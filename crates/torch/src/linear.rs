@@ -44,6 +44,7 @@ fn by_convolution(x: &Tensor, weight: &Tensor) -> bool {
         && weight.dim() == 2
         && x.dim() >= 2
         && x.size().last() == weight.size().last()
+        && weight.numel() > 0
         && rows() >= FEWEST_ROWS
         && x.is_contiguous()
         && weight.is_contiguous()

@@ -256,6 +256,30 @@ fn what_it_cannot_do_is_an_error() {
 }
 
 #[test]
+fn inputs_are_not_for_changing() {
+    let _alone = alone();
+    let x = input(false);
+    let error = checkpoint([&input(true), &x], |[a, mut b]| {
+        let _ = b.f_mul_scalar_(2.0)?;
+        Ok::<_, Error>(a.f_mul(&b)?)
+    });
+    let message = error.unwrap_err().to_string();
+    assert!(message.contains("changed its input 1 in place"), "{message}");
+}
+
+#[test]
+fn no_inputs_are_enough() {
+    let _alone = alone();
+    let weight = input(true);
+    let used = weight.shallow_clone();
+    let y = checkpoint([], move |[]| Ok::<_, Error>(used.f_square()?)).unwrap().sum(Kind::Float);
+    y.backward();
+    assert_eq!(weight.grad(), input(false) * 2.0);
+    let message = y.f_backward().unwrap_err().to_string();
+    assert!(message.contains("second time"), "{message}");
+}
+
+#[test]
 fn an_output_that_is_an_input_or_a_view_of_one_is_copied() {
     let _alone = alone();
     let x = input(true);
@@ -278,4 +302,15 @@ fn numbers_without_gradients_pass() {
     assert_eq!((y.kind(), y.requires_grad()), (Kind::Int64, false));
     let frozen = checkpoint([&input(false)], |[x]| Ok::<_, Error>(x.f_sin()?)).unwrap();
     frozen.sum(Kind::Float).f_backward().unwrap();
+}
+
+#[test]
+fn no_tensor_is_no_output() {
+    let _alone = alone();
+    let none = |[_]: [Tensor; 1]| Ok::<_, Error>(Tensor::new());
+    assert!(checkpoint([&input(true)], none).is_err());
+    assert!(checkpoint([], |[]| Ok::<_, Error>(Tensor::new())).is_err());
+    let later = |[x]: [Tensor; 1]| Ok::<_, Error>(if recomputing() { Tensor::new() } else { x.f_sin()? });
+    let y = checkpoint([&input(true)], later).unwrap();
+    assert!(y.sum(Kind::Float).f_backward().is_err());
 }

@@ -146,4 +146,6 @@ fn what_does_not_belong_together_is_refused_and_nothing_is_changed() {
     assert!(message.contains("parameter 1") && message.contains("gaps"), "{message}");
     let message = refused(|_, _, _, steps| steps[2] = Tensor::from(0i64));
     assert!(message.contains("step count"), "{message}");
+    let message = refused(|list, _, _, _| list[2] = list[2].to_kind(Kind::Int64));
+    assert!(message.contains("parameter 2") && message.contains("kind"), "{message}");
 }

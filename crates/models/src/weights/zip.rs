@@ -10,6 +10,9 @@ const MAX_ENTRIES: usize = 1 << 18;
 /// Compressed entries may inflate to this many bytes, beside 32 times what the archive has. Weights shrink by a tenth,
 /// seldom more.
 const MAX_INFLATED: u64 = 64 << 20;
+/// Stored entries may have this many times the bytes of the archive: more than once only where one is read as several
+/// types. Entries that lie over each other would have the same bytes copied again and again.
+const MAX_STORED: u64 = 4;
 
 /// An archive in `'a` bytes.
 pub(super) struct Archive<'a> {
@@ -17,6 +20,8 @@ pub(super) struct Archive<'a> {
     entries: BTreeMap<String, (ZipArchiveEntryWayfinder, CompressionMethod)>,
     /// How many bytes may still be inflated.
     budget: u64,
+    /// How many bytes of stored entries may still be read.
+    stored: u64,
 }
 
 /// An entry's content.
@@ -54,7 +59,9 @@ impl<'a> Archive<'a> {
                 return Err(format!("it has more than {MAX_ENTRIES} zip entries"));
             }
         }
-        Ok(Self { archive, entries, budget: MAX_INFLATED.saturating_add(32 * bytes.len() as u64) })
+        let size = bytes.len() as u64;
+        let budget = MAX_INFLATED.saturating_add(size.saturating_mul(32));
+        Ok(Self { archive, entries, budget, stored: size.saturating_mul(MAX_STORED) })
     }
 
     pub(super) fn names(&self) -> impl Iterator<Item = &str> {
@@ -79,6 +86,8 @@ impl<'a> Archive<'a> {
                 Err(damaged(format!("claims {claimed} bytes and has {}", end - start)))
             }
             CompressionMethod::STORE => {
+                let overlap = || damaged("and others lie over each other; the archive is malicious".into());
+                self.stored = self.stored.checked_sub(end - start).ok_or_else(overlap)?;
                 Ok(Entry::Stored { offset: start as usize, length: entry.data().len() })
             }
             CompressionMethod::DEFLATE => {

@@ -90,11 +90,15 @@ impl Pretrained {
                 Err(mismatch.into_error(path, remove))
             }
         };
-        let downloaded = !path.exists();
-        let (sha256, verification) = match downloaded {
-            false => check(&path, false)?,
-            true if options.offline => return Err(Error::Offline { what: url.into(), path }),
-            true => url::download(url, &path, options.progress, |part| check(part, true))?,
+        let arrived = match path.exists() {
+            true => None,
+            false if options.offline => return Err(Error::Offline { what: url.into(), path }),
+            false => url::download(url, &path, options.progress, |part| check(part, true))?,
+        };
+        let downloaded = arrived.is_some();
+        let (sha256, verification) = match arrived {
+            Some(verified) => verified,
+            None => check(&path, false)?,
         };
         Ok(Download { weights: path, config: None, sha256, verification, downloaded })
     }

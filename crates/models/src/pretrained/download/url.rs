@@ -67,27 +67,20 @@ pub(super) fn file_name(url: &str) -> Result<&str, Error> {
 }
 
 /// Downloads `url` to a `.part` file beside `path`, which becomes `path` once `check` agrees; a part that an earlier
-/// call left is continued.
+/// call left is continued. `None` when another process has put the file there meanwhile, which is left as it is.
 pub(super) fn download<T>(
     url: &str,
     path: &Path,
     progress: bool,
     check: impl FnOnce(&Path) -> Result<T, Error>,
-) -> Result<T, Error> {
+) -> Result<Option<T>, Error> {
     let fault = |reason: String| Error::Download { what: url.into(), reason };
     let writing = |source: std::io::Error| fault(format!("cannot write beside {}: {source}", path.display()));
     let mut name = path.file_name().unwrap_or_default().to_owned();
     name.push(".part");
     let part = path.with_file_name(name);
     std::fs::create_dir_all(path.parent().unwrap_or(path)).map_err(writing)?;
-    let mut file =
-        OpenOptions::new().create(true).truncate(false).write(true).open(&part).map_err(writing)?;
-    // Another process may be at it. Not every file system knows locks.
-    if let Err(source) = file.lock()
-        && source.kind() != ErrorKind::Unsupported
-    {
-        return Err(writing(source));
-    }
+    let Some(mut file) = claim(&part, path).map_err(writing)? else { return Ok(None) };
     let agent = agent(10);
     let mut bar = progress.then(|| ProgressBar::new(0));
     let shown = file_name(url)?;
@@ -95,7 +88,49 @@ pub(super) fn download<T>(
     file.sync_all().map_err(writing)?;
     let checked = check(&part)?;
     std::fs::rename(&part, path).map_err(writing)?;
-    Ok(checked)
+    Ok(Some(checked))
+}
+
+/// Opens and locks the part of a file, alone among processes; `None` when `path` is there by then.
+fn claim(part: &Path, path: &Path) -> std::io::Result<Option<File>> {
+    loop {
+        let file = OpenOptions::new().create(true).truncate(false).write(true).open(part)?;
+        // Not every file system knows locks.
+        match file.lock() {
+            Err(source) if source.kind() != ErrorKind::Unsupported => return Err(source),
+            _ => {}
+        }
+        // Who had the lock before may have finished: what was opened is then the file itself, mapped into memory perhaps
+        // and not to be touched, or one that was thrown away.
+        let still_the_part = is_at(&file, part)?;
+        if path.exists() {
+            if still_the_part {
+                let _ = std::fs::remove_file(part);
+            }
+            return Ok(None);
+        }
+        if still_the_part {
+            return Ok(Some(file));
+        }
+    }
+}
+
+/// Whether `file` is what stands at `path`.
+#[cfg(unix)]
+fn is_at(file: &File, path: &Path) -> std::io::Result<bool> {
+    use std::os::unix::fs::MetadataExt;
+    let id = |metadata: std::fs::Metadata| (metadata.dev(), metadata.ino());
+    match std::fs::metadata(path) {
+        Ok(there) => Ok(id(there) == id(file.metadata()?)),
+        Err(source) if source.kind() == ErrorKind::NotFound => Ok(false),
+        Err(source) => Err(source),
+    }
+}
+
+/// An open file is neither renamed nor removed here.
+#[cfg(not(unix))]
+fn is_at(_file: &File, path: &Path) -> std::io::Result<bool> {
+    Ok(path.exists())
 }
 
 /// One attempt: what is missing of the file, or all of it from a server that gives no parts.
@@ -158,4 +193,37 @@ fn content_range<T>(response: &Response<T>) -> Option<(u64, u64)> {
     let range = response.headers().get("content-range")?.to_str().ok()?.strip_prefix("bytes ")?;
     let (span, total) = range.split_once('/')?;
     Some((span.split_once('-')?.0.parse().ok()?, total.parse().ok()?))
+}
+
+#[cfg(all(test, unix))]
+mod tests {
+    use super::*;
+
+    /// Two processes begin at once: the one that waits must not write into the file that the other has finished.
+    #[test]
+    fn a_part_that_another_process_has_finished_is_not_touched() {
+        let folder = tempfile::tempdir().unwrap();
+        let (part, path) = (folder.path().join("w.part"), folder.path().join("w"));
+        for removed in [false, true] {
+            let first = claim(&part, &path).unwrap().unwrap();
+            std::fs::write(&part, "whole").unwrap();
+            let (waiting_part, waiting_path) = (part.clone(), path.clone());
+            let second = std::thread::spawn(move || claim(&waiting_part, &waiting_path).unwrap());
+            std::thread::sleep(Duration::from_millis(200));
+            match removed {
+                false => std::fs::rename(&part, &path).unwrap(),
+                true => std::fs::remove_file(&part).unwrap(),
+            }
+            drop(first);
+            let second = second.join().unwrap();
+            if removed {
+                let file = second.unwrap();
+                assert!(is_at(&file, &part).unwrap() && !path.exists());
+            } else {
+                assert!(second.is_none() && !part.exists());
+                assert_eq!(std::fs::read(&path).unwrap(), b"whole");
+                std::fs::remove_file(&path).unwrap();
+            }
+        }
+    }
 }

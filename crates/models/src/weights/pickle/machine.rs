@@ -110,6 +110,10 @@ impl From<&str> for Failure {
 
 type Step<T> = Result<T, Failure>;
 
+fn too_many() -> Failure {
+    Failure::Refused(format!("it holds more than {MAX_NODES} values"))
+}
+
 struct Machine<'a> {
     bytes: &'a [u8],
     position: usize,
@@ -133,6 +137,7 @@ impl<'a> Machine<'a> {
                     }
                 },
                 b'\x95' => drop(self.take(8)?),
+                b'(' if self.marks.len() >= MAX_NODES => return Err(too_many()),
                 b'(' => self.marks.push(self.stack.len()),
                 b'0' => drop(self.pop()?),
                 b'1' => drop(self.above_mark()?),
@@ -231,7 +236,7 @@ impl<'a> Machine<'a> {
 
     fn push(&mut self, node: Node<'a>) -> Step<()> {
         if self.nodes.len() >= MAX_NODES {
-            return Err(Failure::Refused(format!("it holds more than {MAX_NODES} values")));
+            return Err(too_many());
         }
         self.stack.push(self.nodes.len() as Id);
         self.nodes.push(node);
@@ -314,6 +319,9 @@ impl<'a> Machine<'a> {
             self.stack.push(id);
         } else {
             let id = *self.stack.last().ok_or("the stack is empty")?;
+            if self.memo.len() >= MAX_NODES {
+                return Err(too_many());
+            }
             self.memo.insert(key, id);
         }
         Ok(())

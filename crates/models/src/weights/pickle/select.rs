@@ -4,7 +4,7 @@
 use super::machine::Id;
 use super::torch::{MAX_DEPTH, Reader};
 use crate::weights::list;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 
 /// What the dictionaries are called that hold a model's weights, the preferred first: averaged weights before those that
 /// they average, as timm has it, and a teacher before its student, as DINO's evaluations do.
@@ -27,8 +27,8 @@ const WRAPPERS: [&str; 17] = [
     "params",
     "weights",
 ];
-/// The most tensors.
-const MAX_TENSORS: usize = 1 << 18;
+/// The most entries of dictionaries that are looked at, those that are met again included.
+const MAX_ENTRIES: usize = 1 << 18;
 
 /// A checkpoint's weights, by name.
 #[derive(Debug, Default)]
@@ -45,8 +45,9 @@ pub(super) fn select(reader: Reader<'_, '_>, root: Id) -> Result<Selected, Strin
     let mut selected = Selected::default();
     let mut at = root;
     let mut path: Vec<String> = Vec::new();
+    let mut walk = Walk { reader, visits: 0, known: HashMap::new(), left: Vec::new() };
     loop {
-        let Some(entries) = keyed(reader, at) else {
+        let Some(entries) = walk.keyed(at)? else {
             let what = reader.describe(at);
             return Err(match path.last() {
                 None => format!(
@@ -57,7 +58,7 @@ pub(super) fn select(reader: Reader<'_, '_>, root: Id) -> Result<Selected, Strin
         };
         let is_tensor = |id: Id| !matches!(reader.tensor(id), Ok(None));
         let holders: Vec<&String> =
-            entries.iter().filter(|&(_, &id)| reader.holds_tensors(id)).map(|(key, _)| key).collect();
+            entries.iter().filter(|&(_, &id)| walk.holds_tensors(id)).map(|(key, _)| key).collect();
         if holders.is_empty() {
             return Err("it holds no tensors in dictionaries".into());
         }
@@ -85,43 +86,47 @@ pub(super) fn select(reader: Reader<'_, '_>, root: Id) -> Result<Selected, Strin
         at = entries[&chosen];
         path.push(chosen);
     }
-    let mut walk = Walk { reader, visits: 0, left: Vec::new(), selected: &mut selected };
-    walk.flatten(at, "", 0)?;
-    let left = walk.left;
-    if !left.is_empty() {
-        selected.notes.push(format!("left out {}", list(&left)));
+    walk.flatten(at, "", 0, &mut selected)?;
+    if !walk.left.is_empty() {
+        selected.notes.push(format!("left out {}", list(&walk.left)));
     }
     Ok(selected)
 }
 
-/// A dictionary's entries by their keys, the last of equal keys.
-fn keyed(reader: Reader<'_, '_>, id: Id) -> Option<BTreeMap<String, Id>> {
-    let entries = reader.entries(id)?;
-    Some(entries.into_iter().filter_map(|(key, value)| Some((reader.key(key)?, value))).collect())
-}
-
-struct Walk<'s, 'p, 'a> {
+struct Walk<'p, 'a> {
     reader: Reader<'p, 'a>,
     visits: usize,
+    /// Whether there are tensors in what was asked about.
+    known: HashMap<Id, bool>,
     left: Vec<String>,
-    selected: &'s mut Selected,
 }
 
-impl Walk<'_, '_, '_> {
+impl Walk<'_, '_> {
+    /// A dictionary's entries by their keys, the last of equal keys.
+    fn keyed(&mut self, id: Id) -> Result<Option<BTreeMap<String, Id>>, String> {
+        let Some(entries) = self.reader.entries(id) else { return Ok(None) };
+        self.visits += entries.len();
+        if self.visits > MAX_ENTRIES {
+            return Err(format!("its dictionaries have more than {MAX_ENTRIES} entries"));
+        }
+        let keyed = entries.into_iter().filter_map(|(key, value)| Some((self.reader.key(key)?, value)));
+        Ok(Some(keyed.collect()))
+    }
+
+    fn holds_tensors(&mut self, id: Id) -> bool {
+        self.reader.holds_tensors(id, &mut self.known)
+    }
+
     /// Takes the tensors at any depth, their names joined by dots.
-    fn flatten(&mut self, at: Id, prefix: &str, depth: usize) -> Result<(), String> {
-        for (key, id) in keyed(self.reader, at).unwrap_or_default() {
-            self.visits += 1;
-            if self.visits > MAX_TENSORS {
-                return Err(format!("it holds more than {MAX_TENSORS} tensors"));
-            }
+    fn flatten(&mut self, at: Id, prefix: &str, depth: usize, selected: &mut Selected) -> Result<(), String> {
+        for (key, id) in self.keyed(at)?.unwrap_or_default() {
             let name = format!("{prefix}{key}");
             if !matches!(self.reader.tensor(id), Ok(None)) {
-                self.selected.tensors.insert(name, id);
+                selected.tensors.insert(name, id);
             } else if let Some(value) = self.reader.scalar(id) {
-                self.selected.metadata.insert(name, value);
-            } else if self.reader.holds_tensors(id) && depth < MAX_DEPTH {
-                self.flatten(id, &format!("{name}."), depth + 1)?;
+                selected.metadata.insert(name, value);
+            } else if self.holds_tensors(id) && depth < MAX_DEPTH {
+                self.flatten(id, &format!("{name}."), depth + 1, selected)?;
             } else {
                 self.left.push(format!("`{name}` ({})", self.reader.describe(id)));
             }

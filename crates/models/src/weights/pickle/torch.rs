@@ -71,7 +71,8 @@ impl<'p, 'a> Reader<'p, 'a> {
             Node::Int(value) => Some(*value),
             _ => None,
         };
-        self.elements(id)?.iter().map(one).collect()
+        // One tuple may serve very many tensors: no more of it is looked at than a tensor can use.
+        self.elements(id).filter(|elements| elements.len() <= MAX_DIMENSIONS)?.iter().map(one).collect()
     }
 
     /// The entries of a dictionary of any class, later ones last.
@@ -145,10 +146,10 @@ impl<'p, 'a> Reader<'p, 'a> {
         }
     }
 
-    /// Whether `id` is a tensor or a dictionary that holds one at any depth.
-    pub(super) fn holds_tensors(self, id: Id) -> bool {
-        let mut known = HashMap::new();
-        self.holds(id, 0, &mut known)
+    /// Whether `id` is a tensor or a dictionary that holds one at any depth. `known` keeps the answers from question to
+    /// question: very many dictionaries may hold the same large one.
+    pub(super) fn holds_tensors(self, id: Id, known: &mut HashMap<Id, bool>) -> bool {
+        self.holds(id, 0, known)
     }
 
     fn holds(self, id: Id, depth: usize, known: &mut HashMap<Id, bool>) -> bool {
@@ -232,10 +233,7 @@ impl<'p, 'a> Reader<'p, 'a> {
         let Node::Int(offset) = self.pickle.node(*offset) else { return None };
         let offset = u64::try_from(*offset).ok()?.checked_add(view)?;
         let (size, stride) = (self.integers(*size)?, self.integers(*stride)?);
-        if size.len() != stride.len()
-            || size.len() > MAX_DIMENSIONS
-            || size.iter().chain(&stride).any(|&n| n < 0)
-        {
+        if size.len() != stride.len() || size.iter().chain(&stride).any(|&n| n < 0) {
             return Some(Err(format!(
                 "a tensor has the shape {size:?} and the strides {stride:?}, which cannot be"
             )));
@@ -312,12 +310,12 @@ mod tests {
     fn shared_dictionaries_are_looked_into_once() {
         let bytes = laughs(200);
         let pickle = Pickle::read(&bytes).unwrap();
-        assert!(!Reader { pickle: &pickle }.holds_tensors(pickle.root));
+        assert!(!Reader { pickle: &pickle }.holds_tensors(pickle.root, &mut HashMap::new()));
     }
 
     #[test]
     fn a_dictionary_may_hold_itself() {
         let pickle = Pickle::read(b"\x80\x02}q\x00U\x01ah\x00s.").unwrap();
-        assert!(!Reader { pickle: &pickle }.holds_tensors(pickle.root));
+        assert!(!Reader { pickle: &pickle }.holds_tensors(pickle.root, &mut HashMap::new()));
     }
 }
