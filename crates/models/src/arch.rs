@@ -30,25 +30,16 @@ pub(crate) trait Config: std::fmt::Debug + Sync {
 
     /// Turns a weight file's `tensors` into those of this network where publishers differ: other names for the same
     /// parameters, position embeddings of another size, convolution kernels with the axes of another framework. `target` are
-    /// the network's parameters and buffers (perhaps without values). Returns a note for each thing done, for the load report.
-    /// What does not fit afterwards is reported as a mismatch.
+    /// the network's parameters and buffers (perhaps without values), `options` those it was made with: what depends on the
+    /// image's size can differ where shapes agree (224×256 and 256×224). Returns a note for each thing done, for the load
+    /// report. What does not fit afterwards is reported as a mismatch.
     fn adapt(
         &self,
+        _options: &ModelOptions,
         _tensors: &mut BTreeMap<String, Tensor>,
         _target: &BTreeMap<String, Tensor>,
     ) -> Result<Vec<String>, Error> {
         Ok(Vec::new())
-    }
-
-    /// [`Self::adapt`] for a network made with `options`: what depends on the image's size can differ where shapes agree
-    /// (224×256 and 256×224). This is what loading calls.
-    fn adapt_for(
-        &self,
-        _options: &ModelOptions,
-        tensors: &mut BTreeMap<String, Tensor>,
-        target: &BTreeMap<String, Tensor>,
-    ) -> Result<Vec<String>, Error> {
-        self.adapt(tensors, target)
     }
 
     /// The same network with two blocks, for checks of those too large to run whole.

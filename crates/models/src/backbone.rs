@@ -1,6 +1,6 @@
 //! The trait that every backbone implements, and the features it gives.
 
-use crate::{Error, PatchTransformer};
+use crate::{Error, PatchTransformer, SparseEncoder};
 use tch::Tensor;
 
 /// Which intermediate activations a forward pass should keep.
@@ -29,14 +29,12 @@ pub struct Features {
     pub taps: Vec<(String, Tensor)>,
 }
 
-/// Over which kept positions global response normalisation takes its norms in [`Backbone::forward_sparse`].
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum GrnStatistics {
-    /// Those of each image by itself, as the dense network does.
-    #[default]
-    Image,
-    /// Those of the whole batch together, as the authors' sparse convolutions do in pre-training.
-    Batch,
+impl Features {
+    /// Those of a network that ends with `map`, pooled by its mean over the positions.
+    pub(crate) fn of_map(map: Tensor, collected: Collected<'_>) -> Result<Self, Error> {
+        let pooled = map.f_adaptive_avg_pool2d([1, 1])?.f_flatten(1, -1)?;
+        Ok(Self { pooled, map: Some(map), tokens: None, taps: collected.into_taps() })
+    }
 }
 
 /// Images in, features out. Its parameters live in the `VarStore` it was made in, under timm's names.
@@ -73,27 +71,16 @@ pub trait Backbone: Send {
         Ok(tap.shallow_clone())
     }
 
-    /// What it can do as a transformer over patches: other patch sizes, and passes over some of the patches. `None` for
-    /// other networks.
+    /// What it can do as a transformer over patches, of which it may see some alone: other patch sizes, masked autoencoding.
+    /// `None` for other networks.
     fn patch_transformer(&self) -> Option<&dyn PatchTransformer> {
         None
     }
 
-    /// The last map of `x` (N, C, H, W) as if the patches of 32×32 pixels that `mask` (N, H / 32, W / 32) hides, by any value
-    /// but 0, were not there: (N, channels, H / 32, W / 32), zero at hidden patches, before the head's normalisation. This is
-    /// the encoder of "ConvNeXt V2" (Woo et al., 2023), whose sparse convolutions it equals; what is hidden costs only
-    /// the depthwise convolutions. ConvNeXts have it.
-    ///
-    /// # Errors
-    /// When the network has none, when 32 does not divide the sides, when the mask has another shape or hides everything.
-    fn forward_sparse(
-        &self,
-        _x: &Tensor,
-        _mask: &Tensor,
-        _statistics: GrnStatistics,
-        _train: bool,
-    ) -> Result<Tensor, Error> {
-        Err(Error::Features("this backbone has no sparse forward pass; ConvNeXts have one".into()))
+    /// What it can do as a convolutional network that may see some patches alone: masked autoencoding. `None` for networks
+    /// that cannot.
+    fn sparse_encoder(&self) -> Option<&dyn SparseEncoder> {
+        None
     }
 
     /// [`Self::forward_with_taps`] without taps.

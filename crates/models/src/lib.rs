@@ -35,11 +35,12 @@ mod options;
 mod patches;
 mod preprocessing;
 mod pretrained;
+mod sparse;
 mod surgery;
 mod tuning;
 mod weights;
 
-pub use backbone::{Backbone, Features, GrnStatistics, Taps};
+pub use backbone::{Backbone, Features, Taps};
 pub use builder::BatchNormMode;
 pub use error::Error;
 pub use families::{MaeDecoder, MaeDecoderConfig};
@@ -55,6 +56,7 @@ pub use preprocessing::{
 #[cfg(feature = "hub")]
 pub use pretrained::{Download, HubOptions, Verification};
 pub use pretrained::{HubConfig, Pretrained, find_pretrained, pretrained_weights};
+pub use sparse::{GrnStatistics, SparseEncoder};
 pub use surgery::HeadStart;
 pub use tuning::{LayerGroup, MemoryFormat};
 pub use weights::{

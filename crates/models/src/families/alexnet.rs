@@ -3,6 +3,8 @@
 //!
 //! LPIPS reads the five ReLUs `features.1`, `features.4`, `features.7`, `features.9` and `features.11`. torchvision trains with a
 //! dropout of 0.5 before the two hidden linear layers: `ModelOptions::drop_rate`.
+//!
+//! Images have at least 63 pixels a side.
 
 use super::sequential::{self, Plan, Sequential};
 use crate::arch::{self, Architecture};

@@ -4,6 +4,8 @@
 //! The `_bit` ones are "Big Transfer (BiT): general visual representation learning" (Kolesnikov et al., 2019): standardised
 //! weights, group normalisation, a max-pool over an image padded with zeros, widths times 1 to 4. [`adapt`](arch::Config::adapt)
 //! reads the names of the published `.npz` files.
+//!
+//! Taps: the stem's last convolution (`stem.conv` or `stem.conv3`) and `stages.0` to `stages.3`. Images may have any size.
 
 use crate::arch::{self, Architecture};
 use crate::backbone::Collected;
@@ -15,7 +17,7 @@ use crate::layers::{
     Projection, StdConv2d, max_pool_3x3, run,
 };
 use crate::preprocessing::Interpolation;
-use crate::{Backbone, Error, Features, Preprocessing, Taps};
+use crate::{Backbone, Error, Features, ModelOptions, Preprocessing, Taps};
 use std::collections::BTreeMap;
 use tch::{Kind, Tensor};
 
@@ -112,6 +114,7 @@ impl arch::Config for Config {
     /// BiT's `.npz` files, whose kernels are (H, W, I, O).
     fn adapt(
         &self,
+        _options: &ModelOptions,
         tensors: &mut BTreeMap<String, Tensor>,
         _target: &BTreeMap<String, Tensor>,
     ) -> Result<Vec<String>, Error> {
@@ -301,8 +304,7 @@ impl Backbone for ResNetV2 {
             collected.keep(name, &x);
         }
         let x = self.norm.forward(&x, train)?.f_relu_()?;
-        let pooled = x.f_adaptive_avg_pool2d([1, 1])?.f_flatten(1, -1)?;
-        Ok(Features { pooled, map: Some(x), tokens: None, taps: collected.into_taps() })
+        Features::of_map(x, collected)
     }
 
     fn embed_dim(&self) -> i64 {
@@ -329,12 +331,8 @@ impl Backbone for ResNetV2 {
 
 #[cfg(test)]
 mod tests {
-    use super::{ARCHITECTURES, Config, R50, R152};
-    use crate::arch::Config as _;
-    use crate::{Model, ModelOptions, golden};
-    use serde::Deserialize;
-    use std::collections::BTreeMap;
-    use tch::{Kind, Tensor};
+    use super::{ARCHITECTURES, Config, R152};
+    use crate::golden;
 
     #[test]
     fn match_timm() {
@@ -343,48 +341,8 @@ mod tests {
         golden::check_config("resnetv2", "resnetv2_152x4_bit@depth2", &shallow, 1000);
     }
 
-    #[derive(Deserialize)]
-    struct Npz {
-        /// BiT's names, in their order.
-        names: Vec<(String, Vec<i64>)>,
-        logits: Vec<f64>,
-    }
-
-    /// timm read a file of these names, each filled by the formula for its own name and shape.
     #[test]
     fn bits_npz_names_are_read_as_timm_reads_them() {
-        let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../../fixtures/golden/models/bit_npz.json");
-        let text = std::fs::read_to_string(path).expect("the golden");
-        let golden: Npz = serde_json::from_str(&text).expect("a golden");
-        let mut tensors: BTreeMap<String, Tensor> = golden
-            .names
-            .iter()
-            .map(|(name, shape)| (name.clone(), golden::filled(&name.replace('/', "."), shape)))
-            .collect();
-        let model = Model::create("resnetv2_50x1_bit", &ModelOptions::default()).expect("a model");
-        let variables = model.var_store().variables();
-        let target = variables.into_iter().collect::<BTreeMap<_, _>>();
-        let notes = R50.bit(1).adapt(&mut tensors, &target).expect("adapted");
-        assert_eq!(notes, [format!("{} tensors of a BiT file renamed", golden.names.len())]);
-        let shapes = |map: &BTreeMap<String, Tensor>| -> Vec<_> {
-            map.iter().map(|(name, tensor)| (name.clone(), tensor.size())).collect()
-        };
-        assert_eq!(shapes(&tensors), shapes(&target));
-        tch::no_grad(|| {
-            for (name, tensor) in target {
-                tensor.shallow_clone().copy_(&tensors[&name]);
-            }
-        });
-        let x = golden::input(&[1, 3, 64, 64]);
-        let logits = tch::no_grad(|| model.forward(&x, false)).expect("logits");
-        let logits = Vec::<f64>::try_from(logits.to_kind(Kind::Double).flatten(0, -1)).expect("values");
-        assert!(golden::error(&logits[..16], &golden.logits) < 1e-4);
-
-        let mut other = BTreeMap::from([(
-            "stem.conv.weight".to_owned(),
-            Tensor::zeros([1], (Kind::Float, tch::Device::Cpu)),
-        )]);
-        assert!(R50.adapt(&mut other, &BTreeMap::new()).expect("nothing").is_empty());
-        assert!(other.contains_key("stem.conv.weight"));
+        golden::check_adapt("resnetv2");
     }
 }

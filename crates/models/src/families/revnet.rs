@@ -9,6 +9,8 @@
 //!
 //! timm has none. The parameters are `stem.conv`, `stages.<stage>.<unit>.{norm1, conv1, norm2, conv2, norm3, conv3}`, `norm`
 //! and `head.fc` (a 1×1 convolution).
+//!
+//! Taps: `stem.conv` and `stages.0` to `stages.3`. Images may have any size.
 
 use crate::arch::{self, Architecture};
 use crate::backbone::Collected;
@@ -212,8 +214,7 @@ impl Backbone for RevNet {
             collected.keep(&self.taps[i + 1], &x);
         }
         let x = self.norm.forward(&x, train)?.f_relu_()?;
-        let pooled = x.f_adaptive_avg_pool2d([1, 1])?.f_flatten(1, -1)?;
-        Ok(Features { pooled, map: Some(x), tokens: None, taps: collected.into_taps() })
+        Features::of_map(x, collected)
     }
 
     fn embed_dim(&self) -> i64 {

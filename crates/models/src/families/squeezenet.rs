@@ -3,6 +3,8 @@
 //! `Features::pooled` is that map's mean. torchvision trains with a dropout of 0.5: `ModelOptions::drop_rate`.
 //!
 //! LPIPS reads seven taps of `squeezenet1_1`: `features.1`, `features.4`, `features.7` and `features.9` to `features.12`.
+//!
+//! Images have at least 21 pixels a side, 17 for `squeezenet1_1`.
 
 use super::sequential::{self, Plan, Sequential, squeezenet_conv};
 use crate::arch::{self, Architecture};
@@ -73,8 +75,7 @@ impl Backbone for SqueezeNet {
         let mut collected = Collected::new(taps, self.taps())?;
         let x = images(x, "this SqueezeNet", self.in_channels, self.smallest, self.features.kind())?;
         let map = self.features.forward(&x, train, &mut collected)?;
-        let pooled = map.f_adaptive_avg_pool2d([1, 1])?.f_flatten(1, -1)?;
-        Ok(Features { pooled, map: Some(map), tokens: None, taps: collected.into_taps() })
+        Features::of_map(map, collected)
     }
 
     fn embed_dim(&self) -> i64 {

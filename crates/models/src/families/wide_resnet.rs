@@ -4,6 +4,8 @@
 //!
 //! timm has none of them. The parameters are `conv1`, `layer<1-3>.<block>.{bn1, conv1, bn2, conv2, downsample}`,
 //! `bn1` and `fc`.
+//!
+//! Taps: `conv1` and `layer1` to `layer3`. Images may have any size.
 
 use crate::arch::{self, Architecture};
 use crate::backbone::Collected;
@@ -38,7 +40,7 @@ impl arch::Config for Config {
     }
 
     fn head(&self) -> HeadSpec {
-        HeadSpec { bias_init: Some(Init::Constant(0.0)), ..HeadSpec::linear("fc") }
+        HeadSpec::linear("fc").started(Init::Default)
     }
 
     fn untagged(&self) -> (Preprocessing, i64) {
@@ -136,8 +138,7 @@ impl Backbone for WideResNet {
             collected.keep(name, &x);
         }
         let x = self.norm.forward(&x, train)?.f_relu_()?;
-        let pooled = x.f_adaptive_avg_pool2d([1, 1])?.f_flatten(1, -1)?;
-        Ok(Features { pooled, map: Some(x), tokens: None, taps: collected.into_taps() })
+        Features::of_map(x, collected)
     }
 
     fn embed_dim(&self) -> i64 {

@@ -1,7 +1,7 @@
-//! The check of other publishers' weights: what a family makes of their names and shapes, as the peer's own loader does.
+//! The check of other publishers' weights: what a family makes of their names and layouts, as the peer's own loader does.
 
-use super::{error, filled, input, read, sum_norm_error, values};
-use crate::{Model, ModelOptions, arch};
+use super::{alone, error, filled, input, read, sum_norm_error, values};
+use crate::{Model, ModelOptions};
 use serde::Deserialize;
 use std::collections::BTreeMap;
 use tch::Tensor;
@@ -15,54 +15,68 @@ struct Checkpoint {
     image_size: Option<(i64, i64)>,
     /// The publisher's names and shapes.
     tensors: BTreeMap<String, Vec<i64>>,
-    /// What the peer makes of them: name, shape, sum, norm.
-    expected: Vec<(String, Vec<i64>, f64, f64)>,
-    /// Where the peer has no loader: what the publisher's network makes of the input, which is the architecture's golden input.
-    logits: Option<Vec<f64>>,
+    outcome: Outcome,
 }
 
-/// Checks what a family makes of every checkpoint in `fixtures/golden/models/<file>.jsonl` whose name begins with `family`.
-pub(crate) fn check_adapt(file: &str, family: &str) {
-    let rows: Vec<Checkpoint> = read(file);
+#[derive(Deserialize)]
+#[serde(untagged)]
+enum Outcome {
+    /// What the peer makes of the tensors: name, shape, sum, norm.
+    Tensors(Vec<(String, Vec<i64>, f64, f64)>),
+    /// The first logits of the network that the publisher keeps under these names, of the golden input of this shape.
+    Logits { input: Vec<i64>, logits: Vec<f64> },
+}
+
+/// Checks what the architectures whose names begin with `family` make of the checkpoints in
+/// `fixtures/golden/models/published_names.jsonl`.
+pub(crate) fn check_adapt(family: &str) {
+    let _alone = alone();
+    let rows: Vec<Checkpoint> = read("published_names");
     let rows: Vec<_> = rows.iter().filter(|row| row.name.starts_with(family)).collect();
-    assert!(!rows.is_empty(), "{file}.jsonl has no checkpoint of {family}");
+    assert!(!rows.is_empty(), "there is no checkpoint of {family}");
     for row in rows {
-        let architecture = arch::resolve(&row.name).expect("a known name").architecture;
+        let name = row.name.as_str();
         let options = ModelOptions { image_size: row.image_size, ..Default::default() };
-        let target = architecture.blank(&options, 1000).expect("a network").tensors;
+        let model = Model::create(name, &options).expect("a model");
+        let (config, target) = (model.architecture().config, model.variables());
         let fill = |(name, shape): (&String, &Vec<i64>)| (name.clone(), filled(name, shape));
         let mut tensors: BTreeMap<String, Tensor> = row.tensors.iter().map(fill).collect();
-        let notes = architecture.config.adapt_for(&options, &mut tensors, &target).expect("adapted");
-        assert!(!notes.is_empty(), "{}: nothing was reported", row.name);
-        let worst = match &row.logits {
-            Some(logits) => logits_error(&row.name, &tensors, logits),
-            None => tensors_error(row, &tensors),
+        let notes = config.adapt(&options, &mut tensors, &target).expect("adapted");
+        assert!(!notes.is_empty(), "{name}: nothing was reported");
+        let again = config.adapt(&options, &mut tensors, &target).expect("adapted");
+        assert!(again.is_empty(), "{name}: something was left to adapt: {again:?}");
+        let worst = match &row.outcome {
+            Outcome::Tensors(expected) => tensors_error(name, expected, &tensors),
+            Outcome::Logits { input, logits } => logits_error(&model, &tensors, input, logits),
         };
-        println!("{} {:?}: {worst:.1e}; {}", row.name, row.image_size, notes.join("; "));
-        assert!(worst < 1e-5, "{} differs from the peer by {worst:e}", row.name);
+        println!("{name} {:?}: {worst:.1e}; {}", row.image_size, notes.join("; "));
+        assert!(worst < 1e-5, "{name} differs from the peer by {worst:e}");
     }
 }
 
-fn tensors_error(row: &Checkpoint, tensors: &BTreeMap<String, Tensor>) -> f64 {
+fn tensors_error(
+    name: &str,
+    expected: &[(String, Vec<i64>, f64, f64)],
+    tensors: &BTreeMap<String, Tensor>,
+) -> f64 {
     let got: Vec<_> = tensors.iter().map(|(name, tensor)| (name, tensor.size())).collect();
-    let expected: Vec<_> = row.expected.iter().map(|(name, shape, ..)| (name, shape.clone())).collect();
-    assert_eq!(got, expected, "{}", row.name);
+    let shapes: Vec<_> = expected.iter().map(|(name, shape, ..)| (name, shape.clone())).collect();
+    assert_eq!(got, shapes, "{name}");
     let error = |(name, _, sum, norm): &(String, Vec<i64>, f64, f64)| {
         sum_norm_error(&tensors[name], [*sum, *norm], f64::MIN_POSITIVE)
     };
-    row.expected.iter().map(error).fold(0.0, f64::max)
+    expected.iter().map(error).fold(0.0, f64::max)
 }
 
-fn logits_error(name: &str, tensors: &BTreeMap<String, Tensor>, expected: &[f64]) -> f64 {
-    let model = Model::create(name, &ModelOptions::default()).expect("a model");
+fn logits_error(model: &Model, tensors: &BTreeMap<String, Tensor>, shape: &[i64], expected: &[f64]) -> f64 {
     let variables = model.variables();
-    assert!(variables.keys().eq(tensors.keys()), "{:?}", tensors.keys());
-    let x = input(&[1, 3, 224, 224]);
+    assert!(variables.keys().eq(tensors.keys()), "{}: {:?}", model.name(), tensors.keys());
     tch::no_grad(|| {
         for (name, mut variable) in variables {
             assert_eq!(variable.size(), tensors[&name].size(), "{name}");
             variable.copy_(&tensors[&name]);
         }
-        error(&values(&model.forward(&x, false).expect("logits")), expected)
+        let logits = values(&model.forward(&input(shape), false).expect("logits"));
+        error(&logits[..expected.len()], expected)
     })
 }

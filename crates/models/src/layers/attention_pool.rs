@@ -48,7 +48,7 @@ impl AttentionPool {
         let (kv, width) = (self.kv.forward(x)?, q.size()[2]);
         let k = heads(&kv.f_narrow(-1, 0, width)?, self.heads)?;
         let v = heads(&kv.f_narrow(-1, width, width)?, self.heads)?;
-        let x = self.proj.forward(&attend(&heads(&q, self.heads)?, &k, &v)?)?;
+        let x = self.proj.forward(&attend(&heads(&q, self.heads)?, &k, &v, None)?)?;
         let x = x.f_add(&self.mlp.forward(&self.norm.forward(&x)?)?)?;
         Ok(x.f_select(1, 0)?)
     }

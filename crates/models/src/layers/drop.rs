@@ -12,14 +12,12 @@ impl DropPath {
         if !train || self.0 <= 0.0 {
             return Ok(branch);
         }
+        // Above 0: options allow no rate of 1.
         let keep = 1.0 - self.0;
         let mut shape = vec![1; branch.dim()];
         shape[0] = branch.size()[0];
         let mut mask = Tensor::f_empty(&shape, (branch.kind(), branch.device()))?.f_bernoulli_float_(keep)?;
-        if keep > 0.0 {
-            mask = mask.f_div_scalar_(keep)?;
-        }
-        branch.f_mul(&mask)
+        branch.f_mul(&mask.f_div_scalar_(keep)?)
     }
 }
 

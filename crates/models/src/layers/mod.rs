@@ -28,7 +28,7 @@ mod token_norm;
 
 pub(crate) use activation::Activation;
 pub(crate) use anti_aliasing::{AntiAliasing, Downsampling};
-pub(crate) use attention::{attend, heads};
+pub(crate) use attention::{attend, heads, split};
 pub(crate) use attention_pool::AttentionPool;
 pub(crate) use block::{Block, run};
 pub(crate) use blur_pool::BlurPool;
@@ -41,7 +41,7 @@ pub(crate) use glu::SwiGlu;
 pub(crate) use layer_scale::LayerScale;
 pub(crate) use linear::{Linear, LinearConfig};
 pub(crate) use mlp::Mlp;
-pub(crate) use norm::{BatchNorm2d, BatchNormConfig, GroupNorm, LayerNorm, LayerNorm2d};
+pub(crate) use norm::{BatchNorm2d, BatchNormConfig, GroupNorm, LayerNorm};
 pub(crate) use norm2d::{Norm2d, Norm2dKind};
 pub(crate) use patchify::{Patchify, PatchifyConfig};
 pub(crate) use pool::{average_pool_2x2, max_pool_3x3};

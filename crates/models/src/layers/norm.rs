@@ -114,20 +114,6 @@ impl LayerNorm {
     }
 }
 
-/// Layer normalisation over the channels of a map (N, C, H, W), at each position by itself.
-#[derive(Clone, Debug)]
-pub(crate) struct LayerNorm2d(LayerNorm);
-
-impl LayerNorm2d {
-    pub(crate) fn new(builder: &Builder<'_>, channels: i64, eps: f64) -> Result<Self, TchError> {
-        Ok(Self(LayerNorm::new(builder, channels, eps)?))
-    }
-
-    pub(crate) fn forward(&self, x: &Tensor) -> Result<Tensor, TchError> {
-        self.0.forward(&x.f_permute([0, 2, 3, 1])?)?.f_permute([0, 3, 1, 2])
-    }
-}
-
 /// Group normalisation ("Group normalization", Wu and He, 2018): `weight` and `bias` (C).
 #[derive(Clone, Debug)]
 pub(crate) struct GroupNorm {
@@ -138,12 +124,8 @@ pub(crate) struct GroupNorm {
 }
 
 impl GroupNorm {
-    pub(crate) fn new(builder: &Builder<'_>, groups: i64, channels: i64, eps: f64) -> Result<Self, TchError> {
-        Self::scaled(builder, groups, channels, eps, 1.0)
-    }
-
-    /// With a weight that starts at `scale`: 0 for the last one of a residual branch.
-    pub(crate) fn scaled(
+    /// `scale` is where the weight starts: 1, or 0 for the last one of a residual branch.
+    pub(crate) fn new(
         builder: &Builder<'_>,
         groups: i64,
         channels: i64,

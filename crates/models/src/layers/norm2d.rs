@@ -34,7 +34,7 @@ impl Norm2d {
                 let config = BatchNormConfig { scale, ..Default::default() };
                 Self::Batch(BatchNorm2d::new(builder, channels, config)?)
             }
-            Norm2dKind::Group => Self::Group(GroupNorm::scaled(builder, 32, channels, 1e-5, scale)?),
+            Norm2dKind::Group => Self::Group(GroupNorm::new(builder, 32, channels, 1e-5, scale)?),
         })
     }
 

@@ -1,7 +1,6 @@
 //! Channel attention: "Squeeze-and-excitation networks" (Hu et al., 2017).
 
 use crate::builder::Builder;
-use crate::init::Init;
 use crate::layers::{Activation, Conv2d, ConvConfig};
 use tch::{TchError, Tensor};
 

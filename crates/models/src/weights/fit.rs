@@ -63,7 +63,7 @@ pub(crate) fn adapt(
     options: &ModelOptions,
 ) -> Result<(), Error> {
     let _no_grad = tch::no_grad_guard();
-    let mut notes = architecture.config.adapt_for(options, state.tensors_mut(), target)?;
+    let mut notes = architecture.config.adapt(options, state.tensors_mut(), target)?;
     notes.extend(adapt_input_channels(state.tensors_mut(), target, options.in_channels)?);
     notes.into_iter().for_each(|note| state.note(note));
     Ok(())

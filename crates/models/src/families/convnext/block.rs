@@ -38,11 +38,6 @@ impl Norm {
         };
         x.f_mul(&variance.f_add_scalar_(eps)?.f_rsqrt()?)?.f_mul(weight)
     }
-
-    /// `x` (N, C, H, W), the result channels-last in memory.
-    pub(super) fn forward_map(&self, x: &Tensor) -> Result<Tensor, TchError> {
-        self.forward(&x.f_permute([0, 2, 3, 1])?)?.f_permute([0, 3, 1, 2])
-    }
 }
 
 /// A linear layer over the last axis that may be stored as a 1×1 convolution.

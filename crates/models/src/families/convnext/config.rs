@@ -8,7 +8,7 @@ use crate::head::HeadSpec;
 use crate::init::Init;
 use crate::layers::Activation;
 use crate::preprocessing::Interpolation;
-use crate::{Backbone, Error, Preprocessing};
+use crate::{Backbone, Error, ModelOptions, Preprocessing};
 use std::collections::BTreeMap;
 use tch::Tensor;
 
@@ -160,6 +160,7 @@ impl arch::Config for Config {
 
     fn adapt(
         &self,
+        _options: &ModelOptions,
         tensors: &mut BTreeMap<String, Tensor>,
         target: &BTreeMap<String, Tensor>,
     ) -> Result<Vec<String>, Error> {

@@ -3,6 +3,8 @@
 //!
 //! Maps stay (N, H, W, C) in memory, which every layer here takes as it is: the depthwise convolution sees the same memory
 //! as a channels-last (N, C, H, W).
+//!
+//! Taps: each stage's map, `stages.<i>`. Images have at least 32 pixels a side, 29 for the overlapping stems.
 
 mod block;
 mod config;
@@ -13,7 +15,7 @@ use crate::backbone::Collected;
 use crate::builder::{Builder, Switches, images};
 use crate::init::Init;
 use crate::layers::{Activation, Conv2d, ConvConfig, Linear, LinearConfig, Padding, run};
-use crate::{Backbone, Error, Features, GrnStatistics, Taps};
+use crate::{Backbone, Error, Features, SparseEncoder, Taps};
 use block::{Norm, Residual};
 use config::{Config, HeadNorm, Stem};
 use tch::{TchError, Tensor};
@@ -213,14 +215,8 @@ impl Backbone for ConvNeXt {
         }
     }
 
-    fn forward_sparse(
-        &self,
-        x: &Tensor,
-        mask: &Tensor,
-        statistics: GrnStatistics,
-        train: bool,
-    ) -> Result<Tensor, Error> {
-        sparse::forward(self, x, mask, statistics, train)
+    fn sparse_encoder(&self) -> Option<&dyn SparseEncoder> {
+        Some(self)
     }
 }
 

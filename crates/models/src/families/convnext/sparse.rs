@@ -6,7 +6,7 @@
 use super::ConvNeXt;
 use super::block::{Residual, Rows};
 use crate::layers::{Block, Param, run};
-use crate::{Error, GrnStatistics};
+use crate::{Error, GrnStatistics, SparseEncoder};
 use tch::{Kind, TchError, Tensor};
 
 /// The side of a patch that is kept or hidden, in pixels: a position of the last map.
@@ -61,36 +61,37 @@ impl Block for SparseResidual {
     }
 }
 
-/// See [`crate::Backbone::forward_sparse`].
-pub(super) fn forward(
-    network: &ConvNeXt,
-    x: &Tensor,
-    mask: &Tensor,
-    statistics: GrnStatistics,
-    train: bool,
-) -> Result<Tensor, Error> {
-    let kept = kept(x, mask)?;
-    // As many positions per patch as the stage's stride leaves.
-    let sites = |stage: usize| {
-        let scale = (PATCH / 4) >> stage;
-        let rows = kept.f_repeat_interleave_self_int(scale, 1, None)?;
-        Sites::new(&rows.f_repeat_interleave_self_int(scale, 2, None)?, statistics)
-    };
-    let mut here = sites(0)?;
-    let mut rows = here.gather(&network.stem(x)?)?;
-    for (i, blocks) in network.stages.iter().enumerate() {
-        if i > 0 {
-            let downsample = &network.downsample[i - 1];
-            let normed = here.scatter(&downsample.norm.forward(&rows)?)?;
-            here = sites(i)?;
-            rows = here.gather(&downsample.convolve(&normed)?)?;
+impl SparseEncoder for ConvNeXt {
+    fn forward_sparse(
+        &self,
+        x: &Tensor,
+        mask: &Tensor,
+        statistics: GrnStatistics,
+        train: bool,
+    ) -> Result<Tensor, Error> {
+        let kept = kept(x, mask)?;
+        // As many positions per patch as the stage's stride leaves.
+        let sites = |stage: usize| {
+            let scale = (PATCH / 4) >> stage;
+            let rows = kept.f_repeat_interleave_self_int(scale, 1, None)?;
+            Sites::new(&rows.f_repeat_interleave_self_int(scale, 2, None)?, statistics)
+        };
+        let mut here = sites(0)?;
+        let mut rows = here.gather(&self.stem(x)?)?;
+        for (i, blocks) in self.stages.iter().enumerate() {
+            if i > 0 {
+                let downsample = &self.downsample[i - 1];
+                let normed = here.scatter(&downsample.norm.forward(&rows)?)?;
+                here = sites(i)?;
+                rows = here.gather(&downsample.convolve(&normed)?)?;
+            }
+            for block in blocks {
+                let block = SparseResidual { block: block.clone(), sites: here.clone() };
+                rows = run(&self.switches, &block, &rows, train)?;
+            }
         }
-        for block in blocks {
-            let block = SparseResidual { block: block.clone(), sites: here.clone() };
-            rows = run(&network.switches, &block, &rows, train)?;
-        }
+        Ok(here.scatter(&rows)?.f_permute([0, 3, 1, 2])?)
     }
-    Ok(here.scatter(&rows)?.f_permute([0, 3, 1, 2])?)
 }
 
 /// Where `mask` keeps patches of the images `x`, (N, H / 32, W / 32).

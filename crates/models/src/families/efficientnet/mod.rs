@@ -4,6 +4,8 @@
 //!
 //! The `tf_` variants are the TensorFlow originals: padded to one side where PyTorch pads both, and normalised with an eps of
 //! 1e-3. Noisy Student's weights carry these names ("Self-training with Noisy Student", Xie et al., 2020).
+//!
+//! Taps: the stem's normalised and activated map, `bn1`, and each stage's, `blocks.<i>`. Images may have any size.
 
 mod block;
 mod network;

@@ -111,8 +111,7 @@ impl Backbone for Inception {
             x = run(&self.switches, layer, &x, train)?;
             collected.keep(name, &x);
         }
-        let pooled = x.f_adaptive_avg_pool2d([1, 1])?.f_flatten(1, -1)?;
-        Ok(Features { pooled, map: Some(x), tokens: None, taps: collected.into_taps() })
+        Features::of_map(x, collected)
     }
 
     fn embed_dim(&self) -> i64 {

@@ -5,6 +5,9 @@
 //!   timm's leaner ones, with its light `l` and ECA kinds.
 //! - NF-ResNet and NF-RegNet: "Characterizing signal propagation to close the performance gap in unnormalized ResNets" (Brock et
 //!   al., 2021), with SE and ECA kinds.
+//!
+//! Taps: the stem's last convolution (`stem.conv` or `stem.conv3`), `stages.0` to `stages.2`, and `final_conv`, or `stages.3` in
+//! networks without that. Images may have any size.
 
 mod block;
 mod stem;
@@ -220,8 +223,7 @@ impl Backbone for NormFreeNet {
             collected.keep(&self.taps[4], &x);
         }
         let x = self.activation.apply(&x, 1.0)?;
-        let pooled = x.f_adaptive_avg_pool2d([1, 1])?.f_flatten(1, -1)?;
-        Ok(Features { pooled, map: Some(x), tokens: None, taps: collected.into_taps() })
+        Features::of_map(x, collected)
     }
 
     fn embed_dim(&self) -> i64 {

@@ -9,6 +9,9 @@
 //!
 //! The `_cifar` variants replace the stem by one 3×3 convolution of stride 1 without pooling, as SimCLR (Chen et
 //! al., 2020, appendix B.9) does for 32-pixel images. `_w16` divides every width by four.
+//!
+//! Taps: `act1` and `layer1` to `layer4`. Images may have any size; blurred networks take at least 17 pixels a side, and
+//! averaging ones what 32 divides.
 
 mod block;
 mod stem;
@@ -198,8 +201,7 @@ impl Backbone for ResNet {
             }
             collected.keep(name, &x);
         }
-        let pooled = x.f_adaptive_avg_pool2d([1, 1])?.f_flatten(1, -1)?;
-        Ok(Features { pooled, map: Some(x), tokens: None, taps: collected.into_taps() })
+        Features::of_map(x, collected)
     }
 
     fn embed_dim(&self) -> i64 {

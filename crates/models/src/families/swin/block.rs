@@ -4,7 +4,7 @@ use crate::Error;
 use crate::builder::Builder;
 use crate::init::Init;
 use crate::layers::{self, Activation, Derived, DropPath, LayerNorm, Linear, LinearConfig, Mlp};
-use crate::layers::{RelativeIndex, RelativePosition};
+use crate::layers::{RelativeIndex, RelativePosition, attend, split};
 use tch::{Device, Kind, TchError, Tensor};
 
 /// PyTorch's default, unlike other transformers' 1e-6.
@@ -133,18 +133,15 @@ impl Block {
 
     /// Attention among the tokens of each window of `count` images: `x` (count · windows, T, C).
     fn within(&self, x: &Tensor, count: i64) -> Result<Tensor, TchError> {
-        let (all, tokens, channels) = x.size3()?;
-        let qkv = self.qkv.forward(x)?.f_view([all, tokens, 3, self.heads, channels / self.heads])?;
-        let qkv = qkv.f_permute([2, 0, 3, 1, 4])?;
-        let (q, k, v) = (qkv.f_select(0, 0)?, qkv.f_select(0, 1)?, qkv.f_select(0, 2)?);
+        let (all, tokens, _) = x.size3()?;
+        let [q, k, v] = split(&self.qkv.forward(x)?, self.heads)?;
         let mut bias = self.position.bias()?;
         if self.shifted {
             let size = [count, all / count, self.heads, tokens, tokens];
             bias = bias.f_add(&self.windows.mask.like(&bias)?)?.f_expand(size, false)?;
             bias = bias.f_reshape([all, self.heads, tokens, tokens])?;
         }
-        let y = Tensor::f_scaled_dot_product_attention(&q, &k, &v, Some(bias), 0.0, false, None, false)?;
-        self.proj.forward(&y.f_transpose(1, 2)?.f_reshape([all, tokens, channels])?)
+        self.proj.forward(&attend(&q, &k, &v, Some(bias))?)
     }
 }
 

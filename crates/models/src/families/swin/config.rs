@@ -80,17 +80,9 @@ impl arch::Config for Config {
         (Preprocessing { input_size, interpolation, crop_pct, ..Default::default() }, 1000)
     }
 
-    fn adapt(
-        &self,
-        tensors: &mut BTreeMap<String, Tensor>,
-        target: &BTreeMap<String, Tensor>,
-    ) -> Result<Vec<String>, Error> {
-        self.adapt_for(&ModelOptions::default(), tensors, target)
-    }
-
     /// The authors' checkpoints merge patches at the end of a stage, timm at the start of the next; tables of relative
     /// positions are resampled to the windows of `options`.
-    fn adapt_for(
+    fn adapt(
         &self,
         options: &ModelOptions,
         tensors: &mut BTreeMap<String, Tensor>,

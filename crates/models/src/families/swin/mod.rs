@@ -4,6 +4,8 @@
 //!
 //! Maps are (N, H, W, C) within. For images of another size the windows grow and shrink with the image, as with timm's
 //! `set_input_size`; maps that windows do not divide are padded.
+//!
+//! Taps: each stage's map, `layers.<i>`. Images have the size that the network was made for, which 4 divides.
 
 mod block;
 mod config;

@@ -18,7 +18,7 @@ fn other_sizes_match_timm() {
 
 #[test]
 fn the_authors_names_are_understood_and_tables_resampled() {
-    golden::check_adapt("published_names", "swin");
+    golden::check_adapt("swin");
 }
 
 #[test]

@@ -3,7 +3,7 @@
 use super::config::Config;
 use crate::builder::Builder;
 use crate::init::Init;
-use crate::layers::{Linear, NormKind, Param, TokenNorm, attend, heads};
+use crate::layers::{Linear, NormKind, Param, TokenNorm, attend, heads, split};
 use tch::{Kind, TchError, Tensor};
 
 /// Multi-head self-attention: `qkv`, `proj`, and `q_norm`, `k_norm` where heads are normalised.
@@ -42,11 +42,9 @@ impl Attention {
         let qkv = self.qkv.forward(x)?;
         let y = match &self.differential {
             None => {
-                let (n, t, c) = qkv.size3()?;
-                let qkv = qkv.f_reshape([n, t, 3, self.heads, c / 3 / self.heads])?;
-                let qkv = qkv.f_permute([2, 0, 3, 1, 4])?;
-                let (q, k) = self.norms.forward(qkv.f_select(0, 0)?, qkv.f_select(0, 1)?)?;
-                attend(&q, &k, &qkv.f_select(0, 2)?)?
+                let [q, k, v] = split(&qkv, self.heads)?;
+                let (q, k) = self.norms.forward(q, k)?;
+                attend(&q, &k, &v, None)?
             }
             Some(differential) => {
                 let width = qkv.size()[2] / 3;
@@ -116,8 +114,8 @@ impl Differential {
         let halves =
             |x: &Tensor, i| x.f_reshape([n, t, count, 2, c / count / 2])?.f_select(3, i)?.f_transpose(1, 2);
         let v = heads(v, count)?;
-        let first = attend(&halves(q, 0)?, &halves(k, 0)?, &v)?;
-        let second = attend(&halves(q, 1)?, &halves(k, 1)?, &v)?;
+        let first = attend(&halves(q, 0)?, &halves(k, 0)?, &v, None)?;
+        let second = attend(&halves(q, 1)?, &halves(k, 1)?, &v, None)?;
         let y = first.f_sub(&second.f_mul(&lambda)?)?.f_reshape([n, t, count, c / count])?;
         self.sub_norm.forward(&y)?.f_mul_scalar(1.0 - self.lambda_init)?.f_reshape([n, t, c])
     }

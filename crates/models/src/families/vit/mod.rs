@@ -1,5 +1,7 @@
 //! Vision transformers: "An image is worth 16×16 words" (Dosovitskiy et al., 2020) and what grew from it, as timm's
 //! `VisionTransformer`, whose parameter names these are: `config` names the departures, `table` the architectures.
+//!
+//! Taps: each block's tokens, `blocks.<i>`. Images may have any size that the patch divides; positions are resampled to it.
 
 mod adapt;
 mod attention;
@@ -51,7 +53,7 @@ impl arch::Config for Config {
         (self.default_preprocessing(), 1000)
     }
 
-    fn adapt_for(
+    fn adapt(
         &self,
         options: &ModelOptions,
         tensors: &mut BTreeMap<String, Tensor>,

@@ -85,7 +85,7 @@ impl Parallel {
             Some(differential) => differential.attend(&q, &k, &v, self.heads)?,
             None => {
                 let (q, k) = self.norms.forward(heads(&q, self.heads)?, heads(&k, self.heads)?)?;
-                attend(&q, &k, &heads(&v, self.heads)?)?
+                attend(&q, &k, &heads(&v, self.heads)?, None)?
             }
         };
         let hidden = y.f_narrow(-1, 0, self.hidden)?;

@@ -15,7 +15,7 @@ use tch::{Kind, Tensor};
 /// A file's tensors, by name.
 pub(super) type Tensors = BTreeMap<String, Tensor>;
 
-/// What [`crate::arch::Config::adapt_for`] does for vision transformers.
+/// What [`crate::arch::Config::adapt`] does for vision transformers.
 pub(super) fn adapt(
     config: &Config,
     options: &ModelOptions,

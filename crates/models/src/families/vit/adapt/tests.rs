@@ -57,7 +57,7 @@ fn other_publishers_files_give_their_outputs() {
 
         let mut tensors: BTreeMap<String, Tensor> =
             case.tensors.iter().map(|(name, shape)| (name.clone(), filled(name, shape))).collect();
-        let notes = config.adapt_for(&options, &mut tensors, &variables).expect("adapted");
+        let notes = config.adapt(&options, &mut tensors, &variables).expect("adapted");
         let names = |tensors: &BTreeMap<String, Tensor>| -> Vec<(String, Vec<i64>)> {
             tensors.iter().map(|(name, tensor)| (name.clone(), tensor.size())).collect()
         };
@@ -102,7 +102,7 @@ fn what_cannot_be_adapted_is_left_to_the_mismatch_report() {
             let value = || Tensor::zeros(shape, (tch::Kind::Float, Device::Cpu));
             let mut tensors = BTreeMap::from([((*name).to_owned(), value()), (sign.to_owned(), value())]);
             // An error, or a mismatch later; never a panic.
-            let _outcome = config.adapt_for(&ModelOptions::default(), &mut tensors, &target);
+            let _outcome = config.adapt(&ModelOptions::default(), &mut tensors, &target);
         }
     }
 }
