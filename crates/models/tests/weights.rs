@@ -342,6 +342,9 @@ fn a_file_with_other_names_is_recognised() {
         };
         tensors.push((renamed, tensor));
     }
+    // As many values more as the network for 384 pixels has.
+    let pooler = Tensor::zeros([192, 384], (Kind::Float, Device::Cpu));
+    tensors.push(("vit.pooler.dense.weight".into(), pooler));
     write(&path, &tensors.iter().map(|(n, t)| (n.as_str(), t.shallow_clone())).collect::<Vec<_>>());
     let suggestions = suggest_architectures(&StateDict::read(&path).unwrap()).unwrap();
     assert!(suggestions[0].fits && suggestions[0].name == "vit_tiny_patch16_224", "{suggestions:?}");

@@ -5,7 +5,7 @@ use super::state::StateDict;
 use crate::arch::Architecture;
 use crate::families::TABLES;
 use crate::{Error, ModelOptions};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use tch::Tensor;
 
 /// The most architectures that are suggested.
@@ -66,15 +66,20 @@ fn rank(mut file: Shapes, candidates: &[Candidate]) -> Vec<Suggestion> {
     ranked
 }
 
-/// The file's shapes as the family's network nearest in size would read them: one for all of a family, since adapting copies
+/// The file's shapes as the family's network nearest to them would read them: one for all of a family, since adapting copies
 /// values. `None` where it cannot.
 fn adapted(state: &StateDict, family: &[Candidate]) -> Option<Shapes> {
     let _no_grad = tch::no_grad_guard();
     // A file may claim any shape for what cannot be read.
     let product = |shape: &Vec<i64>| shape.iter().fold(1, |n: i64, &size| n.saturating_mul(size));
     let values = |shapes: &Shapes| shapes.values().map(product).fold(0, i64::saturating_add);
-    let size = values(&state.shapes());
-    let near = family.iter().min_by_key(|candidate| values(&candidate.shapes).abs_diff(size))?;
+    let file = state.shapes();
+    let size = values(&file);
+    // Shapes first, whatever the names: adapting to the network of another image size resamples position embeddings.
+    let has: BTreeSet<_> = file.values().collect();
+    let strange = |shapes: &Shapes| shapes.values().collect::<BTreeSet<_>>().difference(&has).count();
+    let distance = |shapes: &Shapes| (strange(shapes), values(shapes).abs_diff(size));
+    let near = family.iter().min_by_key(|candidate| distance(&candidate.shapes))?;
     let options = ModelOptions::default();
     let target = near.architecture.blank(&options, near.num_classes).ok()?.tensors;
     let mut tensors: BTreeMap<String, Tensor> =
