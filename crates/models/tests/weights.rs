@@ -3,7 +3,9 @@
 
 use std::path::Path;
 use tch::{Device, Kind, Tensor};
-use visrep_models::{Error, Model, ModelOptions};
+use visrep_models::{
+    Error, Model, ModelOptions, StateDict, find_pretrained, model_info, suggest_architectures,
+};
 
 const NAME: &str = "resnet18_cifar_w16";
 
@@ -352,4 +354,61 @@ fn a_converted_model_stays_so() {
         assert_eq!(tensor, a.var_store().variables()[&name].to_kind(Kind::BFloat16), "{name}");
         assert_eq!(tensor.kind(), Kind::BFloat16);
     }
+}
+
+/// Files of other publishers have none of the model's names: they are told by what loading makes of them.
+#[test]
+fn a_file_with_other_names_is_recognised() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("w.safetensors");
+    let vit = Model::create("vit_tiny_patch16_224", &ModelOptions { seed: Some(1), ..Default::default() });
+    let vit = vit.unwrap();
+    // The names of transformers, queries, keys and values apart.
+    let mut tensors = Vec::new();
+    for (name, tensor) in named(&vit) {
+        let tensor = tensor.detach();
+        let block = |rest: &str| rest.replacen("blocks.", "vit.encoder.layer.", 1);
+        if let Some((path, kind)) = name.split_once(".attn.qkv.") {
+            for (part, piece) in ["query", "key", "value"].iter().zip(tensor.chunk(3, 0)) {
+                tensors
+                    .push((format!("{}.attention.attention.{part}.{kind}", block(path)), piece.contiguous()));
+            }
+            continue;
+        }
+        let renamed = [
+            ("cls_token", "vit.embeddings.cls_token"),
+            ("pos_embed", "vit.embeddings.position_embeddings"),
+            ("patch_embed.proj", "vit.embeddings.patch_embeddings.projection"),
+            (".attn.proj", ".attention.output.dense"),
+            (".mlp.fc1", ".intermediate.dense"),
+            (".mlp.fc2", ".output.dense"),
+            (".norm1", ".layernorm_before"),
+            (".norm2", ".layernorm_after"),
+            ("head.", "classifier."),
+        ]
+        .iter()
+        .fold(name.clone(), |text, (ours, theirs)| text.replace(ours, theirs));
+        let renamed = match name.strip_prefix("norm.") {
+            Some(kind) => format!("vit.layernorm.{kind}"),
+            None => block(&renamed),
+        };
+        tensors.push((renamed, tensor));
+    }
+    // As many values more as the network for 384 pixels has.
+    let pooler = Tensor::zeros([192, 384], (Kind::Float, Device::Cpu));
+    tensors.push(("vit.pooler.dense.weight".into(), pooler));
+    write(&path, &tensors.iter().map(|(n, t)| (n.as_str(), t.shallow_clone())).collect::<Vec<_>>());
+    let suggestions = suggest_architectures(&StateDict::read(&path).unwrap()).unwrap();
+    assert!(suggestions[0].fits && suggestions[0].name == "vit_tiny_patch16_224", "{suggestions:?}");
+    let message = Model::from_weights("resnet18", &path, &ModelOptions::default()).unwrap_err().to_string();
+    assert!(message.contains("the file fits `vit_tiny_patch16_224`"), "{message}");
+    assert!(message.lines().count() < 15, "{message}");
+}
+
+/// The weights that the Fréchet inception distance is defined by are those of a network that is built here.
+#[test]
+fn the_fid_weights_belong_to_their_network() {
+    let info = model_info("inception_v3_fid.tf_2015_12_05").unwrap();
+    assert_eq!((info.tags, info.num_classes), (vec!["tf_2015_12_05"], 1008));
+    assert_eq!(find_pretrained("inception_v3_fid").unwrap().tag, "tf_2015_12_05");
 }

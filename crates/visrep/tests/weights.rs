@@ -126,6 +126,14 @@ fn diff_tells_what_differs_by_its_status_too() {
         "{said}"
     );
 
+    // Trouble is no difference.
+    std::fs::write(folder.path().join("text.pth"), "no weights").unwrap();
+    for file in ["absent.pth", "text.pth", "."] {
+        let output = visrep(folder.path(), &["diff", "1.safetensors", file]);
+        assert_eq!((output.status.code(), output.stdout.len()), (Some(2), 0), "{file}");
+        assert!(String::from_utf8_lossy(&output.stderr).starts_with("error: "), "{file}");
+    }
+
     // Names, shapes and types, each on its own.
     let state = StateDict::read(folder.path().join("1.safetensors")).unwrap();
     let path = folder.path().join("half.safetensors");
@@ -134,4 +142,26 @@ fn diff_tells_what_differs_by_its_status_too() {
     let said = String::from_utf8(output.stdout).unwrap();
     assert!(said.contains("~ bn1.bias: F32 and F16, greatest difference 0.000e0"), "{said}");
     assert_eq!(output.status.code(), Some(1));
+}
+
+/// What is told of a file that another model was named for: a screen at most, and all of it when asked for.
+#[test]
+fn a_wrong_model_is_told_in_a_few_lines() {
+    let folder = tempfile::tempdir().unwrap();
+    model(1).save_weights(folder.path().join("w.safetensors")).unwrap();
+    let wrong = "vit_tiny_patch16_224";
+    let output = visrep(folder.path(), &["convert", "w.safetensors", "o.safetensors", "--model", wrong]);
+    let stderr = String::from_utf8_lossy(&output.stderr);
+    assert_eq!(output.status.code(), Some(1), "{stderr}");
+    assert!(stderr.contains(&format!("the file fits `{MODEL}`")), "{stderr}");
+    assert!(stderr.lines().count() < 15 && stderr.contains("missing     … and "), "{stderr}");
+    assert!(!folder.path().join("o.safetensors").exists());
+    let output = visrep(folder.path(), &["inspect", "w.safetensors", "--model", wrong]);
+    let stderr = String::from_utf8_lossy(&output.stderr);
+    assert!(
+        stderr.lines().count() > 250 && stderr.contains("missing     pos_embed [1, 197, 192]"),
+        "{stderr}"
+    );
+    let said = succeed(folder.path(), &["inspect", "w.safetensors", "--model", MODEL]);
+    assert!(said.contains(&format!("fits: {MODEL}")), "{said}");
 }

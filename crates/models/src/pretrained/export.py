@@ -155,7 +155,7 @@ def main(results):
         if name in _model_default_cfgs:
             rows = timm_rows(name, top1)
         else:
-            rows = [fid_row(name) if name == "fid_inception_v3" else torchvision_row(name)]
+            rows = [fid_row(name) if name == "inception_v3_fid" else torchvision_row(name)]
         for row in rows:
             cells = (row.get(column) for column in COLUMNS)
             lines.append("\t".join("" if cell is None or cell is False else str(cell) for cell in cells))

@@ -71,11 +71,7 @@ pub(crate) fn adapt(
 
 /// Gives the variables the file's values, or changes nothing and says why.
 pub(crate) fn fit(state: StateDict, target: Target<'_>) -> Result<LoadReport, Error> {
-    let (mismatch, ignored) = compare(&state, &target);
-    if !mismatch.is_empty() {
-        let mismatch = mismatch.with_suggestions(&state)?;
-        return Err(Box::new(mismatch).into());
-    }
+    let ignored = check(&state, &target)?;
     let path = state.path().to_owned();
     let contents = state.into_contents();
     let mut report = LoadReport {
@@ -102,6 +98,15 @@ pub(crate) fn fit(state: StateDict, target: Target<'_>) -> Result<LoadReport, Er
         }
     }
     Ok(report)
+}
+
+/// Errs with all that keeps the file from fitting; returns the classifier tensors that it has beside.
+pub(super) fn check(state: &StateDict, target: &Target<'_>) -> Result<Vec<String>, Error> {
+    let (mismatch, ignored) = compare(state, target);
+    match mismatch.is_empty() {
+        true => Ok(ignored),
+        false => Err(Box::new(mismatch.with_suggestions(state)?).into()),
+    }
 }
 
 /// Everything that keeps the file from fitting, and the classifier tensors that it has beside.

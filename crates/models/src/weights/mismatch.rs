@@ -18,7 +18,12 @@ pub struct Misshaped {
     pub file: Vec<i64>,
 }
 
+/// The most lines of one kind in a message: it is to fit a terminal.
+const SHOWN: usize = 6;
+
 /// All differences between a model and a weight file; the model is unchanged.
+///
+/// `{}` writes the first few of each kind and how many follow, `{:#}` every one.
 #[derive(Clone, Debug)]
 pub struct Mismatch {
     /// The file.
@@ -120,19 +125,32 @@ impl fmt::Display for Mismatch {
         if let Some(advice) = self.advice() {
             write!(f, "; {advice}")?;
         }
-        for (name, shape) in &self.missing {
-            write!(f, "\n  missing     {name} {shape:?}")?;
-        }
-        for (name, shape) in &self.unexpected {
-            write!(f, "\n  unexpected  {name} {shape:?}")?;
-        }
-        for Misshaped { name, model, file } in &self.misshaped {
-            write!(f, "\n  misshaped   {name}: the model has {model:?}, the file {file:?}")?;
-        }
-        for (name, kind) in &self.mistyped {
-            write!(f, "\n  mistyped    {name}: {kind}; F64, F32, F16 and BF16 are read")?;
-        }
-        Ok(())
+        let named = |(name, shape): &(String, Vec<i64>)| format!("{name} {shape:?}");
+        lines(f, "missing", &self.missing, named)?;
+        lines(f, "unexpected", &self.unexpected, named)?;
+        lines(f, "misshaped", &self.misshaped, |Misshaped { name, model, file }| {
+            format!("{name}: the model has {model:?}, the file {file:?}")
+        })?;
+        lines(f, "mistyped", &self.mistyped, |(name, kind)| {
+            format!("{name}: {kind}; F64, F32, F16 and BF16 are read")
+        })
+    }
+}
+
+/// A line for each of `tensors`; only the first few and how many follow, unless everything is asked for.
+fn lines<T>(
+    f: &mut fmt::Formatter<'_>,
+    what: &str,
+    tensors: &[T],
+    text: impl Fn(&T) -> String,
+) -> fmt::Result {
+    let shown = if f.alternate() || tensors.len() <= SHOWN { tensors.len() } else { SHOWN - 1 };
+    for tensor in &tensors[..shown] {
+        write!(f, "\n  {what:<10}  {}", text(tensor))?;
+    }
+    match tensors.len() - shown {
+        0 => Ok(()),
+        more => write!(f, "\n  {what:<10}  … and {more} more"),
     }
 }
 

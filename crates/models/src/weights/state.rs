@@ -1,6 +1,6 @@
 //! A weight file's tensors by name, whatever its format.
 
-use super::fit::adapt;
+use super::fit::{Target, adapt, check};
 use super::hub;
 use super::npz;
 use super::pickle;
@@ -171,14 +171,21 @@ impl StateDict {
         Ok(())
     }
 
-    /// Gives the tensors the names and layouts of the model called `name`, as loading them into it does.
+    /// Gives the tensors the names and layouts of the model called `name`, as loading them into it does. The classifier may
+    /// have any number of classes, or be absent.
     ///
     /// # Errors
-    /// An unknown name, and tensors that claim to be a model's and cannot be.
+    /// An unknown name, tensors that claim to be a model's and cannot be, and a file that does not fit the model:
+    /// [`Error::Mismatch`] lists every tensor at fault.
     pub fn adapt_to(&mut self, name: &str) -> Result<(), Error> {
-        let resolved = arch::resolve(name)?;
-        let blank = resolved.architecture.blank(&ModelOptions::default(), resolved.num_classes)?;
-        adapt(self, resolved.architecture, &blank.tensors, &ModelOptions::default())
+        let (resolved, options) = (arch::resolve(name)?, ModelOptions::default());
+        let architecture = resolved.architecture;
+        let blank = architecture.blank(&options, resolved.num_classes)?;
+        adapt(self, architecture, &blank.tensors, &options)?;
+        let head = architecture.config.head();
+        let num_classes = self.classes(head.name, blank.embed_dim).unwrap_or(resolved.num_classes);
+        let variables = architecture.blank(&options, num_classes)?.tensors;
+        check(self, &Target { model: name, head, has_head: num_classes > 0, variables }).map(drop)
     }
 
     /// The classes of the classifier kept under `head`, by the rows of its weight: 0 without one, `None` when the

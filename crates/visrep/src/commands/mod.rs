@@ -16,7 +16,7 @@ use clap::{Args, Parser, Subcommand};
 use std::path::Path;
 use std::process::ExitCode;
 use tch::Device;
-use visrep_models::{Model, ModelOptions};
+use visrep_models::{Model, ModelOptions, Preprocessing, StateDict, suggest_architectures};
 
 /// Learn visual representations, and measure how good they are.
 #[derive(Parser)]
@@ -101,13 +101,31 @@ pub fn open_model(name: Option<&str>, weights: &Path, device: Device) -> Result<
     let options = ModelOptions { device, ..ModelOptions::default() };
     let (model, report) = match name {
         Some(name) => Model::from_weights(name, weights, &options)?,
-        None if weights.is_dir() => Model::from_hub(weights, &options)?,
-        None => bail!("name the model that {} is for: --model resnet50", weights.display()),
+        None if names_a_model(weights)? => Model::from_hub(weights, &options)?,
+        None => {
+            let fitting: Vec<_> =
+                suggest_architectures(&StateDict::read(weights)?)?.iter().map(|near| near.name).collect();
+            let (weights, names) = (weights.display(), fitting.join(", "));
+            match fitting.first() {
+                Some(best) => {
+                    bail!("{weights} names no model; its tensors look like {names}: add --model {best}")
+                }
+                None => {
+                    bail!("{weights} names no model: add --model, one of those that `visrep models` lists")
+                }
+            }
+        }
     };
     if !report.non_finite.is_empty() || !report.notes.is_empty() {
         eprintln!("{report}");
     }
     Ok(model)
+}
+
+/// Whether `weights` is a folder with a `config.json` in timm's form: that of transformers names none.
+fn names_a_model(weights: &Path) -> Result<bool> {
+    Ok(weights.join("config.json").is_file()
+        && Preprocessing::from_hub_config(weights)?.architecture.is_some())
 }
 
 #[cfg(test)]

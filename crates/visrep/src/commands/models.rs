@@ -35,6 +35,7 @@ impl Models {
         let width = names.iter().map(String::len).max().unwrap_or_default();
         let mut text =
             format!("{:width$}  parameters  features  input  crop   resize           tags\n", "name");
+        let single = names.len() == 1;
         for name in names {
             let info = model_info(&name)?;
             let preprocessing = &info.preprocessing;
@@ -49,9 +50,18 @@ impl Models {
                 preprocessing.input_size,
                 preprocessing.crop_pct,
                 resize,
-                info.tags.join(" "),
+                if single { info.tags.join(" ") } else { few(&info.tags) },
             );
         }
         output::say(&text)
+    }
+}
+
+/// The first tags, the default before others, and how many there are besides: a line is to fit a terminal.
+fn few(tags: &[&str]) -> String {
+    const SHOWN: usize = 2;
+    match tags.len() {
+        ..=SHOWN => tags.join(" "),
+        all => format!("{} +{}", tags[..SHOWN].join(" "), all - SHOWN),
     }
 }

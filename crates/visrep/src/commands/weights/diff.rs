@@ -11,7 +11,8 @@ use visrep_models::{Difference, StateDict, TensorDiff, diff};
 
 /// Compare two weight files tensor by tensor
 ///
-/// The exit status is 0 when names, shapes, types and values are the same, and 1 when anything differs.
+/// The exit status is 0 when names, shapes, types and values are the same, 1 when anything differs, and 2 when they
+/// cannot be compared.
 #[derive(Args)]
 #[command(after_help = "Example:\n  visrep weights diff before.safetensors after.pth --json")]
 pub struct Diff {
@@ -27,7 +28,15 @@ pub struct Diff {
 }
 
 impl Diff {
-    pub fn run(self) -> Result<ExitCode> {
+    /// An error has a status of its own, as with diff(1): a script must not take it for a difference.
+    pub fn run(self) -> ExitCode {
+        self.compare().unwrap_or_else(|error| {
+            eprintln!("error: {}", crate::message(&error));
+            ExitCode::from(2)
+        })
+    }
+
+    fn compare(self) -> Result<ExitCode> {
         let (first, second) = (StateDict::read(&self.first)?, StateDict::read(&self.second)?);
         let compared = diff(&first, &second)?;
         let differing: Vec<_> = compared.iter().filter(|tensor| !tensor.difference.is_none()).collect();

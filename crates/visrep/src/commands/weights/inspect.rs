@@ -2,22 +2,26 @@
 
 use super::super::output;
 use super::shape;
-use anyhow::Result;
+use anyhow::{Result, anyhow};
 use clap::Args;
 use serde_json::json;
 use std::fmt::Write as _;
 use std::path::PathBuf;
-use visrep_models::{StateDict, Suggestion, dtype_name, suggest_architectures};
+use visrep_models::{Error, StateDict, Suggestion, dtype_name, suggest_architectures};
 
 /// List a weight file's tensors and the architectures that they fit
 #[derive(Args)]
 #[command(after_help = "Examples:\n  \
     visrep weights inspect resnet50.safetensors\n  \
+    visrep weights inspect resnet50.safetensors --model resnet101\n  \
     visrep weights inspect dino_vitbase16_pretrain.pth --json | jq '.tensors[].name'")]
 pub struct Inspect {
     /// Weight file, or folder of the Hugging Face hub
     #[arg(value_name = "FILE")]
     file: PathBuf,
+    /// Show the tensors as this model takes them, or, with status 1, everything that keeps them from fitting
+    #[arg(long, value_name = "M")]
+    model: Option<String>,
     /// Print JSON instead of a table
     #[arg(long)]
     json: bool,
@@ -34,7 +38,13 @@ struct Row {
 
 impl Inspect {
     pub fn run(self) -> Result<()> {
-        let state = StateDict::read(&self.file)?;
+        let mut state = StateDict::read(&self.file)?;
+        if let Some(model) = &self.model {
+            state.adapt_to(model).map_err(|error| match error {
+                Error::Mismatch(mismatch) => anyhow!("{mismatch:#}"),
+                other => other.into(),
+            })?;
+        }
         let suggestions = suggest_architectures(&state)?;
         let rows = rows(&state);
         let text = match self.json {

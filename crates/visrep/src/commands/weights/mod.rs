@@ -36,7 +36,7 @@ impl Weights {
             Command::List(command) => command.run().map(|()| ExitCode::SUCCESS),
             Command::Inspect(command) => command.run().map(|()| ExitCode::SUCCESS),
             Command::Convert(command) => command.run().map(|()| ExitCode::SUCCESS),
-            Command::Diff(command) => command.run(),
+            Command::Diff(command) => Ok(command.run()),
         }
     }
 }
