@@ -84,7 +84,7 @@ fn adapted(state: &StateDict, family: &[Candidate]) -> Option<Shapes> {
     let target = near.architecture.blank(&options, near.num_classes).ok()?.tensors;
     let mut tensors: BTreeMap<String, Tensor> =
         state.tensors().iter().map(|(name, tensor)| (name.clone(), tensor.shallow_clone())).collect();
-    near.architecture.config.adapt_for(&options, &mut tensors, &target).ok()?;
+    near.architecture.config.adapt(&options, &mut tensors, &target).ok()?;
     let unread = state.unread().iter().map(|(name, tensor)| (name.clone(), tensor.shape.clone()));
     Some(tensors.into_iter().map(|(name, tensor)| (name, tensor.size())).chain(unread).collect())
 }
