@@ -89,6 +89,16 @@ pub trait Backbone: Send {
     }
 }
 
+/// [`Backbone::layer_key`] of a parameter in a stage, from the parts of its path behind the name of the stages: the stage, then
+/// `blocks` and the block; or `downsample`, which timm's matcher puts with the first block.
+pub(crate) fn stage_key<'a>(mut parts: impl Iterator<Item = &'a str>) -> Option<[u32; 2]> {
+    let stage: u32 = parts.next()?.parse().ok()?;
+    match parts.next()? {
+        "downsample" => Some([1 + stage, 0]),
+        _ => Some([1 + stage, parts.next()?.parse().ok()?]),
+    }
+}
+
 /// The taps kept so far in a forward pass.
 pub(crate) struct Collected<'a> {
     wanted: Taps<'a>,

@@ -14,7 +14,7 @@ use crate::head::{HeadKind, HeadSpec};
 use crate::init::Init;
 use crate::layers::{
     Conv2d, ConvConfig, Convolution, DropPath, Norm2d, Norm2dKind, PreActivation, PreActivationBlock,
-    Projection, StdConv2d, max_pool_3x3, run,
+    Projection, StdConv2d, max_pool_3x3, run_stages,
 };
 use crate::preprocessing::Interpolation;
 use crate::{Backbone, Error, Features, ModelOptions, Preprocessing, Taps};
@@ -296,13 +296,8 @@ impl Backbone for ResNetV2 {
             x = member.forward(&x, train)?;
         }
         collected.keep(&self.taps[0], &x);
-        x = max_pool_3x3(&x, self.zeros)?;
-        for (name, stage) in self.taps[1..].iter().zip(&self.stages) {
-            for block in stage {
-                x = run(&self.switches, block, &x, train)?;
-            }
-            collected.keep(name, &x);
-        }
+        let x = max_pool_3x3(&x, self.zeros)?;
+        let x = run_stages(&self.switches, &self.stages, &self.taps[1..], x, train, &mut collected)?;
         let x = self.norm.forward(&x, train)?.f_relu_()?;
         Features::of_map(x, collected)
     }

@@ -14,7 +14,7 @@ use crate::head::HeadSpec;
 use crate::init::Init;
 use crate::layers::{
     Conv2d, ConvConfig, Convolution, DropPath, Norm2d, Norm2dKind, PreActivation, PreActivationBlock,
-    Projection, run,
+    Projection, run_stages,
 };
 use crate::preprocessing::{CIFAR_MEAN, CIFAR_STD, Interpolation};
 use crate::{Backbone, Error, Features, Preprocessing, Taps};
@@ -129,14 +129,9 @@ impl Backbone for WideResNet {
     fn forward_with_taps(&self, x: &Tensor, train: bool, taps: Taps<'_>) -> Result<Features, Error> {
         let mut collected = Collected::new(taps, self.taps())?;
         let x = images(x, "a wide ResNet", self.in_channels, 1, self.stem.weight().kind())?;
-        let mut x = self.stem.forward(&x)?;
+        let x = self.stem.forward(&x)?;
         collected.keep(TAPS[0], &x);
-        for (name, stage) in TAPS[1..].iter().zip(&self.stages) {
-            for block in stage {
-                x = run(&self.switches, block, &x, train)?;
-            }
-            collected.keep(name, &x);
-        }
+        let x = run_stages(&self.switches, &self.stages, &self.taps[1..], x, train, &mut collected)?;
         let x = self.norm.forward(&x, train)?.f_relu_()?;
         Features::of_map(x, collected)
     }

@@ -1,6 +1,7 @@
 //! The unit of gradient checkpointing.
 
 use crate::Error;
+use crate::backbone::Collected;
 use crate::builder::Switches;
 use tch::Tensor;
 
@@ -22,4 +23,22 @@ pub(crate) fn run<B: Block>(
     }
     let block = block.clone();
     visrep_torch::checkpoint([x], move |[x]| block.forward(&x, true))
+}
+
+/// Runs stages of blocks one after the other, and keeps the output of each under its name in `taps`.
+pub(crate) fn run_stages<B: Block>(
+    switches: &Switches,
+    stages: &[Vec<B>],
+    taps: &[String],
+    mut x: Tensor,
+    train: bool,
+    collected: &mut Collected<'_>,
+) -> Result<Tensor, Error> {
+    for (name, stage) in taps.iter().zip(stages) {
+        for block in stage {
+            x = run(switches, block, &x, train)?;
+        }
+        collected.keep(name, &x);
+    }
+    Ok(x)
 }

@@ -30,7 +30,7 @@ pub(crate) use activation::Activation;
 pub(crate) use anti_aliasing::{AntiAliasing, Downsampling};
 pub(crate) use attention::{attend, heads, split};
 pub(crate) use attention_pool::AttentionPool;
-pub(crate) use block::{Block, run};
+pub(crate) use block::{Block, run, run_stages};
 pub(crate) use blur_pool::BlurPool;
 pub(crate) use channel_attention::{ChannelAttention, ChannelAttentionKind, nearest_multiple};
 pub(crate) use conv::{Conv2d, ConvConfig, Padding};

@@ -11,7 +11,7 @@ mod config;
 mod names;
 mod sparse;
 
-use crate::backbone::Collected;
+use crate::backbone::{Collected, stage_key};
 use crate::builder::{Builder, Switches, images};
 use crate::init::Init;
 use crate::layers::{Activation, Conv2d, ConvConfig, Linear, LinearConfig, Padding, run};
@@ -202,14 +202,7 @@ impl Backbone for ConvNeXt {
         let mut parts = parameter.split('.');
         match parts.next()? {
             "stem" => Some([0, 0]),
-            "stages" => {
-                let stage: u32 = parts.next()?.parse().ok()?;
-                match parts.next()? {
-                    // With the first block, as timm's matcher has it.
-                    "downsample" => Some([1 + stage, 0]),
-                    _ => Some([1 + stage, parts.next()?.parse().ok()?]),
-                }
-            }
+            "stages" => stage_key(parts),
             "norm_pre" => Some([4, self.stages[3].len() as u32 - 1]),
             _ => None,
         }

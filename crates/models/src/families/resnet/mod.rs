@@ -23,7 +23,7 @@ use crate::arch;
 use crate::backbone::Collected;
 use crate::builder::{Builder, Switches, images};
 use crate::head::HeadSpec;
-use crate::layers::{AntiAliasing, ChannelAttentionKind, Norm2dKind, run};
+use crate::layers::{AntiAliasing, ChannelAttentionKind, Norm2dKind, run_stages};
 use crate::preprocessing::{CIFAR_MEAN, CIFAR_STD, Interpolation};
 use crate::{Backbone, Error, Features, Preprocessing, Taps};
 use block::{Place, Residual};
@@ -194,13 +194,8 @@ impl Backbone for ResNet {
         let mut collected = Collected::new(taps, self.taps())?;
         let x = self.stem.convolve(&self.input(x)?, train)?;
         collected.keep(TAPS[0], &x);
-        let mut x = self.stem.pool(x, train)?;
-        for (name, stage) in TAPS[1..].iter().zip(&self.stages) {
-            for block in stage {
-                x = run(&self.switches, block, &x, train)?;
-            }
-            collected.keep(name, &x);
-        }
+        let x = self.stem.pool(x, train)?;
+        let x = run_stages(&self.switches, &self.stages, &self.taps[1..], x, train, &mut collected)?;
         Features::of_map(x, collected)
     }
 

@@ -10,7 +10,7 @@
 mod block;
 mod config;
 
-use crate::backbone::Collected;
+use crate::backbone::{Collected, stage_key};
 use crate::builder::{Builder, Switches};
 use crate::init::Init;
 use crate::layers::{LayerNorm, Patchify, PatchifyConfig, run};
@@ -103,14 +103,7 @@ impl Backbone for Swin {
         let mut parts = parameter.split('.');
         match parts.next()? {
             "patch_embed" => Some([0, 0]),
-            "layers" => {
-                let stage: u32 = parts.next()?.parse().ok()?;
-                match parts.next()? {
-                    // With the first block, as timm's matcher has it.
-                    "downsample" => Some([1 + stage, 0]),
-                    _ => Some([1 + stage, parts.next()?.parse().ok()?]),
-                }
-            }
+            "layers" => stage_key(parts),
             // timm's matcher puts the final norm with the last block.
             "norm" => Some([4, self.stages[3].len() as u32 - 1]),
             _ => None,
