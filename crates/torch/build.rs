@@ -11,12 +11,13 @@ use std::path::{Path, PathBuf};
 /// The release whose interface the C++ files are written to, the one of `tch` 0.24.
 const NEEDED: &str = "2.11";
 
-const SOURCES: [&str; 6] = [
+const SOURCES: [&str; 7] = [
     "shim/error.cpp",
     "shim/tensor.cpp",
     "shim/checkpoint.cpp",
     "shim/modes.cpp",
     "shim/optim.cpp",
+    "shim/random.cpp",
     "shim/device.cpp",
 ];
 

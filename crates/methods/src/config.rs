@@ -28,7 +28,7 @@ pub struct Setup<'a> {
 }
 
 impl MethodConfig {
-    /// Makes the networks with their initial weights. Seeds and draws from LibTorch's global generator.
+    /// Makes the networks with their initial weights.
     pub fn build(&self, setup: &Setup<'_>) -> Result<Box<dyn Method>, Error> {
         Ok(match self {
             Self::Simclr(config) => Box::new(Simclr::new(config, setup)?),

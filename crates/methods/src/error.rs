@@ -53,6 +53,9 @@ pub enum Error {
     /// LibTorch refused a call.
     #[error("LibTorch: {0}")]
     Torch(#[from] tch::TchError),
+    /// A LibTorch call that tch lacks failed.
+    #[error(transparent)]
+    Shim(#[from] visrep_torch::Error),
 }
 
 impl Error {

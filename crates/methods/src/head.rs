@@ -2,7 +2,8 @@
 
 use crate::Error;
 use tch::nn::{self, Init};
-use tch::{Kind, Tensor};
+use tch::{Device, Kind, Tensor};
+use visrep_torch::Generator;
 
 /// Linear layers with batch normalisation after each and ReLU between them: SimCLR's head.
 ///
@@ -25,20 +26,20 @@ struct Layer {
 }
 
 impl ProjectionHead {
-    /// A head through the widths `dims`: `[input, hidden, ..., output]`, at least two, all positive. Seeds
-    /// LibTorch's generator with `seed` and draws the weights from it.
-    pub fn new(dims: &[i64], device: tch::Device, seed: i64) -> Result<Self, Error> {
+    /// A head through the widths `dims`: `[input, hidden, ..., output]`, at least two, all positive. `seed`
+    /// decides the weights.
+    pub fn new(dims: &[i64], device: Device, seed: i64) -> Result<Self, Error> {
         if let Some(&found) = dims.iter().find(|&&d| d < 1) {
             let (parameter, expected) = ("hidden_dim / output_dim", "at least 1");
             return Err(Error::Parameter { parameter, expected, found: found as f64 });
         }
-        tch::manual_seed(seed);
+        let mut random = Generator::new(seed);
         let vars = nn::VarStore::new(device);
         let last = dims.len().saturating_sub(2);
         let layers = dims
             .windows(2)
             .enumerate()
-            .map(|(i, widths)| Layer::new(&(&vars.root() / i), widths[0], widths[1], i < last))
+            .map(|(i, widths)| Layer::new(&(&vars.root() / i), widths[0], widths[1], i < last, &mut random))
             .collect::<Result<_, _>>()?;
         Ok(Self { vars, layers })
     }
@@ -63,15 +64,20 @@ impl ProjectionHead {
 }
 
 impl Layer {
-    fn new(path: &nn::Path<'_>, input: i64, output: i64, shift: bool) -> Result<Self, Error> {
+    fn new(
+        path: &nn::Path<'_>,
+        input: i64,
+        output: i64,
+        shift: bool,
+        random: &mut Generator,
+    ) -> Result<Self, Error> {
         let bound = 1.0 / (input as f64).sqrt();
         let norm = path / "norm";
+        // Drawn on the CPU, so that a seed means the same on every device.
+        let linear = Tensor::f_empty([output, input], (Kind::Float, Device::Cpu))?;
+        random.uniform_(&linear, -bound, bound)?;
         Ok(Self {
-            linear: (path / "linear").f_var(
-                "weight",
-                &[output, input],
-                Init::Uniform { lo: -bound, up: bound },
-            )?,
+            linear: (path / "linear").f_var_copy("weight", &linear)?,
             scale: norm.f_var("weight", &[output], Init::Const(1.0))?,
             shift: shift.then(|| norm.f_var("bias", &[output], Init::Const(0.0))).transpose()?,
             running_mean: norm.f_zeros_no_train("running_mean", &[output])?,
@@ -93,7 +99,6 @@ impl Layer {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use tch::Device;
 
     #[test]
     fn the_output_is_normalised_over_the_batch_and_the_parameters_are_those_documented() {

@@ -4,10 +4,13 @@
 use crate::init::Init;
 use crate::layers::Param;
 use crate::{Error, ModelOptions};
+use std::cell::RefCell;
 use std::ops::Div;
+use std::rc::Rc;
 use std::sync::atomic::{AtomicBool, AtomicU8, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use tch::{Device, Kind, TchError, Tensor, nn};
+use visrep_torch::Generator;
 
 /// Where the values of new parameters come from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -87,14 +90,21 @@ impl Switches {
 #[derive(Clone)]
 pub(crate) struct Builder<'a> {
     path: nn::Path<'a>,
-    start: Start,
+    /// What initial values are drawn from; none for a blank network.
+    random: Option<Rc<RefCell<Generator>>>,
     options: &'a ModelOptions,
     switches: Switches,
 }
 
 impl<'a> Builder<'a> {
     pub(crate) fn new(path: nn::Path<'a>, start: Start, options: &'a ModelOptions) -> Self {
-        Self { path, start, options, switches: Switches::default() }
+        let random = match start {
+            // Its own, so that a seed means the same whatever other threads draw meanwhile.
+            Start::Initial => options.seed.map_or_else(Generator::from_global, Generator::new),
+            Start::Blank => return Self { path, random: None, options, switches: Switches::default() },
+        };
+        let random = Some(Rc::new(RefCell::new(random)));
+        Self { path, random, options, switches: Switches::default() }
     }
 
     /// The caller's options.
@@ -117,6 +127,12 @@ impl<'a> Builder<'a> {
         Ok(Param(self.path.add(name, self.tensor(shape, init)?, false)))
     }
 
+    /// As [`Self::parameter`], of parts stacked along the first dimension, each of `shape` and with its own start.
+    pub(crate) fn stacked(&self, name: &str, shape: &[i64], parts: &[Init]) -> Result<Param, TchError> {
+        let parts: Vec<_> = parts.iter().map(|init| self.tensor(shape, *init)).collect::<Result<_, _>>()?;
+        Ok(Param(self.path.add(name, Tensor::f_cat(&parts, 0)?, true)))
+    }
+
     /// A parameter whose initial value is computed, by a function that a blank network does not call.
     pub(crate) fn computed(
         &self,
@@ -125,9 +141,9 @@ impl<'a> Builder<'a> {
         trainable: bool,
         value: impl FnOnce() -> Result<Tensor, TchError>,
     ) -> Result<Param, TchError> {
-        let tensor = match self.start {
-            Start::Initial => value()?,
-            Start::Blank => blank(shape)?,
+        let tensor = match self.random {
+            Some(_) => value()?,
+            None => blank(shape)?,
         };
         Ok(Param(self.path.add(name, tensor, trainable)))
     }
@@ -145,9 +161,9 @@ impl<'a> Builder<'a> {
     }
 
     fn tensor(&self, shape: &[i64], init: Init) -> Result<Tensor, TchError> {
-        match self.start {
-            Start::Initial => init.make(shape),
-            Start::Blank => blank(shape),
+        match &self.random {
+            Some(random) => init.make(shape, &mut random.borrow_mut()),
+            None => blank(shape),
         }
     }
 }
@@ -166,7 +182,7 @@ impl<'a, T: ToString> Div<T> for &Builder<'a> {
         for part in part.to_string().split('.') {
             path = path.sub(part);
         }
-        Builder { path, start: self.start, options: self.options, switches: self.switches.clone() }
+        Builder { path, random: self.random.clone(), options: self.options, switches: self.switches.clone() }
     }
 }
 

@@ -1,6 +1,7 @@
 //! Initial values, each spelled out: `tch`'s defaults are not PyTorch's.
 
 use tch::{Device, Kind, TchError, Tensor};
+use visrep_torch::Generator;
 
 /// How a tensor starts. Fans are those of PyTorch: for a weight (O, I, ...) of receptive field r, fan-in is I·r and
 /// fan-out O·r; for a grouped convolution I is already the group's share.
@@ -32,23 +33,23 @@ pub(crate) enum Init {
 }
 
 impl Init {
-    /// A tensor of `shape` in f32 on the CPU, from LibTorch's global generator.
-    pub(crate) fn make(self, shape: &[i64]) -> Result<Tensor, TchError> {
+    /// A tensor of `shape` in f32 on the CPU.
+    pub(crate) fn make(self, shape: &[i64], random: &mut Generator) -> Result<Tensor, TchError> {
         let receptive: i64 = shape.iter().skip(2).product();
         let fan_in = (shape.get(1).copied().unwrap_or(1) * receptive) as f64;
         let fan_out = (shape.first().copied().unwrap_or(1) * receptive) as f64;
         match self {
             Self::Constant(value) => Tensor::f_full(shape, value, (Kind::Float, Device::Cpu)),
-            Self::Normal(std) => normal(shape, std),
-            Self::TruncatedNormal(std) => truncated_normal(shape, std),
-            Self::Uniform(bound) => uniform(shape, bound),
-            Self::Default => uniform(shape, 1.0 / fan_in.sqrt()),
-            Self::KaimingNormalFanOut => normal(shape, (2.0 / fan_out).sqrt()),
-            Self::KaimingNormalFanIn => normal(shape, (2.0 / fan_in).sqrt()),
-            Self::KaimingUniformFanIn => uniform(shape, (6.0 / fan_in).sqrt()),
-            Self::UniformFanOut => uniform(shape, 1.0 / fan_out.sqrt()),
-            Self::XavierUniform => uniform(shape, (6.0 / (fan_in + fan_out)).sqrt()),
-            Self::LecunNormal => normal(shape, (1.0 / fan_in).sqrt()),
+            Self::Normal(std) => normal(random, shape, std),
+            Self::TruncatedNormal(std) => truncated_normal(random, shape, std),
+            Self::Uniform(bound) => uniform(random, shape, bound),
+            Self::Default => uniform(random, shape, 1.0 / fan_in.sqrt()),
+            Self::KaimingNormalFanOut => normal(random, shape, (2.0 / fan_out).sqrt()),
+            Self::KaimingNormalFanIn => normal(random, shape, (2.0 / fan_in).sqrt()),
+            Self::KaimingUniformFanIn => uniform(random, shape, (6.0 / fan_in).sqrt()),
+            Self::UniformFanOut => uniform(random, shape, 1.0 / fan_out.sqrt()),
+            Self::XavierUniform => uniform(random, shape, (6.0 / (fan_in + fan_out)).sqrt()),
+            Self::LecunNormal => normal(random, shape, (1.0 / fan_in).sqrt()),
         }
     }
 
@@ -62,18 +63,26 @@ fn empty(shape: &[i64]) -> Result<Tensor, TchError> {
     Tensor::f_empty(shape, (Kind::Float, Device::Cpu))
 }
 
-fn normal(shape: &[i64], std: f64) -> Result<Tensor, TchError> {
-    empty(shape)?.f_normal_(0.0, std)
+fn failed(error: visrep_torch::Error) -> TchError {
+    TchError::Torch(error.to_string())
 }
 
-fn uniform(shape: &[i64], bound: f64) -> Result<Tensor, TchError> {
-    empty(shape)?.f_uniform_(-bound, bound)
+fn normal(random: &mut Generator, shape: &[i64], std: f64) -> Result<Tensor, TchError> {
+    let x = empty(shape)?;
+    random.normal_(&x, 0.0, std).map_err(failed)?;
+    Ok(x)
+}
+
+fn uniform(random: &mut Generator, shape: &[i64], bound: f64) -> Result<Tensor, TchError> {
+    let x = empty(shape)?;
+    random.uniform_(&x, -bound, bound).map_err(failed)?;
+    Ok(x)
 }
 
 /// By the inverse of the normal distribution function, as PyTorch's `trunc_normal_`.
-fn truncated_normal(shape: &[i64], std: f64) -> Result<Tensor, TchError> {
+fn truncated_normal(random: &mut Generator, shape: &[i64], std: f64) -> Result<Tensor, TchError> {
     // 2 Φ(2) - 1: the mass within two deviations.
     let mass = 0.954_499_736_103_641_6;
-    let x = empty(shape)?.f_uniform_(-mass, mass)?;
+    let x = uniform(random, shape, mass)?;
     x.f_erfinv()?.f_mul_scalar_(std * std::f64::consts::SQRT_2)?.f_clamp_(-2.0 * std, 2.0 * std)
 }

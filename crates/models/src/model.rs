@@ -7,20 +7,7 @@ use crate::weights::{self, LoadReport, StateDict};
 use crate::{Backbone, Error, Features, ModelInfo, ModelOptions, Preprocessing, Taps};
 use std::collections::BTreeMap;
 use std::path::Path;
-use std::sync::{Mutex, MutexGuard, PoisonError};
 use tch::{Device, Kind, Tensor, nn};
-
-/// LibTorch has one generator per process: two models created at once would draw from it in turns.
-static GENERATOR: Mutex<()> = Mutex::new(());
-
-/// Takes LibTorch's global generator for itself, and seeds it where a seed is given.
-pub(crate) fn generator(seed: Option<i64>) -> MutexGuard<'static, ()> {
-    let guard = GENERATOR.lock().unwrap_or_else(PoisonError::into_inner);
-    if let Some(seed) = seed {
-        tch::manual_seed(seed);
-    }
-    guard
-}
 
 /// A network that can be run, trained, loaded and saved.
 ///
@@ -65,7 +52,6 @@ impl Model {
         // Made on the CPU and moved, so that a seed means the same on every device.
         let mut var_store = nn::VarStore::new(Device::Cpu);
         let (backbone, head, switches) = {
-            let _generator = generator(options.seed);
             let builder = Builder::new(var_store.root(), start, options);
             let (backbone, head) = resolved.architecture.build(&builder, num_classes)?;
             (backbone, head, builder.switches().clone())

@@ -24,8 +24,8 @@ pub struct ModelOptions {
     pub drop_path_rate: f64,
     /// Where the parameters live.
     pub device: Device,
-    /// With a seed, the initial values are reproducible, the same on every device; the seed becomes that of
-    /// LibTorch's global generator (`torch.manual_seed`).
+    /// With a seed, the initial values are reproducible, the same on every device; they are drawn from a
+    /// generator of their own. Without, that generator's seed is drawn from LibTorch's global one.
     pub seed: Option<i64>,
 }
 

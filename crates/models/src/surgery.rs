@@ -2,15 +2,15 @@
 
 use crate::builder::{Builder, Start};
 use crate::head::Head;
-use crate::model::generator;
 use crate::tuning::replace_data;
-use crate::{Error, Model};
-use tch::{Kind, Tensor};
+use crate::{Error, Model, ModelOptions};
+use std::sync::PoisonError;
+use tch::{Device, Kind, Tensor, nn};
 
 /// How a new classifier starts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum HeadStart {
-    /// As the architecture's own does, from LibTorch's generator; with a seed, reproducibly.
+    /// As the architecture's own does, reproducibly with a seed ([`ModelOptions::seed`]).
     Random(Option<i64>),
     /// All zeros, so that every class starts equally likely (BiT, big_vision).
     Zero,
@@ -26,33 +26,35 @@ impl Model {
         if num_classes < 0 {
             return Err(Error::NumClasses(num_classes));
         }
-        let (kind, device) = (self.kind(), self.device());
-        self.remove_classifier();
         if num_classes == 0 {
+            self.remove_classifier();
             return Ok(());
         }
-        let before = self.var_store.variables();
-        let spec = self.architecture().config.head();
         let seed = match start {
             HeadStart::Random(seed) => seed,
             HeadStart::Zero => None,
         };
-        let head = {
-            let _generator = generator(seed);
-            let builder = Builder::new(self.var_store.root(), Start::Initial, &self.options);
-            Head::new(&builder, &spec, self.embed_dim(), num_classes)?
-        };
-        let _no_grad = tch::no_grad_guard();
-        for (name, mut tensor) in self.var_store.variables() {
-            if before.contains_key(&name) {
-                continue;
+        let spec = self.architecture().config.head();
+        let (options, store) = (ModelOptions { seed, ..self.options }, nn::VarStore::new(Device::Cpu));
+        let builder = Builder::new(store.root(), Start::Initial, &options);
+        let head = Head::new(&builder, &spec, self.embed_dim(), num_classes)?;
+        {
+            let _no_grad = tch::no_grad_guard();
+            let (kind, device) = (self.kind(), self.device());
+            for mut tensor in store.variables().into_values() {
+                if start == HeadStart::Zero {
+                    let _ = tensor.f_zero_()?;
+                }
+                tensor.set_data(&tensor.f_to_device(device)?.f_to_kind(kind)?);
             }
-            if start == HeadStart::Zero {
-                let _ = tensor.f_zero_()?;
-            }
-            tensor.set_data(&tensor.f_to_device(device)?.f_to_kind(kind)?);
-            self.own.push(name);
         }
+        self.remove_classifier();
+        self.own.extend(store.variables().into_keys());
+        let mut added = store.variables_.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut variables = self.var_store.variables_.lock().unwrap_or_else(PoisonError::into_inner);
+        variables.named_variables.extend(added.named_variables.drain());
+        variables.trainable_variables.append(&mut added.trainable_variables);
+        drop(variables);
         (self.head, self.num_classes) = (Some(head), num_classes);
         Ok(())
     }
@@ -98,8 +100,7 @@ impl Model {
     fn remove_classifier(&mut self) {
         let spec = self.architecture().config.head();
         let removed: Vec<String> = self.own.iter().filter(|name| spec.owns(name)).cloned().collect();
-        let mut variables =
-            self.var_store.variables_.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        let mut variables = self.var_store.variables_.lock().unwrap_or_else(PoisonError::into_inner);
         for name in &removed {
             if let Some(tensor) = variables.named_variables.remove(name) {
                 let same = |other: &Tensor| other.data_ptr() == tensor.data_ptr();

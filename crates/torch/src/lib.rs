@@ -20,6 +20,7 @@
 //! | 16 bits | [`Autocast`], [`cpu_bf16`] |
 //! | evaluation | [`InferenceMode`] |
 //! | optimisers and moving averages | [`fused_adamw_`], [`fused_sgd_`], [`foreach_lerp_`], [`clip_grad_norm_`] |
+//! | random numbers that no other thread disturbs | [`Generator`] |
 //! | convolutions | [`channels_last`], [`CudaSwitches`] |
 //! | GPUs | [`Uploader`], [`Stream`], [`Event`], [`device_memory`], [`empty_cache`] |
 //!
@@ -38,6 +39,7 @@ mod error;
 mod foreach;
 mod format;
 mod fused;
+mod generator;
 mod inference;
 mod linear;
 mod mapped;
@@ -57,6 +59,7 @@ pub use error::Error;
 pub use foreach::{clip_grad_norm_, foreach_add_, foreach_lerp_, foreach_mul_, global_norm};
 pub use format::{channels_last, contiguous, is_channels_last};
 pub use fused::{AdamWState, AdamWStep, SgdStep, fused_adamw_, fused_sgd_};
+pub use generator::Generator;
 pub use inference::{InferenceMode, is_inference};
 pub use linear::linear;
 pub use mapped::MappedFile;

@@ -46,6 +46,12 @@ pub(crate) struct EventHandle {
     _private: [u8; 0],
 }
 
+/// An `at::Generator`.
+#[repr(C)]
+pub(crate) struct GeneratorHandle {
+    _private: [u8; 0],
+}
+
 /// A `c10::InferenceMode`.
 #[repr(C)]
 pub(crate) struct InferenceGuard {
@@ -139,6 +145,22 @@ unsafe extern "C" {
         count: usize,
         max_norm: f64,
         result: *mut *mut C_tensor,
+    ) -> Message;
+
+    pub(crate) fn visrep_generator_new(seed: u64) -> *mut GeneratorHandle;
+    pub(crate) fn visrep_generator_free(generator: *mut GeneratorHandle);
+    pub(crate) fn visrep_generator_random() -> u64;
+    pub(crate) fn visrep_normal(
+        tensor: *const C_tensor,
+        mean: f64,
+        std: f64,
+        generator: *const GeneratorHandle,
+    ) -> Message;
+    pub(crate) fn visrep_uniform(
+        tensor: *const C_tensor,
+        low: f64,
+        high: f64,
+        generator: *const GeneratorHandle,
     ) -> Message;
 
     pub(crate) fn visrep_device_memory(device_type: i8, index: i8, figures: *mut u64) -> Message;

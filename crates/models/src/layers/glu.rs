@@ -19,15 +19,10 @@ impl SwiGlu {
     /// value and not the gate, starts as a gate would: weight near 0, bias 1.
     pub(crate) fn new(builder: &Builder<'_>, width: i64, hidden: i64) -> Result<Self, Error> {
         let path = builder / "fc1";
-        let halves = |[gate, value]: [Init; 2], shape: &[i64]| {
-            Tensor::f_cat(&[gate.make(shape)?, value.make(shape)?], 0)
-        };
-        let weight = path.computed("weight", &[2 * hidden, width], true, || {
-            halves([Init::Normal(0.02), Init::Normal(1e-6)], &[hidden, width])
-        })?;
-        let bias = path.computed("bias", &[2 * hidden], true, || {
-            halves([Init::Constant(0.0), Init::Constant(1.0)], &[hidden])
-        })?;
+        let (gate, value) =
+            ([Init::Normal(0.02), Init::Constant(0.0)], [Init::Normal(1e-6), Init::Constant(1.0)]);
+        let weight = path.stacked("weight", &[hidden, width], &[gate[0], value[0]])?;
+        let bias = path.stacked("bias", &[hidden], &[gate[1], value[1]])?;
         Ok(Self {
             fc1: Linear::from_parts(weight, Some(bias)),
             fc2: Linear::new(&(builder / "fc2"), LinearConfig::normal02(hidden, width))?,
