@@ -318,3 +318,32 @@ fn names_are_found_or_the_nearest_are_told() {
     assert!(error("mixer_s32_224").contains("nobody has published"));
     assert!(error("resnet200.untrained").contains("nobody has published"));
 }
+
+/// The server says one thing when it is asked for the file and another when it sends it.
+#[test]
+fn what_a_server_says_later_is_not_trusted() {
+    let s = setting();
+    s.serve(Page::default());
+    let pinned = format!("/{REPOSITORY}/resolve/{COMMIT}/model.safetensors");
+    let headers = vec![("ETag", "../../../escaped".to_owned()), ("X-Repo-Commit", "../..".to_owned())];
+    s.server.put(&pinned, Page { body: s.body.clone(), headers, ..Page::default() });
+    let got = s.row.download(&s.options).unwrap();
+    let repository = s.options.cache.join("models--timm--resnet18.gluon_in1k");
+    assert_eq!(got.weights, repository.join("snapshots").join(COMMIT).join("model.safetensors"));
+    assert!(s.files().iter().all(|file| file.starts_with(&repository)), "{:?}", s.files());
+
+    // More bytes than were announced.
+    let s = setting();
+    s.serve(Page::default());
+    let digest = sha256(&s.body);
+    let headers = vec![
+        ("Location", format!("{}/cdn/{digest}", s.server.address)),
+        ("X-Linked-Etag", digest.clone()),
+        ("X-Linked-Size", (s.body.len() - 1).to_string()),
+        ("X-Repo-Commit", COMMIT.to_owned()),
+    ];
+    let redirect = Page { headers, status: Some("302 Found"), ..Page::default() };
+    s.server.put(&format!("/{REPOSITORY}/resolve/main/model.safetensors"), redirect);
+    s.fails(&["model.safetensors", "399999"]);
+    assert!(s.files().iter().all(|file| std::fs::metadata(file).unwrap().len() == 0));
+}
