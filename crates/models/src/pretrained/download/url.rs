@@ -98,7 +98,12 @@ pub(super) fn download<T>(
     let agent = agent(source.url, 10);
     let mut bar = progress.then(|| ProgressBar::new(0));
     let shown = file_name(source.url)?;
-    persist(|| transfer(&agent, source, &mut file, bar.as_mut(), shown)).map_err(fault)?;
+    if let Err(reason) = persist(|| transfer(&agent, source, &mut file, bar.as_mut(), shown)) {
+        if file.metadata().is_ok_and(|metadata| metadata.len() == 0) {
+            let _ = std::fs::remove_file(&part);
+        }
+        return Err(fault(reason));
+    }
     file.sync_all().map_err(writing)?;
     let checked = check(&part)?;
     std::fs::rename(&part, path).map_err(writing)?;
