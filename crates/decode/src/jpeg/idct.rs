@@ -1,6 +1,8 @@
 //! The accurate integer inverse DCT of libjpeg (`jidctint.c`, after Loeffler, Ligtenberg and Moschytz, 1989): 13-bit
 //! constants, and two more bits kept between its passes. Every rounding is libjpeg's.
 
+mod reduced;
+
 /// Blocks that are transformed side by side: enough columns for the compiler to work on many at once.
 const SIDE_BY_SIDE: usize = 8;
 
@@ -13,50 +15,78 @@ type Strip = [[i32; COLUMNS]; 8];
 const CONST_BITS: u32 = 13;
 const PASS1_BITS: u32 = 2;
 
-/// Inverse DCT of a row of blocks.
+/// Inverse DCT of a row of blocks, to `size` (8, 4, 2 or 1) samples a side.
 ///
-/// `coefficients` holds the blocks one after the other in natural order, and `lasts` for each the zigzag index of
-/// its last coefficient that may differ from 0. Block `i` goes to columns `8 * i..` of `plane`'s eight rows.
+/// The `blocks` are in natural order; `lasts` says of each the zigzag index of its last coefficient that may differ
+/// from 0. Block `i` goes to columns `size * i..` of the rows of `plane`, `stride` apart.
 #[inline(always)]
 pub(super) fn row_of_blocks(
-    coefficients: &[i16],
+    size: usize,
+    blocks: &[[i16; 64]],
     lasts: &[u8],
     quantization: &[u16; 64],
     plane: &mut [u8],
     stride: usize,
 ) {
-    let strips = coefficients.as_chunks::<64>().0.chunks(SIDE_BY_SIDE).zip(lasts.chunks(SIDE_BY_SIDE));
-    for (index, (blocks, lasts)) in strips.enumerate() {
-        let target = &mut plane[index * COLUMNS..];
-        if lasts.iter().all(|&last| last == 0) {
+    match size {
+        8 => whole(blocks, lasts, quantization, plane, stride),
+        4 => {
             for (at, block) in blocks.iter().enumerate() {
-                flat(block[0], quantization[0], &mut target[at * 8..], stride);
+                reduced::four(block, quantization, &mut plane[at * 4..], stride);
             }
-        } else {
-            full(blocks, quantization, target, stride);
         }
+        2 => {
+            for (at, block) in blocks.iter().enumerate() {
+                reduced::two(block, quantization, &mut plane[at * 2..], stride);
+            }
+        }
+        _ => {
+            for (sample, block) in plane.iter_mut().zip(blocks) {
+                *sample = reduced::one(block[0], quantization[0]);
+            }
+        }
+    }
+}
+
+/// At full size.
+#[inline(always)]
+fn whole(blocks: &[[i16; 64]], lasts: &[u8], quantization: &[u16; 64], plane: &mut [u8], stride: usize) {
+    let (mut waiting, mut count) = ([0; SIDE_BY_SIDE], 0);
+    for (at, (block, &last)) in blocks.iter().zip(lasts).enumerate() {
+        if last == 0 {
+            flat(block[0], quantization[0], &mut plane[at * 8..], stride);
+            continue;
+        }
+        waiting[count] = at;
+        count += 1;
+        if count == SIDE_BY_SIDE {
+            full(blocks, &waiting, quantization, plane, stride);
+            count = 0;
+        }
+    }
+    if count > 0 {
+        full(blocks, &waiting[..count], quantization, plane, stride);
     }
 }
 
 /// A block with nothing but its DC coefficient.
 #[inline(always)]
 fn flat(dc: i16, quantization: u16, target: &mut [u8], stride: usize) {
-    let scaled = i32::from(dc.wrapping_mul(quantization.cast_signed())) << PASS1_BITS;
-    let sample = sample((scaled + (1 << (PASS1_BITS + 2))) >> (PASS1_BITS + 3));
+    let sample = reduced::one(dc, quantization);
     for row in target.chunks_mut(stride).take(8) {
         row[..8].fill(sample);
     }
 }
 
+/// Those of the `blocks` that `which` names: `SIDE_BY_SIDE` at the most.
 #[inline(always)]
-fn full(blocks: &[[i16; 64]], quantization: &[u16; 64], target: &mut [u8], stride: usize) {
+fn full(blocks: &[[i16; 64]], which: &[usize], quantization: &[u16; 64], plane: &mut [u8], stride: usize) {
     let (mut values, mut passed) = ([[0; COLUMNS]; 8], [[0; COLUMNS]; 8]);
     let steps = quantization.as_chunks::<8>().0;
-    for (at, block) in blocks.iter().enumerate() {
-        for ((row, steps), values) in block.as_chunks::<8>().0.iter().zip(steps).zip(&mut values) {
+    for (at, &index) in which.iter().enumerate() {
+        for ((row, steps), values) in blocks[index].as_chunks::<8>().0.iter().zip(steps).zip(&mut values) {
             for ((value, &coefficient), &step) in values[at * 8..][..8].iter_mut().zip(row).zip(steps) {
-                // 16 bits wide, as libjpeg-turbo's vector code multiplies.
-                *value = i32::from(coefficient.wrapping_mul(step.cast_signed()));
+                *value = scaled(coefficient, step);
             }
         }
     }
@@ -69,12 +99,18 @@ fn full(blocks: &[[i16; 64]], quantization: &[u16; 64], target: &mut [u8], strid
             *to = sample(value);
         }
     }
-    for at in 0..blocks.len() {
+    for (at, &index) in which.iter().enumerate() {
         let columns = std::array::from_fn(|c| samples[c].as_chunks::<8>().0[at]);
-        for (row, samples) in target.chunks_mut(stride).zip(transpose_bytes(columns)) {
-            row[at * 8..][..8].copy_from_slice(&samples.to_le_bytes());
+        for (row, samples) in plane[index * 8..].chunks_mut(stride).zip(transpose_bytes(columns)) {
+            row[..8].copy_from_slice(&samples.to_le_bytes());
         }
     }
+}
+
+/// A coefficient times its quantisation step, 16 bits wide as libjpeg-turbo's vector code multiplies.
+#[inline(always)]
+fn scaled(coefficient: i16, step: u16) -> i32 {
+    i32::from(coefficient.wrapping_mul(step.cast_signed()))
 }
 
 /// Centres on 128 and clamps.
@@ -164,7 +200,7 @@ mod tests {
             let quantization = [7; 64];
             let (mut short, mut long) = ([0; 64], [0; 64]);
             flat(dc, 7, &mut short, 8);
-            full(&[block], &quantization, &mut long, 8);
+            full(&[block], &[0], &quantization, &mut long, 8);
             assert_eq!(short, long, "dc {dc}");
         }
     }
@@ -176,7 +212,7 @@ mod tests {
             block[i] = value;
         }
         let mut found = [0; 64];
-        full(&[block], &[1; 64], &mut found, 8);
+        full(&[block], &[0], &[1; 64], &mut found, 8);
         for y in 0..8 {
             for x in 0..8 {
                 let mut sum = 0.0;

@@ -1,10 +1,12 @@
 //! Entropy-coded data to coefficients: one block at a time, sequential and progressive (T.81, F.2 and G.2).
 
 use super::bits::Bits;
-use super::huffman::{Table, extend};
+use super::cursor::Cursor;
+use super::huffman::{Kind, Table, value};
 use super::markers::ZIGZAG;
 
 /// What has to be known to decode a block of one component.
+#[derive(Clone, Copy)]
 pub(super) struct Coding<'a> {
     pub(super) dc: Option<&'a Table>,
     pub(super) ac: Option<&'a Table>,
@@ -13,7 +15,11 @@ pub(super) struct Coding<'a> {
 /// A block's coefficients in natural order.
 type Block = [i16; 64];
 
-/// A whole block of a sequential scan, into a block of zeros. Gives the zigzag index of its last coefficient.
+/// Symbols that are looked up after one refill; a long one still fits behind them.
+const LOOKS: usize = 3;
+
+/// A whole block of a sequential scan, into a block of zeros. Gives the zigzag index of the last coefficient that may
+/// differ from 0.
 #[inline(always)]
 pub(super) fn sequential(
     bits: &mut Bits<'_>,
@@ -22,43 +28,105 @@ pub(super) fn sequential(
     predicted: &mut i32,
     block: &mut Block,
 ) -> u8 {
-    *predicted = predicted.wrapping_add(difference(bits, dc));
+    *predicted = predicted.wrapping_add(dc.difference(bits));
     block[0] = *predicted as i16;
-    let (mut k, mut last) = (1, 0);
-    while k < 64 {
+    let mut k = 1;
+    loop {
         bits.refill();
-        let value = if let Some((value, run, length)) = ac.whole(bits) {
-            bits.skip(length);
-            k += run;
-            value
-        } else {
-            let symbol = ac.symbol(bits);
-            let (run, size) = (usize::from(symbol >> 4), u32::from(symbol & 15));
-            if size == 0 {
-                if run < 15 {
-                    break;
+        for _ in 0..LOOKS {
+            let entry = ac.entry(bits);
+            if !entry.has_value() {
+                match after_look(bits, ac) {
+                    Symbol::End => return (k - 1) as u8,
+                    Symbol::Zeros => k += 16,
+                    Symbol::Value(run, value) => {
+                        k += run;
+                        if let Some(&at) = ZIGZAG.get(k) {
+                            block[usize::from(at & 63)] = value;
+                        }
+                        k += 1;
+                    }
                 }
-                k += 16;
-                continue;
+                if k > 63 {
+                    return 63;
+                }
+                break;
             }
-            k += run;
-            extend(bits.take(size), size)
-        };
-        if k > 63 {
-            break;
+            bits.skip(entry.bits());
+            k += entry.run();
+            if k >= 63 {
+                if k == 63 {
+                    block[63] = entry.value();
+                }
+                return 63;
+            }
+            block[usize::from(ZIGZAG[k] & 63)] = entry.value();
+            k += 1;
         }
-        block[usize::from(ZIGZAG[k])] = value as i16;
-        last = k as u8;
-        k += 1;
     }
-    last
 }
 
-/// The difference of a DC coefficient from the one before.
+/// Passes a block of a sequential scan; only its DC coefficient is noted.
 #[inline(always)]
-fn difference(bits: &mut Bits<'_>, table: &Table) -> i32 {
-    let size = u32::from(table.symbol(bits) & 15);
-    if size == 0 { 0 } else { extend(bits.take(size), size) }
+pub(super) fn pass(bits: &mut Bits<'_>, dc: &Table, ac: &Table, predicted: &mut i32) {
+    *predicted = predicted.wrapping_add(dc.difference(bits));
+    let mut k = 1;
+    loop {
+        bits.refill();
+        for _ in 0..LOOKS {
+            let stride = ac.stride(bits);
+            let next = k + stride.coefficients();
+            if stride.bits() > 0 && next < 64 {
+                bits.skip(stride.bits());
+                if stride.ends_block() {
+                    return;
+                }
+                k = next;
+                continue;
+            }
+            let entry = ac.entry(bits);
+            if entry.has_value() {
+                bits.skip(entry.bits());
+                k += entry.run() + 1;
+            } else {
+                match after_look(bits, ac) {
+                    Symbol::End => return,
+                    Symbol::Zeros => k += 16,
+                    Symbol::Value(run, _) => k += run + 1,
+                }
+            }
+            if k > 63 {
+                return;
+            }
+            break;
+        }
+    }
+}
+
+/// A symbol that a look does not settle.
+enum Symbol {
+    /// The block has no further coefficients.
+    End,
+    /// Sixteen zeros.
+    Zeros,
+    /// A run of zeros and the coefficient behind it.
+    Value(usize, i16),
+}
+
+/// Takes the symbol that starts with an entry without a value.
+#[inline(always)]
+fn after_look(bits: &mut Bits<'_>, ac: &Table) -> Symbol {
+    let entry = ac.entry(bits);
+    if entry.kind() == Kind::Zeros {
+        bits.skip(entry.bits());
+        return if entry.run() < 15 { Symbol::End } else { Symbol::Zeros };
+    }
+    let symbol = ac.symbol(bits);
+    match (usize::from(symbol >> 4), u32::from(symbol & 15)) {
+        (15, 0) => Symbol::Zeros,
+        (_, 0) => Symbol::End,
+        (run, size) => Symbol::Value(run, value(bits, size) as i16),
+    }
 }
 
 /// A progressive scan's part of the state that lasts from block to block.
@@ -69,51 +137,51 @@ pub(super) struct Progression {
     pub(super) refines: bool,
     /// The bit that this scan gives.
     pub(super) low: u32,
-    /// Blocks left that have no further coefficients.
-    pub(super) end_run: u32,
 }
 
 impl Progression {
-    /// The scan's part of one block.
+    /// The scan's part of one block of its component number `index`. `None` when a table is missing.
     pub(super) fn block(
-        &mut self,
-        bits: &mut Bits<'_>,
+        &self,
+        cursor: &mut Cursor<'_>,
+        index: usize,
         coding: &Coding<'_>,
-        predicted: &mut i32,
         block: &mut Block,
     ) -> Option<()> {
         match (self.spectral.0 == 0, self.refines) {
             (true, false) => {
-                *predicted = predicted.wrapping_add(difference(bits, coding.dc?));
+                let predicted = &mut cursor.predicted[index];
+                *predicted = predicted.wrapping_add(coding.dc?.difference(&mut cursor.bits));
                 block[0] = (*predicted << self.low) as i16;
             }
-            (true, true) => block[0] |= (bits.take(1) << self.low) as i16,
-            (false, false) => self.first(bits, coding.ac?, block),
-            (false, true) => self.refine(bits, coding.ac?, block),
+            (true, true) => block[0] |= (cursor.bits.take(1) << self.low) as i16,
+            (false, false) => self.first(&mut cursor.bits, &mut cursor.end_run, coding.ac?, block),
+            (false, true) => self.refine(&mut cursor.bits, &mut cursor.end_run, coding.ac?, block),
         }
         Some(())
     }
 
     /// The first scan of AC coefficients.
-    fn first(&mut self, bits: &mut Bits<'_>, table: &Table, block: &mut Block) {
-        if self.end_run > 0 {
-            self.end_run -= 1;
+    fn first(&self, bits: &mut Bits<'_>, end_run: &mut u32, table: &Table, block: &mut Block) {
+        if *end_run > 0 {
+            *end_run -= 1;
             return;
         }
         let (mut k, end) = self.spectral;
         while k <= end {
+            bits.refill();
             let symbol = table.symbol(bits);
             let (run, size) = (usize::from(symbol >> 4), u32::from(symbol & 15));
             if size == 0 {
                 if run < 15 {
-                    self.end_run = run_length(bits, run as u32) - 1;
+                    *end_run = run_length(bits, run as u32) - 1;
                     break;
                 }
                 k += 16;
                 continue;
             }
             k += run;
-            let value = extend(bits.take(size), size) << self.low;
+            let value = value(bits, size) << self.low;
             if k > 63 {
                 break;
             }
@@ -123,18 +191,19 @@ impl Progression {
     }
 
     /// A later scan of AC coefficients: one more bit of those that are known, and new ones of size 1.
-    fn refine(&mut self, bits: &mut Bits<'_>, table: &Table, block: &mut Block) {
+    fn refine(&self, bits: &mut Bits<'_>, end_run: &mut u32, table: &Table, block: &mut Block) {
         let bit = 1_i16 << self.low;
         let (mut k, end) = self.spectral;
-        if self.end_run == 0 {
+        if *end_run == 0 {
             while k <= end {
+                bits.refill();
                 let symbol = table.symbol(bits);
                 let (mut run, size) = (symbol >> 4, symbol & 15);
                 let mut value = 0;
                 if size != 0 {
                     value = if bits.take(1) == 1 { bit } else { -bit };
                 } else if run < 15 {
-                    self.end_run = run_length(bits, u32::from(run));
+                    *end_run = run_length(bits, u32::from(run));
                     break;
                 }
                 while k <= end {
@@ -154,14 +223,14 @@ impl Progression {
                 k += 1;
             }
         }
-        if self.end_run > 0 {
+        if *end_run > 0 {
             for k in k..=end {
                 let coefficient = &mut block[usize::from(ZIGZAG[k])];
                 if *coefficient != 0 {
                     correct(bits, coefficient, bit);
                 }
             }
-            self.end_run -= 1;
+            *end_run -= 1;
         }
     }
 }
