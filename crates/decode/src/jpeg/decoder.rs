@@ -6,9 +6,9 @@ use super::frame::{Buffers, Image, Plan};
 use super::huffman::{Class, Table};
 use super::markers::{self, HuffmanTable, ScanHeader, Segment, Segments};
 use super::run::Run;
+use super::simd::Simd;
 use super::{FORMAT, output};
 use crate::{Error, RgbImage};
-use pulp::Arch;
 
 /// Encoders write about ten; a file of scans that say nothing would keep the decoder busy for hours.
 const MAX_SCANS: usize = 500;
@@ -20,7 +20,7 @@ pub(crate) struct Scratch {
     rows: [output::Rows; 4],
     dc: [Slot; 4],
     ac: [Slot; 4],
-    arch: Arch,
+    simd: Simd,
 }
 
 impl Default for Scratch {
@@ -31,7 +31,7 @@ impl Default for Scratch {
             rows: Default::default(),
             dc: Default::default(),
             ac: Default::default(),
-            arch: Arch::new(),
+            simd: Simd::detect(),
         }
     }
 }
@@ -138,7 +138,7 @@ impl<'a, 's> Decoder<'a, 's> {
         if (1..members.len()).any(|i| members[..i].contains(&members[i])) {
             return Err(Error::corrupt(FORMAT, "a scan with one component twice"));
         }
-        let Scratch { intervals, buffers, dc, ac, arch, .. } = &mut *self.scratch;
+        let Scratch { intervals, buffers, dc, ac, simd, .. } = &mut *self.scratch;
         if image.scans == 0 {
             image.streamed = !image.progressive && members.len() == image.components.len();
             image.allocate(buffers);
@@ -163,7 +163,7 @@ impl<'a, 's> Decoder<'a, 's> {
         if image.progressive {
             run.progressive(image)?;
         } else if image.streamed {
-            run.streamed(image, *arch)?;
+            run.streamed(image, *simd)?;
         } else {
             run.sequential(image)?;
         }
@@ -178,39 +178,23 @@ impl<'a, 's> Decoder<'a, 's> {
         adobe: Option<u8>,
         mut out: Vec<u8>,
     ) -> Result<RgbImage, Error> {
-        let Scratch { buffers, rows, arch, .. } = self.scratch;
+        let Scratch { buffers, rows, simd, .. } = self.scratch;
         let ids: Vec<u8> = image.components.iter().map(|c| c.frame.id).collect();
         let space = Space::guess(&ids, jfif, adobe);
         let region = image.region;
         out.resize(region.width as usize * region.height as usize * 3, 0);
-        arch.dispatch(Inlined(
+        simd.run(
             #[inline(always)]
             || {
                 if !image.streamed {
                     for component in &mut image.components {
-                        component.transform_all();
+                        component.transform_all(*simd);
                     }
                 }
                 output::rows(&image.components, space, &region, rows, &mut out);
             },
-        ));
+        );
         image.release(buffers);
         RgbImage::new(region.width, region.height, out)
-    }
-}
-
-/// What `Arch::dispatch` compiles for each instruction set.
-///
-/// A closure handed over as it is goes through `FnOnce::call_once`, which is compiled once, for the baseline, and
-/// not inlined; `FnMut` calls the closure's own body, which is. Within, too, only loops are sure to be inlined:
-/// `for_each` is not.
-pub(super) struct Inlined<F>(pub(super) F);
-
-impl<R, F: FnMut() -> R> pulp::NullaryFnOnce for Inlined<F> {
-    type Output = R;
-
-    #[inline(always)]
-    fn call(mut self) -> R {
-        (self.0)()
     }
 }

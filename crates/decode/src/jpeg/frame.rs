@@ -1,6 +1,7 @@
 //! The image being decoded: its components, which of their blocks are wanted, and the memory that they take.
 
 use super::markers::{Frame, FrameComponent};
+use super::simd::Simd;
 use super::upsample::{Method, sources};
 use super::{FORMAT, idct};
 use crate::{Error, Region};
@@ -65,7 +66,7 @@ impl Component {
 
     /// Inverse DCT of row `row` of the blocks, which lies in row `from` of the buffer.
     #[inline(always)]
-    pub(super) fn transform(&mut self, from: usize, row: usize) {
+    pub(super) fn transform(&mut self, simd: Simd, from: usize, row: usize) {
         let Some(quantization) = &self.quantization else { return };
         if !self.rows.contains(&row) {
             return;
@@ -77,6 +78,7 @@ impl Component {
             &mut self.buffers.plane[(row - self.rows.start) * self.size * stride..][..self.size * stride];
         let coefficients = &self.buffers.coefficients.as_chunks::<64>().0[blocks.clone()];
         idct::row_of_blocks(
+            simd,
             self.size,
             coefficients,
             &self.buffers.lasts[blocks],
@@ -88,9 +90,9 @@ impl Component {
 
     /// All wanted rows of blocks, from buffers that hold the whole image.
     #[inline(always)]
-    pub(super) fn transform_all(&mut self) {
+    pub(super) fn transform_all(&mut self, simd: Simd) {
         for row in self.rows.clone() {
-            self.transform(row, row);
+            self.transform(simd, row, row);
         }
     }
 }

@@ -24,6 +24,7 @@ mod markers;
 mod output;
 mod run;
 mod scan;
+mod simd;
 mod upsample;
 
 use crate::{Color, Error, Format, Header, Orientation, RgbImage, exif};

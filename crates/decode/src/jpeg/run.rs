@@ -3,13 +3,12 @@
 use super::FORMAT;
 use super::bits::Intervals;
 use super::cursor::{Cursor, Cut};
-use super::decoder::Inlined;
 use super::frame::Image;
 use super::huffman::Table;
 use super::markers::ScanHeader;
 use super::scan::{self, Coding, Progression};
+use super::simd::Simd;
 use crate::Error;
-use pulp::Arch;
 
 /// One scan on its way through the entropy-coded data.
 pub(super) struct Run<'a> {
@@ -62,14 +61,14 @@ impl<'a> Run<'a> {
     }
 
     /// The one scan of a sequential image: only the wanted MCUs are decoded, and turned into samples at once.
-    pub(super) fn streamed(&mut self, image: &mut Image, arch: Arch) -> Result<(), Error> {
+    pub(super) fn streamed(&mut self, image: &mut Image, simd: Simd) -> Result<(), Error> {
         let members = self.sequential_members()?;
         let (cursor, image_height) = (&mut self.cursor, image.height);
         let (across, down) = (image.mcus_across, image.mcus_down);
-        let result = arch.dispatch(Inlined(
+        let result = simd.run(
             #[inline(always)]
-            || stream(cursor, image, &members),
-        ));
+            || stream(cursor, image, &members, simd),
+        );
         result.map_err(|Cut| {
             let height = 8 * image_height.div_ceil(8).div_ceil(down);
             let rows = (self.cursor.mcu() / across * height).min(image_height);
@@ -149,6 +148,7 @@ fn stream(
     cursor: &mut Cursor<'_>,
     image: &mut Image,
     members: &[(usize, &Table, &Table)],
+    simd: Simd,
 ) -> Result<(), Cut> {
     let (across, down) = (image.mcus_across, image.mcus_down);
     let blocks: Vec<usize> =
@@ -180,7 +180,7 @@ fn stream(
         for component in &mut image.components {
             let v = component.frame.v;
             for y in 0..v {
-                component.transform(y, row * v + y);
+                component.transform(simd, y, row * v + y);
             }
         }
     }
