@@ -1,6 +1,6 @@
 //! How long one core takes to decode whole images, their crops, and their crops at the scale that 224 pixels need.
 //!
-//! `cargo run -p visrep-decode --example decode_throughput -- CROPS [REPETITIONS]`
+//! `cargo run -p visrep-decode --example decode_throughput -- CROPS [REPETITIONS [MODE]]`
 //!
 //! CROPS is a text file with a line `path x y width height flip` for each image. The files are read before the clock
 //! starts. The CPU time of the fastest repetition of each mode is printed as a line of JSON; modes take turns. `benches/decode/peers.py`
@@ -54,7 +54,10 @@ fn main() -> Result<(), Box<dyn Error>> {
     let repetitions: usize = arguments.next().map_or(Ok(5), |count| count.parse())?;
     let crops = std::fs::read_to_string(&list)?.lines().map(read).collect::<Result<Vec<_>, _>>()?;
     let mut decoder = Decoder::new();
-    let mut best = [("whole", Duration::MAX), ("region", Duration::MAX), ("scaled", Duration::MAX)];
+    let modes = ["whole", "region", "scaled"];
+    let only = arguments.next();
+    let chosen = modes.into_iter().filter(|mode| only.as_ref().is_none_or(|only| only == mode));
+    let mut best: Vec<_> = chosen.map(|mode| (mode, Duration::MAX)).collect();
     for _ in 0..repetitions {
         for (mode, best) in &mut best {
             *best = run(mode, &crops, &mut decoder)?.min(*best);

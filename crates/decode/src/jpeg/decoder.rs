@@ -191,7 +191,7 @@ impl<'a, 's> Decoder<'a, 's> {
                         component.transform_all(*simd);
                     }
                 }
-                output::rows(&image.components, space, &region, rows, &mut out);
+                output::rows(*simd, &image.components, space, &region, rows, &mut out);
             },
         );
         image.release(buffers);

@@ -34,8 +34,8 @@ pub(super) enum Class {
     Ac,
 }
 
-/// What the next bits say: in bits 0..6 how many of them to take, in 6..8 the [`Kind`], in 8..12 the run of zeros
-/// before the coefficient, in 16..32 its value, or its size where the value does not fit.
+/// What the next bits say: in bits 0..8 how many of them to take, in 8..12 the run of zeros before the coefficient, in
+/// 12..14 the [`Kind`], in 16..32 the coefficient's value, or its size where the value does not fit.
 #[derive(Clone, Copy, Default)]
 pub(super) struct Entry(u32);
 
@@ -43,34 +43,31 @@ pub(super) struct Entry(u32);
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(super) enum Kind {
     /// A symbol and the value behind it.
-    Value,
+    Value = 0,
     /// A symbol without a value: end of block, or 16 zeros.
-    Zeros,
+    Zeros = 0x1000,
     /// A symbol; its value lies beyond the look.
-    Symbol,
+    Symbol = 0x2000,
     /// The start of a longer code.
-    Long,
+    Long = 0x3000,
 }
 
 impl Entry {
+    const KIND: u32 = 0x3000;
+
     #[inline(always)]
     fn new(bits: u32, kind: Kind, run: u32, value: i32) -> Self {
-        Self(bits | (kind as u32) << 6 | run << 8 | (value as u32) << 16)
+        Self(bits | run << 8 | kind as u32 | (value as u32) << 16)
     }
 
     #[inline(always)]
     pub(super) fn bits(self) -> u32 {
-        self.0 & 63
+        self.0 & 0xFF
     }
 
     #[inline(always)]
-    pub(super) fn has_value(self) -> bool {
-        self.0 & 0xC0 == 0
-    }
-
-    #[inline(always)]
-    pub(super) fn kind(self) -> Kind {
-        [Kind::Value, Kind::Zeros, Kind::Symbol, Kind::Long][(self.0 >> 6 & 3) as usize]
+    pub(super) fn is(self, kind: Kind) -> bool {
+        self.0 & Self::KIND == kind as u32
     }
 
     #[inline(always)]
@@ -188,11 +185,11 @@ impl Table {
             while !end && taken < LOOK {
                 // What slides in from the right is not known, and so a symbol must not reach into it.
                 let entry = self.entries[bits << taken & ((1 << LOOK) - 1)];
-                if taken + entry.bits() > LOOK || matches!(entry.kind(), Kind::Symbol | Kind::Long) {
+                if taken + entry.bits() > LOOK || !(entry.is(Kind::Value) || entry.is(Kind::Zeros)) {
                     break;
                 }
                 taken += entry.bits();
-                end = entry.kind() == Kind::Zeros && entry.run() < 15;
+                end = entry.is(Kind::Zeros) && entry.run() < 15;
                 covered += if end { 0 } else { entry.run() as u32 + 1 };
             }
             // No block has that many coefficients: one symbol at a time finds where this one ends.
@@ -240,7 +237,7 @@ impl Table {
     pub(super) fn difference(&self, bits: &mut Bits<'_>) -> i32 {
         bits.refill();
         let entry = self.entry(bits);
-        if entry.has_value() {
+        if entry.is(Kind::Value) {
             bits.skip(entry.bits());
             return i32::from(entry.value());
         }

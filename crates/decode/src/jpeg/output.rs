@@ -2,12 +2,14 @@
 
 use super::color::{self, Space};
 use super::frame::Component;
+use super::simd::Simd;
 use super::upsample::{self, Method};
 use crate::Region;
 
 /// The rows of `region`, `region.width * 3` bytes each, into `out`.
 #[inline(always)]
 pub(super) fn rows(
+    simd: Simd,
     components: &[Component],
     space: Space,
     region: &Region,
@@ -23,14 +25,14 @@ pub(super) fn rows(
         match components {
             [a, b, c] => {
                 let parts = [s0.row(a, y, width), s1.row(b, y, width), s2.row(c, y, width)];
-                color::convert(space, &parts, out);
+                color::convert(simd, space, &parts, out);
             }
             [a, b, c, d] => {
                 let parts =
                     [s0.row(a, y, width), s1.row(b, y, width), s2.row(c, y, width), s3.row(d, y, width)];
-                color::convert(space, &parts, out);
+                color::convert(simd, space, &parts, out);
             }
-            components => color::convert(space, &[s0.row(&components[0], y, width)], out),
+            components => color::convert(simd, space, &[s0.row(&components[0], y, width)], out),
         }
     }
 }

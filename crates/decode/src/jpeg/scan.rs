@@ -22,6 +22,21 @@ const LOOKS: usize = 3;
 /// differ from 0.
 #[inline(always)]
 pub(super) fn sequential(
+    state: &mut Bits<'_>,
+    dc: &Table,
+    ac: &Table,
+    predicted: &mut i32,
+    block: &mut Block,
+) -> u8 {
+    // A copy, which can stay in registers.
+    let mut bits = *state;
+    let last = sequential_block(&mut bits, dc, ac, predicted, block);
+    *state = bits;
+    last
+}
+
+#[inline(always)]
+fn sequential_block(
     bits: &mut Bits<'_>,
     dc: &Table,
     ac: &Table,
@@ -35,7 +50,7 @@ pub(super) fn sequential(
         bits.refill();
         for _ in 0..LOOKS {
             let entry = ac.entry(bits);
-            if !entry.has_value() {
+            if !entry.is(Kind::Value) {
                 match after_look(bits, ac) {
                     Symbol::End => return (k - 1) as u8,
                     Symbol::Zeros => k += 16,
@@ -68,7 +83,14 @@ pub(super) fn sequential(
 
 /// Passes a block of a sequential scan; only its DC coefficient is noted.
 #[inline(always)]
-pub(super) fn pass(bits: &mut Bits<'_>, dc: &Table, ac: &Table, predicted: &mut i32) {
+pub(super) fn pass(state: &mut Bits<'_>, dc: &Table, ac: &Table, predicted: &mut i32) {
+    let mut bits = *state;
+    pass_block(&mut bits, dc, ac, predicted);
+    *state = bits;
+}
+
+#[inline(always)]
+fn pass_block(bits: &mut Bits<'_>, dc: &Table, ac: &Table, predicted: &mut i32) {
     *predicted = predicted.wrapping_add(dc.difference(bits));
     let mut k = 1;
     loop {
@@ -85,7 +107,7 @@ pub(super) fn pass(bits: &mut Bits<'_>, dc: &Table, ac: &Table, predicted: &mut 
                 continue;
             }
             let entry = ac.entry(bits);
-            if entry.has_value() {
+            if entry.is(Kind::Value) {
                 bits.skip(entry.bits());
                 k += entry.run() + 1;
             } else {
@@ -117,7 +139,7 @@ enum Symbol {
 #[inline(always)]
 fn after_look(bits: &mut Bits<'_>, ac: &Table) -> Symbol {
     let entry = ac.entry(bits);
-    if entry.kind() == Kind::Zeros {
+    if entry.is(Kind::Zeros) {
         bits.skip(entry.bits());
         return if entry.run() < 15 { Symbol::End } else { Symbol::Zeros };
     }
