@@ -11,14 +11,14 @@ type Rows = [__m256i; 8];
 /// Two blocks; the result has a row of 8 samples for each row of each block.
 #[inline(always)]
 pub(super) fn two_blocks(simd: V3, blocks: [&[i16; 64]; 2], quantization: &[u16; 64]) -> [[u64; 8]; 2] {
-    let (steps, rows) = (quantization.as_chunks::<8>().0, blocks.map(|block| block.as_chunks::<8>().0));
-    let values = std::array::from_fn(
-        #[inline(always)]
-        |r| {
-            let step = cast::<[[u16; 8]; 2], __m256i>([steps[r], steps[r]]);
-            simd.avx2._mm256_mullo_epi16(cast([rows[0][r], rows[1][r]]), step)
-        },
-    );
+    let steps = quantization.as_chunks::<8>().0;
+    let rows = [blocks[0].as_chunks::<8>().0, blocks[1].as_chunks::<8>().0];
+    // Loops, as closures handed to `from_fn` or `map` are not sure to be inlined.
+    let mut values = [simd.avx._mm256_setzero_si256(); 8];
+    for r in 0..8 {
+        let step = cast::<[[u16; 8]; 2], __m256i>([steps[r], steps[r]]);
+        values[r] = simd.avx2._mm256_mullo_epi16(cast([rows[0][r], rows[1][r]]), step);
+    }
     let columns = pass::<{ (CONST_BITS - PASS1_BITS) as i32 }>(simd, values);
     let rows = pass::<{ (CONST_BITS + PASS1_BITS + 3) as i32 }>(simd, transpose(simd, columns));
     samples(simd, rows)
@@ -122,5 +122,10 @@ fn samples(simd: V3, v: Rows) -> [[u64; 8]; 2] {
         cast(avx2._mm256_unpacklo_epi32(c03_below, c47_below)),
         cast(avx2._mm256_unpackhi_epi32(c03_below, c47_below)),
     ];
-    [0, 1].map(|block| std::array::from_fn(|r| rows[r / 2][block][r % 2]))
+    let mut samples = [[0; 8]; 2];
+    for r in 0..8 {
+        samples[0][r] = rows[r / 2][0][r % 2];
+        samples[1][r] = rows[r / 2][1][r % 2];
+    }
+    samples
 }
