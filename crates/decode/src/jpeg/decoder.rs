@@ -161,7 +161,7 @@ impl<'a, 's> Decoder<'a, 's> {
         let tables = header.components.iter().map(|c| (dc[c.dc].get(), ac[c.ac].get()));
         let mut run = Run::new(image, header, &members, tables, intervals, self.restart_interval)?;
         if image.progressive {
-            run.progressive(image)?;
+            run.progressive(image, *simd)?;
         } else if image.streamed {
             run.streamed(image, *simd)?;
         } else {

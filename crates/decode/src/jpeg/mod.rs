@@ -2,8 +2,8 @@
 //! integer inverse DCT, "fancy" chroma upsampling, and 16-bit fixed-point colour conversion.
 //!
 //! A file passes through these stages, one module each: [`markers`] reads the segments around the scans; [`run`] goes
-//! through a scan, where [`cursor`] knows the place and [`scan`] turns entropy-coded data ([`bits`], [`huffman`]) into
-//! coefficients; [`idct`] turns those into the samples of each component, of which [`frame`] knows what is wanted;
+//! through a scan, where [`cursor`] knows the place and [`scan`] or [`progressive`] turns entropy-coded data ([`bits`],
+//! [`huffman`]) into coefficients; [`idct`] turns those into the samples of each component, of which [`frame`] knows what is wanted;
 //! [`output`] brings the components to full size ([`upsample`]) and to RGB ([`color`]).
 //!
 //! Only what a region needs is computed. In a file of one sequential scan, blocks before it are passed symbol by symbol
@@ -22,6 +22,7 @@ mod huffman;
 mod idct;
 mod markers;
 mod output;
+mod progressive;
 mod run;
 mod scan;
 mod simd;

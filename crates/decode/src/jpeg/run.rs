@@ -6,7 +6,8 @@ use super::cursor::{Cursor, Cut};
 use super::frame::Image;
 use super::huffman::Table;
 use super::markers::ScanHeader;
-use super::scan::{self, Coding, Progression};
+use super::progressive::{Coding, Progression};
+use super::scan;
 use super::simd::Simd;
 use crate::Error;
 
@@ -111,35 +112,55 @@ impl<'a> Run<'a> {
         Ok(())
     }
 
-    pub(super) fn progressive(&mut self, image: &mut Image) -> Result<(), Error> {
-        let (across, down) = self.size(image);
-        let single = self.members.len() == 1;
+    /// One of several progressive scans.
+    pub(super) fn progressive(&mut self, image: &mut Image, simd: Simd) -> Result<(), Error> {
         let scan = image.scans + 1;
-        let cut = |Cut| Error::truncated(FORMAT, format!("it ends within scan {scan}"));
-        for row in 0..down {
-            for column in 0..across {
-                self.cursor.before_mcu().map_err(cut)?;
-                if !self.cursor.starved {
-                    for (index, (member, coding)) in self.members.iter().enumerate() {
-                        let component = &mut image.components[*member];
-                        let (h, v) = if single { (1, 1) } else { (component.frame.h, component.frame.v) };
-                        for (y, x) in (0..v).flat_map(|y| (0..h).map(move |x| (y, x))) {
-                            let at = (row * v + y) * component.stride + column * h + x;
-                            let buffers = &mut component.buffers;
-                            let Some(block) = buffers.coefficients.as_chunks_mut::<64>().0.get_mut(at) else {
-                                continue;
-                            };
-                            let done = self.progression.block(&mut self.cursor, index, coding, block);
-                            done.ok_or_else(no_table)?;
-                            buffers.lasts[at] = buffers.lasts[at].max(self.progression.spectral.1 as u8);
+        let (size, Self { cursor, members, progression }) = (self.size(image), self);
+        let result = simd.run(
+            #[inline(always)]
+            || advance(cursor, image, members, progression, size),
+        );
+        match result {
+            Ok(Some(())) => Ok(()),
+            Ok(None) => Err(no_table()),
+            Err(Cut) => Err(Error::truncated(FORMAT, format!("it ends within scan {scan}"))),
+        }
+    }
+}
+
+/// [`Run::progressive`], as it is compiled for each instruction set. `None` when a table is missing.
+#[inline(always)]
+fn advance(
+    cursor: &mut Cursor<'_>,
+    image: &mut Image,
+    members: &[(usize, Coding<'_>)],
+    progression: &Progression,
+    (across, down): (usize, usize),
+) -> Result<Option<()>, Cut> {
+    let single = members.len() == 1;
+    for row in 0..down {
+        for column in 0..across {
+            cursor.before_mcu()?;
+            if !cursor.starved {
+                for (index, (member, coding)) in members.iter().enumerate() {
+                    let component = &mut image.components[*member];
+                    let (h, v) = if single { (1, 1) } else { (component.frame.h, component.frame.v) };
+                    for y in 0..v {
+                        let first = (row * v + y) * component.stride + column * h;
+                        let blocks = component.buffers.coefficients.as_chunks_mut::<64>().0;
+                        let lasts = &mut component.buffers.lasts[first..first + h];
+                        for (block, last) in blocks[first..first + h].iter_mut().zip(lasts) {
+                            if progression.block(cursor, index, coding, block, last).is_none() {
+                                return Ok(None);
+                            }
                         }
                     }
                 }
-                self.cursor.after_mcu().map_err(cut)?;
             }
+            cursor.after_mcu()?;
         }
-        Ok(())
     }
+    Ok(Some(()))
 }
 
 /// [`Run::streamed`], as it is compiled for each instruction set.
