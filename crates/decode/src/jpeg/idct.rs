@@ -4,6 +4,8 @@
 mod reduced;
 #[cfg(target_arch = "x86_64")]
 mod x86;
+#[cfg(target_arch = "x86_64")]
+mod x86_reduced;
 
 use super::simd::Simd;
 
@@ -35,16 +37,8 @@ pub(super) fn row_of_blocks(
 ) {
     match size {
         8 => whole(simd, blocks, lasts, quantization, plane, stride),
-        4 => {
-            for (at, block) in blocks.iter().enumerate() {
-                reduced::four(block, quantization, &mut plane[at * 4..], stride);
-            }
-        }
-        2 => {
-            for (at, block) in blocks.iter().enumerate() {
-                reduced::two(block, quantization, &mut plane[at * 2..], stride);
-            }
-        }
+        4 => reduced::to_four(simd, blocks, quantization, plane, stride),
+        2 => reduced::to_two(simd, blocks, quantization, plane, stride),
         _ => {
             for (sample, block) in plane.iter_mut().zip(blocks) {
                 *sample = reduced::one(block[0], quantization[0]);
@@ -236,7 +230,7 @@ mod tests {
     use super::*;
 
     /// Blocks of all kinds, some with values that no image has.
-    fn blocks() -> Vec<[i16; 64]> {
+    pub(in crate::jpeg::idct) fn blocks() -> Vec<[i16; 64]> {
         let mut state = 1_u64;
         let mut next = move || {
             state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);

@@ -1,6 +1,9 @@
 //! Inverse DCTs to fewer samples than coefficients, as libjpeg scales down while it decodes (`jidctred.c`).
 
+#[cfg(target_arch = "x86_64")]
+use super::x86_reduced;
 use super::{CONST_BITS, PASS1_BITS, sample, scaled};
+use crate::jpeg::simd::Simd;
 
 /// The mean of a block from its DC coefficient.
 #[inline(always)]
@@ -8,9 +11,61 @@ pub(super) fn one(dc: i16, quantization: u16) -> u8 {
     sample((scaled(dc, quantization) + 4) >> 3)
 }
 
+/// A row of blocks to 4x4 samples each.
+#[inline(always)]
+pub(super) fn to_four(
+    simd: Simd,
+    blocks: &[[i16; 64]],
+    quantization: &[u16; 64],
+    plane: &mut [u8],
+    stride: usize,
+) {
+    #[cfg(target_arch = "x86_64")]
+    if let Some(v3) = simd.v3 {
+        for (at, pair) in blocks.chunks(2).enumerate() {
+            let samples = x86_reduced::four(v3, [&pair[0], &pair[pair.len() - 1]], quantization);
+            for (column, samples) in (at * 8..).step_by(4).zip(&samples[..pair.len()]) {
+                for (row, samples) in plane[column..].chunks_mut(stride).zip(samples) {
+                    row[..4].copy_from_slice(&samples.to_le_bytes());
+                }
+            }
+        }
+        return;
+    }
+    for (at, block) in blocks.iter().enumerate() {
+        four(block, quantization, &mut plane[at * 4..], stride);
+    }
+}
+
+/// A row of blocks to 2x2 samples each.
+#[inline(always)]
+pub(super) fn to_two(
+    simd: Simd,
+    blocks: &[[i16; 64]],
+    quantization: &[u16; 64],
+    plane: &mut [u8],
+    stride: usize,
+) {
+    #[cfg(target_arch = "x86_64")]
+    if let Some(v3) = simd.v3 {
+        for (at, pair) in blocks.chunks(2).enumerate() {
+            let samples = x86_reduced::two(v3, [&pair[0], &pair[pair.len() - 1]], quantization);
+            for (column, samples) in (at * 4..).step_by(2).zip(&samples[..pair.len()]) {
+                for (row, samples) in plane[column..].chunks_mut(stride).zip(samples) {
+                    row[..2].copy_from_slice(samples);
+                }
+            }
+        }
+        return;
+    }
+    for (at, block) in blocks.iter().enumerate() {
+        two(block, quantization, &mut plane[at * 2..], stride);
+    }
+}
+
 /// To 2x2 samples.
 #[inline(always)]
-pub(super) fn two(block: &[i16; 64], quantization: &[u16; 64], target: &mut [u8], stride: usize) {
+fn two(block: &[i16; 64], quantization: &[u16; 64], target: &mut [u8], stride: usize) {
     let mut columns = [[0; 2]; 8];
     for c in [0, 1, 3, 5, 7] {
         let v = |r: usize| scaled(block[r * 8 + c], quantization[r * 8 + c]);
@@ -32,7 +87,7 @@ fn half_of_four<const SHIFT: u32>([v0, v1, v3, v5, v7]: [i32; 5]) -> [i32; 2] {
 
 /// To 4x4 samples.
 #[inline(always)]
-pub(super) fn four(block: &[i16; 64], quantization: &[u16; 64], target: &mut [u8], stride: usize) {
+fn four(block: &[i16; 64], quantization: &[u16; 64], target: &mut [u8], stride: usize) {
     let mut columns = [[0; 8]; 4];
     for c in [0, 1, 2, 3, 5, 6, 7] {
         let v = |r: usize| scaled(block[r * 8 + c], quantization[r * 8 + c]);
@@ -66,5 +121,32 @@ fn sum(products: [(i32, i32); 4]) -> i32 {
 
 #[inline(always)]
 fn round<const SHIFT: u32>(value: i32) -> i32 {
-    value.wrapping_add(1 << (SHIFT - 1)) >> SHIFT
+    let value = value.wrapping_add(1 << (SHIFT - 1)) >> SHIFT;
+    // 16 bits are kept between the passes, as in libjpeg-turbo's vector code.
+    value.clamp(i16::MIN.into(), i16::MAX.into())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::jpeg::idct::tests::blocks;
+
+    #[test]
+    fn every_instruction_set_gives_the_same_samples() {
+        let (blocks, simd) = (blocks(), Simd::detect());
+        let blocks = &blocks[1..];
+        let quantization = std::array::from_fn(|i| 1 + i as u16 / 3);
+        let stride = blocks.len() * 4;
+        let (mut fast, mut plain) = (vec![0; stride * 4], vec![0; stride * 4]);
+        to_four(simd, blocks, &quantization, &mut fast, stride);
+        for (at, block) in blocks.iter().enumerate() {
+            four(block, &quantization, &mut plain[at * 4..], stride);
+        }
+        assert!(fast == plain);
+        to_two(simd, blocks, &quantization, &mut fast, stride);
+        for (at, block) in blocks.iter().enumerate() {
+            two(block, &quantization, &mut plain[at * 2..], stride);
+        }
+        assert!(fast == plain);
+    }
 }

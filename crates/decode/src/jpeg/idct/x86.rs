@@ -6,11 +6,20 @@ use pulp::x86::V3;
 use std::arch::x86_64::__m256i;
 
 /// Row `r` of both blocks.
-type Rows = [__m256i; 8];
+pub(super) type Rows = [__m256i; 8];
 
 /// Two blocks; the result has a row of 8 samples for each row of each block.
 #[inline(always)]
 pub(super) fn two_blocks(simd: V3, blocks: [&[i16; 64]; 2], quantization: &[u16; 64]) -> [[u64; 8]; 2] {
+    let values = dequantized(simd, blocks, quantization);
+    let columns = pass::<{ (CONST_BITS - PASS1_BITS) as i32 }>(simd, values);
+    let rows = pass::<{ (CONST_BITS + PASS1_BITS + 3) as i32 }>(simd, transpose(simd, columns));
+    samples(simd, rows)
+}
+
+/// The rows of both blocks, times their quantisation steps.
+#[inline(always)]
+pub(super) fn dequantized(simd: V3, blocks: [&[i16; 64]; 2], quantization: &[u16; 64]) -> Rows {
     let steps = quantization.as_chunks::<8>().0;
     let rows = [blocks[0].as_chunks::<8>().0, blocks[1].as_chunks::<8>().0];
     // Loops, as closures handed to `from_fn` or `map` are not sure to be inlined.
@@ -19,9 +28,7 @@ pub(super) fn two_blocks(simd: V3, blocks: [&[i16; 64]; 2], quantization: &[u16;
         let step = cast::<[[u16; 8]; 2], __m256i>([steps[r], steps[r]]);
         values[r] = simd.avx2._mm256_mullo_epi16(cast([rows[0][r], rows[1][r]]), step);
     }
-    let columns = pass::<{ (CONST_BITS - PASS1_BITS) as i32 }>(simd, values);
-    let rows = pass::<{ (CONST_BITS + PASS1_BITS + 3) as i32 }>(simd, transpose(simd, columns));
-    samples(simd, rows)
+    values
 }
 
 /// One dimension, as `super::pass` in its own words: pairs of products are added up in 32 bits.
