@@ -35,7 +35,7 @@ def load(path):
     for line in open(path, encoding="utf-8"):
         name, *numbers = line.rstrip("\n").rsplit(" ", 5)
         data = open(name, "rb").read()
-        items.append((data, np.frombuffer(data, np.uint8), *map(int, numbers)))
+        items.append((data, np.frombuffer(bytearray(data), np.uint8), *map(int, numbers)))
     return items
 
 

@@ -9,10 +9,8 @@ const PADDING: usize = 8;
 #[derive(Default)]
 pub(super) struct Intervals {
     bytes: Vec<u8>,
-    /// Where in `bytes` each interval ends; `PADDING` zeros follow.
-    ends: Vec<usize>,
-    /// How many bytes of the file the scan takes, up to the marker behind it.
-    length: usize,
+    /// Where in `bytes` each interval ends, with `PADDING` zeros behind, and where in the file.
+    ends: Vec<(usize, usize)>,
     /// The file ends within the scan, with no marker.
     cut: bool,
 }
@@ -22,7 +20,7 @@ impl Intervals {
     pub(super) fn read(&mut self, file: &[u8], restarts: bool) {
         self.bytes.clear();
         self.ends.clear();
-        (self.length, self.cut) = (file.len(), true);
+        self.cut = true;
         let mut at = 0;
         while let Some(run) = memchr(0xFF, &file[at..]) {
             self.bytes.extend_from_slice(&file[at..at + run]);
@@ -34,37 +32,41 @@ impl Intervals {
                 }
                 Some(0xFF) => at += 1,
                 Some(0xD0..=0xD7) if restarts => {
-                    self.close();
+                    self.close(at);
                     at += 2;
                 }
                 Some(_) => {
-                    (self.length, self.cut) = (at, false);
+                    self.cut = false;
                     break;
                 }
                 None => break,
             }
         }
-        if self.cut && file.get(at) != Some(&0xFF) {
-            self.bytes.extend_from_slice(&file[at..]);
+        if self.cut {
+            if file.get(at) != Some(&0xFF) {
+                self.bytes.extend_from_slice(&file[at..]);
+            }
+            at = file.len();
         }
-        self.close();
+        self.close(at);
     }
 
-    fn close(&mut self) {
-        self.ends.push(self.bytes.len());
+    /// Ends an interval at `at` in the file.
+    fn close(&mut self, at: usize) {
+        self.ends.push((self.bytes.len(), at));
         self.bytes.extend_from_slice(&[0; PADDING]);
     }
 
     /// The data of interval `index`, unless there are fewer.
     pub(super) fn get(&self, index: usize) -> Option<Bits<'_>> {
-        let end = self.ends.get(index)? + PADDING;
-        let start = index.checked_sub(1).map_or(0, |before| self.ends[before] + PADDING);
+        let end = self.ends.get(index)?.0 + PADDING;
+        let start = index.checked_sub(1).map_or(0, |before| self.ends[before].0 + PADDING);
         Some(Bits { data: &self.bytes[start..end], at: 0, buffer: 0, valid: 0 })
     }
 
-    /// How many bytes of the file the scan takes.
-    pub(super) fn length(&self) -> usize {
-        self.length
+    /// How many bytes of the file the intervals up to number `index` take, without the marker behind.
+    pub(super) fn length(&self, index: usize) -> usize {
+        self.ends.get(index).or(self.ends.last()).map_or(0, |end| end.1)
     }
 
     /// Whether the file ends within the scan.
@@ -151,8 +153,9 @@ mod tests {
     fn read(file: &[u8], restarts: bool) -> (Vec<Vec<u8>>, usize, bool) {
         let mut intervals = Intervals::default();
         intervals.read(file, restarts);
-        let found = (0..).map_while(|i| intervals.get(i)).map(bytes_of).collect();
-        (found, intervals.length(), intervals.is_cut())
+        let found: Vec<_> = (0..).map_while(|i| intervals.get(i)).map(bytes_of).collect();
+        let length = intervals.length(found.len() - 1);
+        (found, length, intervals.is_cut())
     }
 
     #[test]

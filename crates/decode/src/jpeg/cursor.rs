@@ -69,13 +69,13 @@ impl<'a> Cursor<'a> {
     /// To be called after each MCU.
     #[inline(always)]
     pub(super) fn after_mcu(&mut self) -> Result<(), Cut> {
-        self.mcu += 1;
         if !self.starved && self.bits.is_exhausted() {
             self.starved = true;
             if self.intervals.ends_in(self.interval) {
                 return Err(Cut);
             }
         }
+        self.mcu += 1;
         Ok(())
     }
 
@@ -107,6 +107,11 @@ impl<'a> Cursor<'a> {
     /// Whether the file ends within the scan.
     pub(super) fn is_cut(&self) -> bool {
         self.intervals.is_cut()
+    }
+
+    /// How many bytes of the file were read, or jumped over.
+    pub(super) fn length(&self) -> usize {
+        self.intervals.length(self.interval)
     }
 
     /// How many MCUs were passed.

@@ -152,7 +152,6 @@ impl<'a, 's> Decoder<'a, 's> {
             }
         }
         intervals.read(self.segments.rest(), self.restart_interval > 0);
-        self.segments.skip(intervals.length());
         if image.streamed && !image.wants_all() {
             for table in ac.iter_mut().filter_map(|slot| slot.table.as_mut().filter(|_| slot.defined)) {
                 table.prepare_skipping();
@@ -167,6 +166,7 @@ impl<'a, 's> Decoder<'a, 's> {
         } else {
             run.sequential(image)?;
         }
+        self.segments.skip(run.length());
         image.scans += 1;
         Ok(())
     }

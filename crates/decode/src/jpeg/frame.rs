@@ -143,20 +143,16 @@ impl Image {
             .iter()
             .map(|part| component(part, largest, (width, height), (mcus_across, mcus_down), plan))
             .collect::<Result<_, _>>()?;
-        let hull = |range: fn(&Component) -> (&Range<usize>, usize)| {
-            let ranges = components.iter().map(range);
-            ranges.fold(usize::MAX..0, |hull, (range, per_mcu)| {
-                hull.start.min(range.start / per_mcu)..hull.end.max(range.end.div_ceil(per_mcu))
-            })
-        };
+        let columns = hull(components.iter().map(|c| (&c.columns, c.frame.h)));
+        let rows = hull(components.iter().map(|c| (&c.rows, c.frame.v)));
         Ok(Self {
             progressive: frame.progressive,
             height,
             region: plan.region,
             mcus_across,
             mcus_down,
-            columns: hull(|c| (&c.columns, c.frame.h)),
-            rows: hull(|c| (&c.rows, c.frame.v)),
+            columns,
+            rows,
             components,
             scans: 0,
             streamed: false,
@@ -207,6 +203,12 @@ impl Image {
     }
 }
 
+/// The MCUs that hold all these ranges of blocks, each with how many of its blocks an MCU has.
+fn hull<'a>(ranges: impl Iterator<Item = (&'a Range<usize>, usize)>) -> Range<usize> {
+    let mcus = ranges.map(|(range, per_mcu)| range.start / per_mcu..range.end.div_ceil(per_mcu));
+    mcus.reduce(|a, b| a.start.min(b.start)..a.end.max(b.end)).unwrap_or_default()
+}
+
 /// Sets a component up; `largest` are the largest sampling factors of all, `mcus` the image's size in MCUs.
 fn component(
     part: &FrameComponent,
@@ -222,8 +224,8 @@ fn component(
     // A component with fewer samples is scaled down less, as far as both sides allow.
     let mut size = plan.eighths;
     while size < 8
-        && (h_max * plan.eighths) % (part.h * size * 2) == 0
-        && (v_max * plan.eighths) % (part.v * size * 2) == 0
+        && (h_max * plan.eighths).is_multiple_of(part.h * size * 2)
+        && (v_max * plan.eighths).is_multiple_of(part.v * size * 2)
     {
         size *= 2;
     }

@@ -47,6 +47,11 @@ impl<'a> Run<'a> {
         })
     }
 
+    /// How many bytes of the file were read, or jumped over.
+    pub(super) fn length(&self) -> usize {
+        self.cursor.length()
+    }
+
     /// The size of the scan in MCUs: those of the image, or for one component its own blocks.
     fn size(&self, image: &Image) -> (usize, usize) {
         match self.members.as_slice() {
