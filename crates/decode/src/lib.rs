@@ -14,6 +14,10 @@
 //! # Ok::<(), visrep_decode::Error>(())
 //! ```
 //!
+//! A loader reads the header, draws its crop from the size, and decodes that: [`read_header`], then a [`Decoder`]'s
+//! [`decode_region`](Decoder::decode_region), or [`decode_scaled`](Decoder::decode_scaled) when the crop is to be resized
+//! to something much smaller.
+//!
 //! # What Pillow does, and so this crate does
 //!
 //! - Alpha, and a transparent colour, are dropped: neither is composited onto a background.
@@ -30,6 +34,7 @@
 
 mod bmp;
 mod convert;
+mod decoder;
 mod error;
 mod exif;
 mod format;
@@ -43,6 +48,7 @@ mod rgb;
 mod tiff;
 mod webp;
 
+pub use decoder::{Area, Decoder, ScaledRegion};
 pub use error::Error;
 pub use format::Format;
 pub use header::{Color, Header, read_header};
@@ -58,20 +64,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 /// Errors: bytes of no known format, an image over the limits (found before anything is allocated), truncated or
 /// corrupt data, and kinds of image that Pillow does not turn into RGB either.
 pub fn decode(bytes: &[u8], options: &DecodeOptions) -> Result<RgbImage, Error> {
-    let header = read_header(bytes)?;
-    options.limits.check(&header)?;
-    let image = guarded(header.format, || match header.format {
-        Format::Jpeg => jpeg::decode(bytes),
-        Format::Png => png::decode(bytes, &header),
-        Format::WebP => webp::decode(bytes),
-        Format::Gif => gif::decode(bytes, &header, &options.limits),
-        Format::Bmp => bmp::decode(bytes),
-        Format::Tiff => tiff::decode(bytes),
-    })?;
-    Ok(match options.orientation {
-        OrientationPolicy::AsStored => image,
-        OrientationPolicy::Apply => header.orientation.apply(image),
-    })
+    Decoder::new().decode(bytes, options)
 }
 
 /// Runs a decoder; a panic inside it, or inside the crate that it stands on, is the file's error.
@@ -85,18 +78,13 @@ fn guarded<T>(format: Format, read: impl FnOnce() -> Result<T, Error>) -> Result
     })
 }
 
-/// Decodes the pixels of `region`: equal to [`decode`] and then [`RgbImage::crop`].
+/// Decodes the pixels of `region`: equal to [`decode`] and then [`RgbImage::crop`], errors included.
 ///
+/// Of a JPEG, only what the region needs is decoded; images of other formats are decoded whole and cut.
 /// The region is in the coordinates of the image that [`decode`] would return under the same options, and is checked
 /// before any pixel is decoded.
 pub fn decode_region(bytes: &[u8], region: Region, options: &DecodeOptions) -> Result<RgbImage, Error> {
-    let header = read_header(bytes)?;
-    let (width, height) = match options.orientation {
-        OrientationPolicy::AsStored => (header.width, header.height),
-        OrientationPolicy::Apply => header.oriented_size(),
-    };
-    region.check(width, height)?;
-    decode(bytes, options)?.crop(region)
+    Decoder::new().decode_region(bytes, region, options)
 }
 
 #[cfg(test)]

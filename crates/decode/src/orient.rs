@@ -1,6 +1,6 @@
 //! EXIF orientation: the eight ways a photograph may lie in its file.
 
-use crate::RgbImage;
+use crate::{Area, Region, RgbImage};
 
 /// The EXIF tag 0x0112. The names say what has to be done to see the image upright.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -43,6 +43,45 @@ impl Orientation {
     /// Whether applying it exchanges width and height.
     pub fn swaps_sides(self) -> bool {
         matches!(self, Self::Transpose | Self::Rotate90 | Self::Transverse | Self::Rotate270)
+    }
+
+    /// Whether applying it exchanges left and right of the stored image, before its sides are exchanged.
+    fn mirrors_columns(self) -> bool {
+        matches!(self, Self::FlipHorizontal | Self::Rotate180 | Self::Transverse | Self::Rotate270)
+    }
+
+    /// Whether applying it exchanges top and bottom of the stored image, before its sides are exchanged.
+    fn mirrors_rows(self) -> bool {
+        matches!(self, Self::Rotate180 | Self::FlipVertical | Self::Rotate90 | Self::Transverse)
+    }
+
+    /// Where in a stored image of `width` x `height` a region of the upright one lies; it must be inside.
+    pub(crate) fn region_before(self, region: Region, width: u32, height: u32) -> Region {
+        let mut stored = region;
+        if self.swaps_sides() {
+            stored = Region { x: region.y, y: region.x, width: region.height, height: region.width };
+        }
+        if self.mirrors_columns() {
+            stored.x = width - stored.x - stored.width;
+        }
+        if self.mirrors_rows() {
+            stored.y = height - stored.y - stored.height;
+        }
+        stored
+    }
+
+    /// Where an area of a stored image of `width` x `height` lies in the upright one.
+    pub(crate) fn apply_to_area(self, mut area: Area, width: f64, height: f64) -> Area {
+        if self.mirrors_columns() {
+            area.x = width - area.x - area.width;
+        }
+        if self.mirrors_rows() {
+            area.y = height - area.y - area.height;
+        }
+        if self.swaps_sides() {
+            area = Area { x: area.y, y: area.x, width: area.height, height: area.width };
+        }
+        area
     }
 
     /// Turns and mirrors `image` as this orientation says.

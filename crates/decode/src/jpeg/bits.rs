@@ -1,61 +1,108 @@
-//! Bits out of entropy-coded data, with stuffed bytes removed.
+//! Bits out of entropy-coded data.
 
-/// A reader that stops in front of markers; past them, and past the end, it gives zeros and counts them.
-pub(super) struct Bits<'a> {
-    bytes: &'a [u8],
-    at: usize,
-    /// The next bits, the first one highest; zeros below those that are valid.
-    buffer: u64,
-    /// How many bits of `buffer` are valid; negative after zeros were made up.
-    valid: i32,
+use memchr::memchr;
+
+/// Zeros behind the data of each interval, so that a whole word can be read from the last byte on.
+const PADDING: usize = 8;
+
+/// The entropy-coded data of one scan, with stuffed bytes removed, cut at its restart markers.
+#[derive(Default)]
+pub(super) struct Intervals {
+    bytes: Vec<u8>,
+    /// Where in `bytes` each interval ends, with `PADDING` zeros behind, and where in the file.
+    ends: Vec<(usize, usize)>,
+    /// The file ends within the scan, with no marker.
+    cut: bool,
 }
 
-impl<'a> Bits<'a> {
-    pub(super) fn new(bytes: &'a [u8]) -> Self {
-        Self { bytes, at: 0, buffer: 0, valid: 0 }
+impl Intervals {
+    /// Reads the scan that `file` starts with. Without `restarts` it ends at a restart marker, too.
+    pub(super) fn read(&mut self, file: &[u8], restarts: bool) {
+        self.bytes.clear();
+        self.ends.clear();
+        self.cut = true;
+        let mut at = 0;
+        while let Some(run) = memchr(0xFF, &file[at..]) {
+            self.bytes.extend_from_slice(&file[at..at + run]);
+            at += run;
+            match file.get(at + 1) {
+                Some(0) => {
+                    self.bytes.push(0xFF);
+                    at += 2;
+                }
+                Some(0xFF) => at += 1,
+                Some(0xD0..=0xD7) if restarts => {
+                    self.close(at);
+                    at += 2;
+                }
+                Some(_) => {
+                    self.cut = false;
+                    break;
+                }
+                None => break,
+            }
+        }
+        if self.cut {
+            if file.get(at) != Some(&0xFF) {
+                self.bytes.extend_from_slice(&file[at..]);
+            }
+            at = file.len();
+        }
+        self.close(at);
     }
 
-    /// Makes sure that the next 32 bits can be looked at.
+    /// Ends an interval at `at` in the file.
+    fn close(&mut self, at: usize) {
+        self.ends.push((self.bytes.len(), at));
+        self.bytes.extend_from_slice(&[0; PADDING]);
+    }
+
+    /// The data of interval `index`, unless there are fewer.
+    pub(super) fn get(&self, index: usize) -> Option<Bits<'_>> {
+        let end = self.ends.get(index)?.0 + PADDING;
+        let start = index.checked_sub(1).map_or(0, |before| self.ends[before].0 + PADDING);
+        Some(Bits { data: &self.bytes[start..end], at: 0, buffer: 0, valid: 0 })
+    }
+
+    /// How many bytes of the file the intervals up to number `index` take, without the marker behind.
+    pub(super) fn length(&self, index: usize) -> usize {
+        self.ends.get(index).or(self.ends.last()).map_or(0, |end| end.1)
+    }
+
+    /// Whether the file ends within the scan.
+    pub(super) fn is_cut(&self) -> bool {
+        self.cut
+    }
+
+    /// Whether the file ends within interval `index`.
+    pub(super) fn ends_in(&self, index: usize) -> bool {
+        self.cut && index + 1 >= self.ends.len()
+    }
+}
+
+/// A reader of one interval; past its end it gives zeros.
+#[derive(Clone, Copy)]
+pub(super) struct Bits<'a> {
+    /// The interval and `PADDING` zeros.
+    data: &'a [u8],
+    at: usize,
+    /// The next bits, the first one highest. Below those that are valid lie the ones that follow, or zeros.
+    buffer: u64,
+    /// How many bits of `buffer` are valid, and not read again by the next refill: at most 63.
+    valid: u32,
+}
+
+impl Bits<'_> {
+    /// An interval without data.
+    pub(super) const EMPTY: Self = Self { data: &[0; PADDING], at: 0, buffer: 0, valid: 0 };
+
+    /// Makes sure that the next 56 bits can be looked at.
     #[inline(always)]
     pub(super) fn refill(&mut self) {
-        if self.valid < 32 {
-            self.fill();
-        }
-    }
-
-    fn fill(&mut self) {
-        if self.valid < 0 {
-            return;
-        }
-        if let Some(next) = self.bytes.get(self.at..).and_then(|rest| rest.first_chunk::<4>()) {
-            let word = u32::from_be_bytes(*next);
-            // No byte of the four is 0xFF.
-            if (word & 0x8080_8080 & (!word).wrapping_sub(0x0101_0101)) == 0 || !next.contains(&0xFF) {
-                self.buffer |= u64::from(word) << (32 - self.valid);
-                self.valid += 32;
-                self.at += 4;
-                return;
-            }
-        }
-        while self.valid <= 56 {
-            match self.bytes.get(self.at..).unwrap_or_default() {
-                [0xFF, 0, ..] => {
-                    self.push(0xFF);
-                    self.at += 2;
-                }
-                [0xFF, 0xFF, ..] => self.at += 1,
-                [0xFF, ..] | [] => return,
-                [byte, ..] => {
-                    self.push(*byte);
-                    self.at += 1;
-                }
-            }
-        }
-    }
-
-    fn push(&mut self, byte: u8) {
-        self.buffer |= u64::from(byte) << (56 - self.valid);
-        self.valid += 8;
+        let next = self.data.get(self.at..self.at + 8).and_then(|next| next.first_chunk());
+        self.buffer |= next.map_or(0, |next| u64::from_be_bytes(*next)) >> self.valid;
+        self.at += ((63 - self.valid) >> 3) as usize;
+        self.valid |= 56;
     }
 
     /// The next `count` bits (1..=32) without taking them; after [`refill`](Self::refill).
@@ -64,11 +111,11 @@ impl<'a> Bits<'a> {
         (self.buffer >> (64 - count)) as u32
     }
 
-    /// Takes `count` bits (0..=32); after [`refill`](Self::refill).
+    /// Takes `count` bits (0..=56 since [`refill`](Self::refill)).
     #[inline(always)]
     pub(super) fn skip(&mut self, count: u32) {
-        self.buffer <<= count;
-        self.valid -= count as i32;
+        self.buffer <<= count & 63;
+        self.valid = self.valid.wrapping_sub(count);
     }
 
     /// The next `count` bits (1..=16).
@@ -80,42 +127,68 @@ impl<'a> Bits<'a> {
         bits
     }
 
-    /// Whether zeros were made up because the data had ended.
+    /// Whether zeros were taken because the data had ended.
     #[inline(always)]
     pub(super) fn is_exhausted(&self) -> bool {
-        self.valid < 0
+        self.at * 8 > (self.data.len() - PADDING) * 8 + self.valid as usize
     }
+}
 
-    /// Whether the bytes themselves have ended, with no marker.
-    pub(super) fn is_cut(&self) -> bool {
-        self.bytes.len() <= self.at + 1
-    }
+#[cfg(test)]
+mod tests {
+    use super::*;
 
-    /// Bytes read so far; when the data have ended, this is where the marker is.
-    pub(super) fn position(&self) -> usize {
-        self.at
-    }
-
-    /// Drops what is left of the current interval. Whether a restart marker followed, which is passed.
-    pub(super) fn restart(&mut self) -> bool {
-        (self.buffer, self.valid) = (0, 0);
-        let rest = self.bytes.get(self.at..).unwrap_or_default();
-        let marker = rest.windows(2).position(|pair| pair[0] == 0xFF && !matches!(pair[1], 0 | 0xFF));
-        match marker {
-            Some(at) if matches!(rest[at + 1], 0xD0..=0xD7) => {
-                self.at += at + 2;
-                true
+    /// All bits of an interval, up to its end.
+    fn bytes_of(mut bits: Bits<'_>) -> Vec<u8> {
+        let mut bytes = Vec::new();
+        loop {
+            let byte = bits.take(8);
+            if bits.is_exhausted() {
+                return bytes;
             }
-            Some(at) => {
-                self.at += at;
-                self.valid = -1;
-                false
-            }
-            None => {
-                self.at = self.bytes.len();
-                self.valid = -1;
-                false
-            }
+            bytes.push(byte as u8);
         }
+    }
+
+    fn read(file: &[u8], restarts: bool) -> (Vec<Vec<u8>>, usize, bool) {
+        let mut intervals = Intervals::default();
+        intervals.read(file, restarts);
+        let found: Vec<_> = (0..).map_while(|i| intervals.get(i)).map(bytes_of).collect();
+        let length = intervals.length(found.len() - 1);
+        (found, length, intervals.is_cut())
+    }
+
+    #[test]
+    fn stuffing_goes_and_markers_end_intervals() {
+        let file = [1, 0xFF, 0, 2, 0xFF, 0xFF, 0, 3, 0xFF, 0xD0, 4, 5, 0xFF, 0xFF, 0xD9, 6];
+        assert_eq!(read(&file, true), (vec![vec![1, 0xFF, 2, 0xFF, 3], vec![4, 5]], 13, false));
+        assert_eq!(read(&file, false), (vec![vec![1, 0xFF, 2, 0xFF, 3]], 8, false));
+    }
+
+    #[test]
+    fn a_file_that_ends_within_the_scan_is_cut() {
+        assert_eq!(read(&[1, 2, 3], true), (vec![vec![1, 2, 3]], 3, true));
+        assert_eq!(read(&[1, 2, 0xFF], true), (vec![vec![1, 2]], 3, true));
+        assert_eq!(read(&[1, 0xFF, 0xFF], true), (vec![vec![1]], 3, true));
+        assert_eq!(read(&[], true), (vec![vec![]], 0, true));
+    }
+
+    #[test]
+    fn bits_come_in_order_whatever_the_widths() {
+        let mut intervals = Intervals::default();
+        let file: Vec<u8> = (0..200_u32).map(|i| (i * 73 % 251) as u8).collect();
+        intervals.read(&file, true);
+        let mut bits = intervals.get(0).unwrap();
+        let (mut at, mut width) = (0, 1);
+        while at + width <= file.len() * 8 {
+            let expected =
+                (at..at + width).fold(0, |sum, bit| sum << 1 | u32::from(file[bit / 8] >> (7 - bit % 8) & 1));
+            assert_eq!(bits.take(width as u32), expected, "{width} bits at {at}");
+            at += width;
+            width = width % 16 + 1;
+        }
+        assert!(!bits.is_exhausted());
+        bits.take(16);
+        assert!(bits.is_exhausted());
     }
 }

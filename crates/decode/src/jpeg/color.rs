@@ -1,5 +1,9 @@
 //! From JPEG's colour spaces to RGB, with libjpeg's 16-bit fixed point (`jdcolor.c`).
 
+#[cfg(target_arch = "x86_64")]
+mod x86;
+
+use super::simd::Simd;
 use crate::convert::cmyk_to_rgb;
 
 /// What the components of an image mean.
@@ -41,7 +45,34 @@ fn rgb_of(y: u8, cb: u8, cr: u8) -> [u8; 3] {
 
 /// A row of YCbCr to RGB.
 #[inline(always)]
-pub(super) fn from_ycbcr(y: &[u8], cb: &[u8], cr: &[u8], out: &mut [u8]) {
+fn from_ycbcr(simd: Simd, [y, cb, cr]: [&[u8]; 3], out: &mut [u8]) {
+    #[cfg(target_arch = "x86_64")]
+    if let Some(v3) = simd.v3 {
+        const PIXELS: usize = x86::PIXELS;
+        let (ys, y) = y.as_chunks::<PIXELS>();
+        let (cbs, cb) = cb.as_chunks::<PIXELS>();
+        let (crs, cr) = cr.as_chunks::<PIXELS>();
+        let (outs, rest) = out.as_chunks_mut::<{ 3 * PIXELS }>();
+        for (((out, y), cb), cr) in outs.iter_mut().zip(ys).zip(cbs).zip(crs) {
+            *out = pulp::cast(x86::rgb(v3, y, cb, cr));
+        }
+        if !rest.is_empty() {
+            let filled = |part: &[u8]| {
+                let mut filled = [0; PIXELS];
+                filled[..part.len()].copy_from_slice(part);
+                filled
+            };
+            let last = x86::rgb(v3, &filled(y), &filled(cb), &filled(cr));
+            rest.copy_from_slice(&last.as_flattened()[..rest.len()]);
+        }
+        return;
+    }
+    plain(y, cb, cr, out);
+}
+
+/// [`from_ycbcr`] for any machine.
+#[inline(always)]
+fn plain(y: &[u8], cb: &[u8], cr: &[u8], out: &mut [u8]) {
     for (((out, &y), &cb), &cr) in out.as_chunks_mut::<3>().0.iter_mut().zip(y).zip(cb).zip(cr) {
         *out = rgb_of(y, cb, cr);
     }
@@ -49,10 +80,10 @@ pub(super) fn from_ycbcr(y: &[u8], cb: &[u8], cr: &[u8], out: &mut [u8]) {
 
 /// A row of any colour space to RGB. `parts` has as many rows as the space has components.
 #[inline(always)]
-pub(super) fn convert(space: Space, parts: &[&[u8]], out: &mut [u8]) {
+pub(super) fn convert(simd: Simd, space: Space, parts: &[&[u8]], out: &mut [u8]) {
     let pixels = out.as_chunks_mut::<3>().0.iter_mut().enumerate();
     match (space, parts) {
-        (Space::YCbCr, [y, cb, cr]) => from_ycbcr(y, cb, cr, out),
+        (Space::YCbCr, &[y, cb, cr]) => from_ycbcr(simd, [y, cb, cr], out),
         (Space::Rgb, [r, g, b]) => pixels.for_each(|(x, out)| *out = [r[x], g[x], b[x]]),
         // Pillow takes every CMYK JPEG as Adobe writes them: inverted, 255 is no ink.
         (Space::Cmyk, [c, m, y, k]) => {
@@ -64,5 +95,25 @@ pub(super) fn convert(space: Space, parts: &[&[u8]], out: &mut [u8]) {
             *out = cmyk_to_rgb([c, m, y, 255 - k[x]]);
         }),
         (_, parts) => pixels.for_each(|(x, out)| *out = [parts[0][x]; 3]),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_instruction_set_gives_the_same_colours() {
+        let simd = Simd::detect();
+        let cr: Vec<u8> = (0..=255).chain(0..9).collect();
+        let (mut fast, mut plainly) = (vec![0; cr.len() * 3], vec![0; cr.len() * 3]);
+        for luma in [0, 1, 90, 128, 200, 254, 255] {
+            for chroma in 0..=255 {
+                let (y, cb) = (vec![luma; cr.len()], vec![chroma; cr.len()]);
+                from_ycbcr(simd, [&y, &cb, &cr], &mut fast);
+                plain(&y, &cb, &cr, &mut plainly);
+                assert!(fast == plainly, "y {luma}, cb {chroma}");
+            }
+        }
     }
 }

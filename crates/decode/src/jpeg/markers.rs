@@ -1,7 +1,7 @@
 //! The marker segments of a JPEG file, one after the other.
 
 use super::FORMAT;
-use super::huffman::Table;
+use super::huffman::Class;
 use crate::Error;
 
 /// A segment's content; kinds that do not matter for the pixels are skipped.
@@ -10,8 +10,8 @@ pub(super) enum Segment<'a> {
     Frame(Frame),
     /// Quantisation tables, by slot, in natural (row by row) order.
     Quantization(Vec<(usize, [u16; 64])>),
-    /// Huffman tables: for AC coefficients or not, slot, table.
-    Huffman(Vec<(bool, usize, Table)>),
+    /// Huffman tables.
+    Huffman(Vec<HuffmanTable<'a>>),
     /// MCUs between restart markers; 0 for none.
     RestartInterval(u32),
     /// The file is JFIF, whose colours are YCbCr.
@@ -24,6 +24,17 @@ pub(super) enum Segment<'a> {
     Scan(ScanHeader),
     /// End of image.
     End,
+}
+
+/// A Huffman table as the file has it.
+pub(super) struct HuffmanTable<'a> {
+    pub(super) class: Class,
+    /// 0..=3.
+    pub(super) slot: usize,
+    /// How many codes there are of each length.
+    pub(super) counts: &'a [u8; 16],
+    /// In the codes' order.
+    pub(super) symbols: &'a [u8],
 }
 
 /// Start of frame (SOF0, SOF1 or SOF2).
@@ -145,7 +156,7 @@ impl<'a> Segments<'a> {
     }
 }
 
-fn wrong(what: &str) -> Error {
+pub(super) fn wrong(what: &str) -> Error {
     Error::corrupt(FORMAT, format!("a wrong {what}"))
 }
 
@@ -195,17 +206,22 @@ fn quantization_tables(mut body: &[u8]) -> Result<Vec<(usize, [u16; 64])>, Error
     Ok(tables)
 }
 
-fn huffman_tables(mut body: &[u8]) -> Result<Vec<(bool, usize, Table)>, Error> {
+fn huffman_tables(mut body: &[u8]) -> Result<Vec<HuffmanTable<'_>>, Error> {
     let mut tables = Vec::new();
     while let [head, rest @ ..] = body {
-        let (ac, slot) = (head >> 4, usize::from(head & 15));
+        let slot = usize::from(head & 15);
+        let class = match head >> 4 {
+            0 => Class::Dc,
+            1 => Class::Ac,
+            _ => return Err(wrong("Huffman table")),
+        };
         let counts = rest.first_chunk::<16>().ok_or_else(|| wrong("Huffman table"))?;
         let total = counts.iter().map(|&count| usize::from(count)).sum::<usize>();
         let symbols = rest.get(16..16 + total).ok_or_else(|| wrong("Huffman table"))?;
-        if ac > 1 || slot > 3 {
+        if slot > 3 {
             return Err(wrong("Huffman table"));
         }
-        tables.push((ac == 1, slot, Table::new(counts, symbols).ok_or_else(|| wrong("Huffman table"))?));
+        tables.push(HuffmanTable { class, slot, counts, symbols });
         body = &rest[16 + total..];
     }
     Ok(tables)

@@ -1,6 +1,8 @@
 //! Components of fewer samples to full size, as libjpeg's "fancy" upsampling does (`jdsample.c`): a triangle filter
 //! whose output samples lie at a quarter of the way, with rounding that alternates between down and up.
 
+use std::ops::Range;
+
 /// How a component is brought to full size.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Method {
@@ -18,15 +20,33 @@ pub(super) enum Method {
 
 impl Method {
     /// libjpeg's choice for a component `across` and `down` times smaller than the image and `width` samples wide.
-    pub(super) fn choose(across: usize, down: usize, width: usize) -> Self {
+    /// Only some scales are `fancy`.
+    pub(super) fn choose(across: usize, down: usize, width: usize, fancy: bool) -> Self {
         match (across, down) {
             (1, 1) => Self::None,
-            (2, 1) if width > 2 => Self::Width,
-            (2, 2) if width > 2 => Self::Both,
-            (1, 2) => Self::Height,
+            (2, 1) if fancy && width > 2 => Self::Width,
+            (2, 2) if fancy && width > 2 => Self::Both,
+            (1, 2) if fancy => Self::Height,
             _ => Self::Repeat(across, down),
         }
     }
+
+    /// Whether neighbours in a row are mixed.
+    pub(super) fn mixes_columns(self) -> bool {
+        matches!(self, Self::Width | Self::Both)
+    }
+
+    /// Whether neighbours in a column are mixed.
+    pub(super) fn mixes_rows(self) -> bool {
+        matches!(self, Self::Height | Self::Both)
+    }
+}
+
+/// Which of `samples` samples along a side `pixels` are made from, with `times` pixels to a sample. Where neighbours
+/// are `mixed` there is one sample more on each side that is not the image's edge.
+pub(super) fn sources(pixels: Range<usize>, times: usize, mixed: bool, samples: usize) -> Range<usize> {
+    let (first, last) = (pixels.start / times, (pixels.end - 1) / times);
+    if mixed { first.saturating_sub(1)..(last + 2).min(samples) } else { first..last + 1 }
 }
 
 /// Twice as wide; `input` has at least two samples.
@@ -97,8 +117,18 @@ mod tests {
 
     #[test]
     fn narrow_components_are_repeated() {
-        assert_eq!(Method::choose(2, 2, 2), Method::Repeat(2, 2));
-        assert_eq!(Method::choose(2, 1, 3), Method::Width);
-        assert_eq!(Method::choose(1, 2, 1), Method::Height);
+        assert_eq!(Method::choose(2, 2, 2, true), Method::Repeat(2, 2));
+        assert_eq!(Method::choose(2, 1, 3, true), Method::Width);
+        assert_eq!(Method::choose(1, 2, 1, true), Method::Height);
+        assert_eq!(Method::choose(2, 1, 9, false), Method::Repeat(2, 1));
+    }
+
+    #[test]
+    fn mixing_needs_a_sample_more_on_each_side_within_the_image() {
+        assert_eq!(sources(4..8, 2, true, 9), 1..5);
+        assert_eq!(sources(0..1, 2, true, 9), 0..2);
+        assert_eq!(sources(5..9, 2, true, 5), 1..5);
+        assert_eq!(sources(5..9, 2, false, 5), 2..5);
+        assert_eq!(sources(5..9, 1, false, 9), 5..9);
     }
 }
