@@ -77,6 +77,9 @@ fn compare_damaged(name: &str, bytes: &[u8], decoder: &mut Decoder, size: (u32, 
         let part = outcome(decoder.decode_region(bytes, region, &options));
         let expected = whole.as_ref().map(|whole| whole.crop(region).unwrap()).map_err(Clone::clone);
         assert!(part == expected, "{name}, {region:?}: {:?} is not {:?}", part.err(), expected.err());
+        let wanted = (region.width.div_ceil(5), region.height.div_ceil(5));
+        let scaled = decoder.decode_scaled(bytes, region, wanted, &options);
+        assert_eq!(scaled.is_ok(), whole.is_ok(), "{name}, {region:?}, scaled");
     }
 }
 
@@ -112,7 +115,7 @@ fn regions_of_damaged_files_are_what_becomes_of_the_whole() {
         let bytes = common::awkward(name);
         let header = read_header(&bytes).unwrap();
         for at in 0..bytes.len() {
-            for value in [0, 0xFF, 0xD0, bytes[at] ^ 1, bytes[at].wrapping_add(0x55)] {
+            for value in [0xFF, 0xD0, bytes[at].wrapping_add(0x55)] {
                 let mut damaged = bytes.clone();
                 damaged[at] = value;
                 compare_damaged(name, &damaged, &mut decoder, (header.width, header.height));
