@@ -24,6 +24,14 @@ pub enum Error {
         /// (width, height) of the image.
         found: (u32, u32),
     },
+    /// A view is applied to a part of its image that does not hold what it cuts out.
+    #[error("the view takes {region:?} of its image, which is not in the part {part:?}")]
+    ViewPart {
+        /// What the view cuts out first, if it does.
+        region: Option<visrep_decode::Region>,
+        /// What is there.
+        part: visrep_decode::Region,
+    },
     /// A region does not lie inside its image.
     #[error(transparent)]
     Region(#[from] visrep_decode::Error),

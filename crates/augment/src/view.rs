@@ -1,5 +1,6 @@
 //! A view before its pixels: the operations that a random transform has drawn.
 
+use crate::resize::resize_within;
 use crate::{Error, Op};
 use serde::{Deserialize, Serialize};
 use visrep_decode::{Region, RgbImage};
@@ -68,31 +69,43 @@ impl View {
 
     /// Applies the operations. Errs when the image is not of [`Self::source_size`].
     pub fn apply(&self, image: RgbImage) -> Result<RgbImage, Error> {
-        let found = (image.width(), image.height());
-        if found != self.source {
-            return Err(Error::ViewSize { expected: self.source, found });
-        }
+        self.check((image.width(), image.height()), self.source)?;
         Ok(self.run(image))
     }
 
-    /// [`Self::apply`] to the pixels of [`Self::region`] alone. Errs when there is no region, or the image is not of
-    /// its size.
-    pub fn apply_to_region(&self, image: RgbImage) -> Result<RgbImage, Error> {
-        let found = (image.width(), image.height());
-        let Some((Op::ResizedCrop { region, width, height, filter }, rest)) = self.ops.split_first() else {
-            return Err(Error::ViewSize { expected: self.source, found });
-        };
-        if found != (region.width, region.height) {
-            return Err(Error::ViewSize { expected: (region.width, region.height), found });
-        }
-        let whole = Region { x: 0, y: 0, ..*region };
-        let first = Op::ResizedCrop { region: whole, width: *width, height: *height, filter: *filter };
-        Ok(run(rest, first.apply(image)))
+    /// [`Self::apply`] to an image that is still needed; it is copied only where the first operation works in place.
+    pub fn apply_to(&self, image: &RgbImage) -> Result<RgbImage, Error> {
+        self.check((image.width(), image.height()), self.source)?;
+        let whole = Region { x: 0, y: 0, width: image.width(), height: image.height() };
+        Ok(self.run_on(image, whole).unwrap_or_else(|| self.run(image.clone())))
+    }
+
+    /// [`Self::apply`] to the pixels of `part` alone, which holds [`Self::region`]. Errs when there is no region, `part`
+    /// does not hold it, or `image` is not of the part's size.
+    pub fn apply_to_part(&self, image: &RgbImage, part: Region) -> Result<RgbImage, Error> {
+        self.check((image.width(), image.height()), (part.width, part.height))?;
+        self.run_on(image, part)
+            .ok_or(Error::ViewPart { region: self.region().map(|(region, _)| region), part })
+    }
+
+    fn check(&self, found: (u32, u32), expected: (u32, u32)) -> Result<(), Error> {
+        if found == expected { Ok(()) } else { Err(Error::ViewSize { expected, found }) }
     }
 
     /// Applies the operations to an image whose size they were drawn for.
     pub(crate) fn run(&self, image: RgbImage) -> RgbImage {
         run(&self.ops, image)
+    }
+
+    /// Cuts the region out of `image`, which is `part` of the whole, and goes on with that.
+    fn run_on(&self, image: &RgbImage, part: Region) -> Option<RgbImage> {
+        let Some((&Op::ResizedCrop { region, width, height, filter }, rest)) = self.ops.split_first() else {
+            return None;
+        };
+        let (x, y) = (region.x.checked_sub(part.x)?, region.y.checked_sub(part.y)?);
+        let region = Region { x, y, ..region };
+        region.check(part.width, part.height).ok()?;
+        Some(run(rest, resize_within(image, region, width, height, filter)))
     }
 }
 

@@ -104,8 +104,13 @@ fn a_drawn_crop_can_be_replayed() {
         let (region, _) = view.region().unwrap();
         let replayed = resize_region(&image, region, 16, 16, Filter::Bicubic).unwrap();
         assert_eq!(crop.apply(image.clone(), &mut rng(index)), replayed);
-        let part = resize_region(&image, region, region.width, region.height, Filter::Nearest).unwrap();
-        assert_eq!(view.apply_to_region(part).unwrap(), replayed);
+        assert_eq!(view.apply_to(&image).unwrap(), replayed);
+        assert_eq!(view.apply_to_part(&image.crop(region).unwrap(), region).unwrap(), replayed);
+        let more =
+            Region { x: region.x / 2, y: region.y / 2, width: 50 - region.x / 2, height: 41 - region.y / 2 };
+        assert_eq!(view.apply_to_part(&image.crop(more).unwrap(), more).unwrap(), replayed);
+        let less = Region { x: region.x, y: region.y, width: region.width, height: region.height - 1 };
+        assert!(view.apply_to_part(&image.crop(less).unwrap(), less).is_err());
     }
 }
 

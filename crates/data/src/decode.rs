@@ -1,7 +1,14 @@
-//! From a sample to its pixels.
+//! From a sample to its pixels, and to its views.
 
 use crate::{Error, Sample, SampleImage};
-use visrep_decode::{DecodeOptions, RgbImage, decode};
+use std::cell::RefCell;
+use visrep_augment::View;
+use visrep_decode::{DecodeOptions, Decoder, OrientationPolicy, Region, RgbImage, decode, read_header};
+
+thread_local! {
+    /// The memory that this thread decodes in.
+    static DECODER: RefCell<Decoder> = RefCell::new(Decoder::new());
+}
 
 /// The pixels of `sample`. An error carries the sample's key.
 pub fn decode_sample(sample: &Sample, options: &DecodeOptions) -> Result<RgbImage, Error> {
@@ -16,4 +23,68 @@ pub(crate) fn into_pixels(image: SampleImage, key: &str, options: &DecodeOptions
         }
         SampleImage::Decoded(image) => Ok(image),
     }
+}
+
+/// The views that `draw` decides on for an image of a (width, height). The image is decoded once, and of a JPEG only
+/// what the views need: the pixels are those of decoding it all.
+pub(crate) fn into_views(
+    image: SampleImage,
+    key: &str,
+    options: &DecodeOptions,
+    draw: impl FnOnce((u32, u32)) -> Vec<View>,
+) -> Result<Vec<RgbImage>, Error> {
+    let bytes = match image {
+        SampleImage::Encoded(bytes) => bytes,
+        SampleImage::Decoded(image) => {
+            let views = draw((image.width(), image.height()));
+            return apply(&views, key, |view| view.apply_to(&image));
+        }
+    };
+    let fault = |source| Error::Decode { key: key.into(), source };
+    let header = read_header(&bytes).map_err(fault)?;
+    let (width, height) = match options.orientation {
+        OrientationPolicy::Apply => header.oriented_size(),
+        OrientationPolicy::AsStored => (header.width, header.height),
+    };
+    let views = draw((width, height));
+    DECODER.with_borrow_mut(|decoder| {
+        let (image, images) = match part(&views) {
+            Some(part) => {
+                let image = decoder.decode_region(&bytes, part, options).map_err(fault)?;
+                let images = apply(&views, key, |view| view.apply_to_part(&image, part));
+                (image, images)
+            }
+            None => {
+                let image = decoder.decode(&bytes, options).map_err(fault)?;
+                let images = apply(&views, key, |view| view.apply_to(&image));
+                (image, images)
+            }
+        };
+        decoder.recycle(image);
+        images
+    })
+}
+
+fn apply(
+    views: &[View],
+    key: &str,
+    to_image: impl Fn(&View) -> Result<RgbImage, visrep_augment::Error>,
+) -> Result<Vec<RgbImage>, Error> {
+    let numbered = views.iter().enumerate();
+    numbered
+        .map(|(view, drawn)| to_image(drawn).map_err(|source| Error::View { key: key.into(), view, source }))
+        .collect()
+}
+
+/// The smallest part of the image that all views can be made of; `None` if one of them takes the whole.
+fn part(views: &[View]) -> Option<Region> {
+    let mut regions = views.iter().map(|view| view.region().map(|(region, _)| region));
+    let first = regions.next()??;
+    regions.try_fold(first, |a, b| {
+        let b = b?;
+        let (x, y) = (a.x.min(b.x), a.y.min(b.y));
+        let right = (a.x + a.width).max(b.x + b.width);
+        let bottom = (a.y + a.height).max(b.y + b.height);
+        Some(Region { x, y, width: right - x, height: bottom - y })
+    })
 }

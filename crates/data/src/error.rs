@@ -76,6 +76,16 @@ pub enum Error {
         /// What is wrong with it.
         source: visrep_decode::Error,
     },
+    /// A transform has drawn what its image cannot give.
+    #[error("{key}: view {view}: {source}")]
+    View {
+        /// The sample's key.
+        key: String,
+        /// The view's number, from 0.
+        view: usize,
+        /// What is wrong.
+        source: visrep_augment::Error,
+    },
     /// An option has a value that cannot work.
     #[error("{parameter}: {problem}")]
     Option {

@@ -1,13 +1,13 @@
 //! A batch in the making: samples are loaded by any thread, and the thread that is last completes it.
 
 use super::{OnBadSample, Shared};
-use crate::decode::into_pixels;
+use crate::decode::into_views;
 use crate::error::panic_message;
 use crate::{Batch, Error, ImageBatch, Sample};
 use crossbeam_channel::Sender;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Mutex, PoisonError};
-use visrep_augment::view_rng;
+use visrep_augment::{View, view_rng};
 use visrep_decode::RgbImage;
 
 /// A sample that was left out under [`OnBadSample::Skip`].
@@ -165,14 +165,16 @@ impl Work {
         let item = &self.items[slot];
         let load = || {
             let sample = item.read(shared)?;
-            let mut image = Some(into_pixels(sample.image, &sample.key, &shared.options.decode)?);
-            let last = shared.views.len() - 1;
-            let views = shared.views.iter().enumerate().filter_map(|(view, transform)| {
-                let image = if view == last { image.take() } else { image.clone() };
-                let mut rng = view_rng(shared.options.seed, self.epoch, item.identity(), view as u64);
-                Some(transform.apply(image?, &mut rng))
-            });
-            let views = views.collect();
+            let draw = |size| {
+                let views = shared.views.iter().enumerate().map(|(number, transform)| {
+                    let mut view = View::new(size);
+                    let mut rng = view_rng(shared.options.seed, self.epoch, item.identity(), number as u64);
+                    transform.draw(&mut view, &mut rng);
+                    view
+                });
+                views.collect()
+            };
+            let views = into_views(sample.image, &sample.key, &shared.options.decode, draw)?;
             Ok(Loaded { views, label: sample.label.map_or(-1, i64::from), key: sample.key })
         };
         catch_unwind(AssertUnwindSafe(load)).unwrap_or_else(|payload| {
