@@ -80,12 +80,13 @@ impl Field {
         Ok(RgbImage::new(self.width as u32, self.height as u32, data)?)
     }
 
-    /// Maps every value. `f` must be inlined to be fast.
+    /// Maps every value. To be fast, `f` must be marked `#[inline(always)]` and hold what it uses by value.
     #[inline(always)]
-    pub(crate) fn map(&mut self, f: impl Fn(f32) -> f32) {
+    pub(crate) fn map(&mut self, f: impl Fn(f32) -> f32 + Copy) {
         vectorised(
             #[inline(always)]
             || {
+                let f = f;
                 for value in &mut self.data {
                     *value = f(*value);
                 }

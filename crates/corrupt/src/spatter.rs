@@ -18,7 +18,7 @@ pub(crate) fn spatter(image: &RgbImage, splash: Splash, mut noise: Field) -> Res
     let (mean, deviation) = (splash.mean as f32, splash.deviation as f32);
     noise.map(
         #[inline(always)]
-        |value| mean + deviation * value,
+        move |value| mean + deviation * value,
     );
     let liquid = gaussian(&noise, splash.sigma, 4.0, Edge::Nearest);
     if splash.mud { mud(image, splash, liquid) } else { water(image, splash, &liquid) }
@@ -28,7 +28,7 @@ fn mud(image: &RgbImage, splash: Splash, mut liquid: Field) -> Result<RgbImage, 
     let threshold = splash.threshold as f32;
     liquid.map(
         #[inline(always)]
-        |value| if value > threshold { 1.0 } else { 0.0 },
+        move |value| if value > threshold { 1.0 } else { 0.0 },
     );
     let cover = gaussian(&liquid, splash.strength, 4.0, Edge::Nearest);
     blend(
@@ -50,7 +50,7 @@ fn water(image: &RgbImage, splash: Splash, liquid: &Field) -> Result<RgbImage, E
     let layer = mapped(
         &liquid.data,
         #[inline(always)]
-        |v| if v < threshold { 0 } else { floor(v * 255.0) as u8 },
+        move |v| if v < threshold { 0 } else { floor(v * 255.0) as u8 },
     );
     let not_edge: Vec<bool> = canny(&layer, width, height, 50, 150).into_iter().map(|edge| !edge).collect();
     let distance = distance_to_zero(&not_edge, width, height);
@@ -76,16 +76,17 @@ fn water(image: &RgbImage, splash: Splash, liquid: &Field) -> Result<RgbImage, E
         image,
         &light,
         #[inline(always)]
-        |value, light, color| value + light * scale * color,
+        move |value, light, color| value + light * scale * color,
         WATER,
     )
 }
 
-fn mapped<T: Copy + Default>(values: &[f32], f: impl Fn(f32) -> T) -> Vec<T> {
+fn mapped<T: Copy + Default>(values: &[f32], f: impl Fn(f32) -> T + Copy) -> Vec<T> {
     let mut out = vec![T::default(); values.len()];
     vectorised(
         #[inline(always)]
         || {
+            let f = f;
             for (out, &value) in out.iter_mut().zip(values) {
                 *out = f(value);
             }
@@ -98,13 +99,14 @@ fn mapped<T: Copy + Default>(values: &[f32], f: impl Fn(f32) -> T) -> Vec<T> {
 fn blend(
     image: &RgbImage,
     layer: &[f32],
-    mix: impl Fn(f32, f32, f32) -> f32,
+    mix: impl Fn(f32, f32, f32) -> f32 + Copy,
     color: [f32; 3],
 ) -> Result<RgbImage, Error> {
     let mut data = image.data().to_vec();
     vectorised(
         #[inline(always)]
         || {
+            let mix = mix;
             map_planes(
                 &mut data,
                 #[inline(always)]
