@@ -19,17 +19,25 @@ pub(crate) struct Disk {
     soft: Vec<f64>,
     /// How far the kernel reaches before it is cut off.
     reach: usize,
+    /// The columns that take part in `sides`.
+    columns: Vec<usize>,
     sides: Vec<Side>,
     /// The weight of a pixel within the disk.
     scale: f64,
 }
 
-/// What the cut and reflected blur adds to the plain one: a column of the disk at a distance from the centre that is not
-/// its own. The same holds on the other side, and for rows.
+/// What the cut and reflected blur adds to the plain one: columns of the disk at distances from the centre that are not
+/// their own. The same holds on the other side, and for rows.
 struct Side {
+    weight: f64,
+    parts: Vec<Part>,
+}
+
+/// One of [`Disk::columns`], by its place there, added or taken off at a distance from the centre.
+struct Part {
     column: usize,
     offset: usize,
-    weight: f64,
+    added: bool,
 }
 
 impl Disk {
@@ -39,26 +47,33 @@ impl Disk {
         let halves: Vec<usize> =
             (0..=radius as usize).map(|x| (radius * radius - (x * x) as f64).sqrt() as usize).collect();
         let taps = soft.len() - 1;
-        let mut sides = Vec::new();
-        for column in reach - taps..halves.len() {
+        let columns: Vec<usize> = (reach - taps..halves.len()).collect();
+        let mut sides: Vec<Side> = Vec::new();
+        for (column, &own) in columns.iter().enumerate() {
             for offset in reach - taps..=reach + taps {
-                let plain = soft.get(column.abs_diff(offset)).copied().unwrap_or(0.0);
+                let plain = soft.get(own.abs_diff(offset)).copied().unwrap_or(0.0);
                 let reflected = |tap: isize| {
                     let at = Edge::Reflect101.index((offset + reach) as isize + tap, 2 * reach + 1);
-                    if at == column + reach { soft[tap.unsigned_abs()] } else { 0.0 }
+                    if at == own + reach { soft[tap.unsigned_abs()] } else { 0.0 }
                 };
                 let within = (-(taps as isize)..=taps as isize).map(reflected).sum();
                 let weight = if offset <= reach { within } else { 0.0 } - plain;
-                if weight != 0.0 {
-                    sides.push(Side { column, offset, weight });
+                let part = Part { column, offset, added: weight > 0.0 };
+                match sides.iter_mut().find(|side| (side.weight - weight.abs()).abs() < 1e-12) {
+                    _ if weight == 0.0 => {}
+                    Some(side) => side.parts.push(part),
+                    None => sides.push(Side { weight: weight.abs(), parts: vec![part] }),
                 }
             }
         }
         let pixels: usize =
             halves.iter().enumerate().map(|(x, half)| (2 * half + 1) * (1 + usize::from(x > 0))).sum();
-        let added: f64 =
-            sides.iter().map(|side| 4.0 * side.weight * (2 * halves[side.column] + 1) as f64).sum();
-        Self { halves, soft, reach, sides, scale: total / (pixels as f64 + added) }
+        let added: f64 = sides
+            .iter()
+            .flat_map(|side| side.parts.iter().map(|part| if part.added { side.weight } else { -side.weight }).zip(&side.parts))
+            .map(|(weight, part)| 4.0 * weight * (2 * halves[columns[part.column]] + 1) as f64)
+            .sum();
+        Self { halves, soft, reach, columns, sides, scale: total / (pixels as f64 + added) }
     }
 
     /// The image under the disk, truncated to 8 bits; outside it, reflection about the edge pixels.
@@ -79,7 +94,9 @@ impl Disk {
         // Sums over the disk, from `taps` pixels before the image on, and over the columns of `sides`.
         let wide = (len + 6 * taps).next_multiple_of(BLOCK);
         let (mut disk, mut flat) = (vec![0_i32; wide], vec![0.0; wide]);
-        let mut columns: Vec<Vec<i32>> = self.sides.iter().map(|_| vec![0; source.stride]).collect();
+        let mut columns: Vec<Vec<i16>> = self.columns.iter().map(|_| vec![0; source.stride]).collect();
+        let mut runs: Vec<Runs> = self.columns.iter().map(|_| Runs::new(2 * source.margin + 1, wide)).collect();
+        let mut parts = vec![0_i16; wide];
         // The last rows, blurred sideways.
         let mut rows = vec![vec![0.0; len]; 2 * taps + 1];
         let mut sums = vec![0.0; len];
@@ -89,14 +106,15 @@ impl Disk {
             self.next_disk(&source, y, step == 0, &mut disk);
             row.fill(0.0);
             self.add_blurred(&disk, row);
-            for (side, sums) in self.sides.iter().zip(&mut columns) {
-                next_column(&source, y, self.halves[side.column], step == 0, sums);
-                let left = &sums[3 * (source.margin - side.offset)..][..len];
-                let right = &sums[3 * (source.margin + side.offset)..][..len];
-                for ((value, &a), &b) in row.iter_mut().zip(left).zip(right) {
-                    *value += side.weight * f64::from(a + b);
-                }
+            for (&column, sums) in self.columns.iter().zip(&mut columns) {
+                next_column(&source, y, self.halves[column], step == 0, sums);
             }
+            self.add_sides(
+                row,
+                &mut parts[..len],
+                #[inline(always)]
+                |column, offset| &columns[column][3 * (source.margin as isize + offset) as usize..][..len],
+            );
             let Some(y) = step.checked_sub(2 * taps) else { continue };
             sums.fill(0.0);
             for i in 0..=2 * taps {
@@ -106,7 +124,16 @@ impl Disk {
                 }
             }
             if !self.sides.is_empty() {
-                self.above_and_below(&source, y as isize, &mut flat);
+                for (&column, runs) in self.columns.iter().zip(&mut runs) {
+                    runs.advance(&source, y as isize, self.halves[column], self.soft.len() - 1);
+                }
+                flat.fill(0.0);
+                self.add_sides(
+                    &mut flat,
+                    &mut parts,
+                    #[inline(always)]
+                    |column, offset| runs[column].row(y as isize + offset),
+                );
                 self.add_blurred(&flat, &mut sums);
             }
             for (value, &sum) in out[y * len..][..len].iter_mut().zip(&sums) {
@@ -148,26 +175,20 @@ impl Disk {
         }
     }
 
-    /// What the rows of `sides` add to row `y`, before it is blurred sideways.
+    /// Adds `sides` to `sums`; `sums_of(column, offset)` are the sums over one of the columns (or rows), `offset` pixels away.
     #[inline(always)]
-    fn above_and_below(&self, source: &Padded, y: isize, sums: &mut [f64]) {
-        for (i, sums) in sums.as_chunks_mut::<BLOCK>().0.iter_mut().enumerate() {
-            *sums = [0.0; BLOCK];
-            for side in &self.sides {
-                let half = self.halves[side.column];
-                let left = 3 * (source.margin + 1 - self.soft.len() - half) + i * BLOCK;
-                let rows = [y - side.offset as isize, y + side.offset as isize].map(|y| source.row(y));
-                let mut run = [0_i16; BLOCK];
-                for x in 0..=2 * half {
-                    for row in rows {
-                        for (sum, &pixel) in run.iter_mut().zip(&row[left + 3 * x..][..BLOCK]) {
-                            *sum += i16::from(pixel);
-                        }
-                    }
+    fn add_sides<'a>(&self, sums: &mut [f64], scratch: &mut [i16], sums_of: impl Fn(usize, isize) -> &'a [i16]) {
+        for side in &self.sides {
+            scratch.fill(0);
+            for part in &side.parts {
+                let offset = part.offset as isize;
+                let (near, far) = (sums_of(part.column, -offset), sums_of(part.column, offset));
+                for ((sum, &a), &b) in scratch.iter_mut().zip(near).zip(far) {
+                    *sum += if part.added { a + b } else { -a - b };
                 }
-                for (sum, run) in sums.iter_mut().zip(run) {
-                    *sum += side.weight * f64::from(run);
-                }
+            }
+            for (sum, &parts) in sums.iter_mut().zip(&*scratch) {
+                *sum += side.weight * f64::from(parts);
             }
         }
     }
@@ -194,19 +215,61 @@ impl Disk {
 
 /// The sums over columns of `2 * half + 1` pixels about row `y`, from those about the row before.
 #[inline(always)]
-fn next_column(source: &Padded, y: isize, half: usize, first: bool, sums: &mut [i32]) {
+fn next_column(source: &Padded, y: isize, half: usize, first: bool, sums: &mut [i16]) {
     let half = half as isize;
     if first {
         for row in y - half..=y + half {
             for (sum, &pixel) in sums.iter_mut().zip(source.row(row)) {
-                *sum += i32::from(pixel);
+                *sum += i16::from(pixel);
             }
         }
         return;
     }
     let (gained, lost) = (source.row(y + half), source.row(y - 1 - half));
     for ((sum, &gained), &lost) in sums.iter_mut().zip(gained).zip(lost) {
-        *sum += i32::from(gained) - i32::from(lost);
+        *sum += i16::from(gained) - i16::from(lost);
+    }
+}
+
+/// The sums over parts of the last rows, each row's in the place of one that is not needed any more.
+struct Runs {
+    rows: Vec<Vec<i16>>,
+    /// How many rows there have been, the first in the upper margin.
+    done: usize,
+}
+
+impl Runs {
+    fn new(count: usize, wide: usize) -> Self {
+        Self { rows: vec![vec![0; wide]; count], done: 0 }
+    }
+
+    /// Continues to all rows that are no further from row `y` than the margin: sums over `2 * half + 1` pixels, from
+    /// `taps` pixels before the image on.
+    #[inline(always)]
+    fn advance(&mut self, source: &Padded, y: isize, half: usize, taps: usize) {
+        let left = 3 * (source.margin - taps - half);
+        while self.done as isize <= y + 2 * source.margin as isize {
+            let count = self.rows.len();
+            let pixels = &source.data[self.done * source.stride..][..source.stride];
+            for (i, sums) in self.rows[self.done % count].as_chunks_mut::<BLOCK>().0.iter_mut().enumerate() {
+                let mut run = [0; BLOCK];
+                for x in 0..=2 * half {
+                    for (sum, &pixel) in run.iter_mut().zip(&pixels[left + 3 * x + i * BLOCK..][..BLOCK]) {
+                        *sum += i16::from(pixel);
+                    }
+                }
+                *sums = run;
+            }
+            self.done += 1;
+        }
+    }
+
+    /// Those of row `y` of the image.
+    #[inline(always)]
+    fn row(&self, y: isize) -> &[i16] {
+        let count = self.rows.len();
+        // The margin is half of what is kept.
+        &self.rows[(y + (count / 2) as isize) as usize % count]
     }
 }
 
