@@ -88,7 +88,8 @@ fn processor_time() -> Result<f64, AnyError> {
 
 fn read(path: &str) -> Result<Vec<RgbImage>, AnyError> {
     let bytes = std::fs::read(path).map_err(|error| format!("{path}: {error}"))?;
-    let images = bytes.chunks((SIDE * SIDE * 3) as usize).map(|data| RgbImage::new(SIDE, SIDE, data.to_vec()));
+    let images =
+        bytes.chunks((SIDE * SIDE * 3) as usize).map(|data| RgbImage::new(SIDE, SIDE, data.to_vec()));
     let images: Vec<_> = images.collect::<Result<_, _>>()?;
     if images.is_empty() { Err(format!("{path}: no image").into()) } else { Ok(images) }
 }

@@ -15,7 +15,7 @@ use crate::simd::vectorised;
 pub(crate) struct Disk {
     /// Half the height of each column from the centre on: its pixels are those within `-half..=half`.
     halves: Vec<usize>,
-    /// Weights of the blur from its centre on.
+    /// The weights of the blur from its centre on: two or three.
     soft: Vec<f64>,
     /// How far the kernel reaches before it is cut off.
     reach: usize,
@@ -41,7 +41,7 @@ struct Part {
 }
 
 impl Disk {
-    /// A disk of `radius` pixels blurred by `soft` (centre first) within the square of `reach` pixels about its centre;
+    /// A disk of `radius` pixels blurred by `soft` (its two or three weights, centre first) within the square of `reach` pixels about its centre;
     /// its weights sum up to `total`.
     pub(crate) fn new(radius: f64, soft: Vec<f64>, reach: usize, total: f64) -> Self {
         let halves: Vec<usize> =
@@ -70,7 +70,12 @@ impl Disk {
             halves.iter().enumerate().map(|(x, half)| (2 * half + 1) * (1 + usize::from(x > 0))).sum();
         let added: f64 = sides
             .iter()
-            .flat_map(|side| side.parts.iter().map(|part| if part.added { side.weight } else { -side.weight }).zip(&side.parts))
+            .flat_map(|side| {
+                side.parts
+                    .iter()
+                    .map(|part| if part.added { side.weight } else { -side.weight })
+                    .zip(&side.parts)
+            })
             .map(|(weight, part)| 4.0 * weight * (2 * halves[columns[part.column]] + 1) as f64)
             .sum();
         Self { halves, soft, reach, columns, sides, scale: total / (pixels as f64 + added) }
@@ -95,7 +100,8 @@ impl Disk {
         let wide = (len + 6 * taps).next_multiple_of(BLOCK);
         let (mut disk, mut flat) = (vec![0_i32; wide], vec![0.0; wide]);
         let mut columns: Vec<Vec<i16>> = self.columns.iter().map(|_| vec![0; source.stride]).collect();
-        let mut runs: Vec<Runs> = self.columns.iter().map(|_| Runs::new(2 * source.margin + 1, wide)).collect();
+        let mut runs: Vec<Runs> =
+            self.columns.iter().map(|_| Runs::new(2 * source.margin + 1, wide)).collect();
         let mut parts = vec![0_i16; wide];
         // The last rows, blurred sideways.
         let mut rows = vec![vec![0.0; len]; 2 * taps + 1];
@@ -117,12 +123,11 @@ impl Disk {
             );
             let Some(y) = step.checked_sub(2 * taps) else { continue };
             sums.fill(0.0);
-            for i in 0..=2 * taps {
-                let weight = self.soft[i.abs_diff(taps)];
-                for (sum, value) in sums.iter_mut().zip(&rows[(y + i) % (2 * taps + 1)]) {
-                    *sum += weight * value;
-                }
-            }
+            self.add_softened(
+                &mut sums,
+                #[inline(always)]
+                |tap| &rows[(y + taps).saturating_add_signed(tap) % (2 * taps + 1)],
+            );
             if !self.sides.is_empty() {
                 for (&column, runs) in self.columns.iter().zip(&mut runs) {
                     runs.advance(&source, y as isize, self.halves[column], self.soft.len() - 1);
@@ -177,7 +182,12 @@ impl Disk {
 
     /// Adds `sides` to `sums`; `sums_of(column, offset)` are the sums over one of the columns (or rows), `offset` pixels away.
     #[inline(always)]
-    fn add_sides<'a>(&self, sums: &mut [f64], scratch: &mut [i16], sums_of: impl Fn(usize, isize) -> &'a [i16]) {
+    fn add_sides<'a>(
+        &self,
+        sums: &mut [f64],
+        scratch: &mut [i16],
+        sums_of: impl Fn(usize, isize) -> &'a [i16],
+    ) {
         for side in &self.sides {
             scratch.fill(0);
             for part in &side.parts {
@@ -199,15 +209,33 @@ impl Disk {
     where
         f64: From<T>,
     {
-        let taps = self.soft.len() - 1;
+        let (taps, len) = (self.soft.len() - 1, sums.len());
+        self.add_softened(
+            sums,
+            #[inline(always)]
+            |tap| &values[3 * taps.saturating_add_signed(tap)..][..len],
+        );
+    }
+
+    /// Adds `values(tap)`, weighted for each tap of the blur, to `sums`.
+    #[inline(always)]
+    fn add_softened<'a, T>(&self, sums: &mut [f64], values: impl Fn(isize) -> &'a [T])
+    where
+        T: Copy + std::ops::Add<Output = T> + 'a,
+        f64: From<T>,
+    {
         let len = sums.len();
-        for (sum, &value) in sums.iter_mut().zip(&values[3 * taps..][..len]) {
-            *sum += self.soft[0] * f64::from(value);
-        }
-        for (tap, &weight) in self.soft.iter().enumerate().skip(1) {
-            let (left, right) = (&values[3 * (taps - tap)..][..len], &values[3 * (taps + tap)..][..len]);
-            for ((sum, &a), &b) in sums.iter_mut().zip(left).zip(right) {
-                *sum += weight * f64::from(a + b);
+        let [a, b, c] = [-1, 0, 1].map(|tap| &values(tap)[..len]);
+        let (own, next) = (self.soft[0], self.soft[1]);
+        if let Some(last) = self.soft.get(2) {
+            let [d, e] = [-2, 2].map(|tap| &values(tap)[..len]);
+            for i in 0..len {
+                let near = own * f64::from(b[i]) + next * f64::from(a[i] + c[i]);
+                sums[i] += near + last * f64::from(d[i] + e[i]);
+            }
+        } else {
+            for i in 0..len {
+                sums[i] += own * f64::from(b[i]) + next * f64::from(a[i] + c[i]);
             }
         }
     }

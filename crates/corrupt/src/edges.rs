@@ -14,7 +14,9 @@ pub(crate) fn canny(image: &[u8], width: usize, height: usize, low: i16, high: i
         let row = (y + 1) * stride + 1;
         for (x, &here) in strength[row..][..width].iter().enumerate() {
             let at = row + x;
-            if here > low && is_ridge(&strength, at, stride, dx[y * width + x].into(), dy[y * width + x].into()) {
+            if here > low
+                && is_ridge(&strength, at, stride, dx[y * width + x].into(), dy[y * width + x].into())
+            {
                 state[at] = State::Weak;
                 if here > high {
                     state[at] = State::Strong;

@@ -41,7 +41,8 @@ pub(crate) fn elastic(
         || {
             for y in 0..height {
                 let row = &mut pixels[y * width..][..width];
-                for ((x, pixel), (dx, dy)) in row.iter_mut().enumerate().zip(dx.row(y).iter().zip(dy.row(y))) {
+                for ((x, pixel), (dx, dy)) in row.iter_mut().enumerate().zip(dx.row(y).iter().zip(dy.row(y)))
+                {
                     *pixel = bilinear(&moved, x as f32 + dx * alpha, y as f32 + dy * alpha, Edge::Reflect);
                 }
             }

@@ -47,7 +47,9 @@ pub enum Error {
         quality: u8,
     },
     /// A JPEG file cannot say how large the image is.
-    #[error("a JPEG file holds at most 65535x65535 pixels, and the image has {width}x{height}; reduce it first")]
+    #[error(
+        "a JPEG file holds at most 65535x65535 pixels, and the image has {width}x{height}; reduce it first"
+    )]
     JpegSize {
         /// The image's width.
         width: u32,

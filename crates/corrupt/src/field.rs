@@ -86,9 +86,9 @@ impl Field {
         vectorised(
             #[inline(always)]
             || {
-                let f = f;
+                let local = f;
                 for value in &mut self.data {
-                    *value = f(*value);
+                    *value = local(*value);
                 }
             },
         );

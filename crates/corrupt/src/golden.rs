@@ -7,8 +7,8 @@ use visrep_decode::{Region, RgbImage};
 
 use crate::field::{self, Edge, Field};
 use crate::{
-    Corruption, Error, Scale, Severity, color, defocus, elastic, encode_jpeg, frost, glass, jpeg_round_trip, motion,
-    pixelate, spatter, weather, zoom,
+    Corruption, Error, Scale, Severity, color, defocus, elastic, encode_jpeg, frost, glass, jpeg_round_trip,
+    motion, pixelate, spatter, weather, zoom,
 };
 
 /// SplitMix64 with 24-bit uniforms, as in `make.py`.

@@ -40,15 +40,15 @@ fn per_value(
         #[inline(always)]
         || {
             // A copy: what is reached through a reference is read again for each value.
-            let f = f;
+            let local = f;
             let (blocks, rest) = data.as_chunks_mut::<{ 2 * LANES }>();
             for block in blocks {
                 for (value, normal) in block.iter_mut().zip(lanes.normals()) {
-                    *value = truncate(f(f32::from(*value), normal));
+                    *value = truncate(local(f32::from(*value), normal));
                 }
             }
             for (value, normal) in rest.iter_mut().zip(lanes.normals()) {
-                *value = truncate(f(f32::from(*value), normal));
+                *value = truncate(local(f32::from(*value), normal));
             }
         },
     );
@@ -134,16 +134,23 @@ impl Aliases {
         // In units of a cell. The cells even them out: those with room take what others have too much of.
         let shares = levels.iter().map(|&(level, weight)| (weight / total * count as f64, level));
         let none = std::iter::repeat_n((0.0, levels[0].0), count - levels.len());
-        let (mut large, mut small): (Vec<_>, Vec<_>) = shares.chain(none).partition(|&(share, _)| share >= 1.0);
+        let (mut large, mut small): (Vec<_>, Vec<_>) =
+            shares.chain(none).partition(|&(share, _)| share >= 1.0);
         for cell in cells {
             *cell = match (small.pop(), large.pop()) {
                 (Some((least, below)), Some((most, above))) => {
                     let left = (most - (1.0 - least), above);
-                    if left.0 < 1.0 { small.push(left) } else { large.push(left) }
+                    if left.0 < 1.0 {
+                        small.push(left)
+                    } else {
+                        large.push(left)
+                    }
                     Cell { threshold: (least * f64::from(1_u32 << self.bits)) as u32, levels: [below, above] }
                 }
                 // What is left over is whole but for rounding.
-                (Some((_, level)), None) | (None, Some((_, level))) => Cell { threshold: 0, levels: [level; 2] },
+                (Some((_, level)), None) | (None, Some((_, level))) => {
+                    Cell { threshold: 0, levels: [level; 2] }
+                }
                 (None, None) => *cell,
             };
         }

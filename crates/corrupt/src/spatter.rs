@@ -54,11 +54,7 @@ fn water(image: &RgbImage, splash: Splash, liquid: &Field) -> Result<RgbImage, E
     );
     let not_edge: Vec<bool> = canny(&layer, width, height, 50, 150).into_iter().map(|edge| !edge).collect();
     let distance = distance_to_zero(&not_edge, width, height);
-    let near = mapped(
-        &box_3x3(&distance, width, height),
-        #[inline(always)]
-        |v| truncate(v),
-    );
+    let near = mapped(&box_3x3(&distance, width, height), truncate);
     let relief = emboss(&equalize(&near), width, height);
     let relief = box_3x3(&relief, width, height);
     let mut light = vec![0.0; relief.len()];
@@ -86,9 +82,9 @@ fn mapped<T: Copy + Default>(values: &[f32], f: impl Fn(f32) -> T + Copy) -> Vec
     vectorised(
         #[inline(always)]
         || {
-            let f = f;
+            let local = f;
             for (out, &value) in out.iter_mut().zip(values) {
-                *out = f(value);
+                *out = local(value);
             }
         },
     );
@@ -106,7 +102,7 @@ fn blend(
     vectorised(
         #[inline(always)]
         || {
-            let mix = mix;
+            let local = mix;
             map_planes(
                 &mut data,
                 #[inline(always)]
@@ -114,7 +110,7 @@ fn blend(
                     let amounts = next_run(&layer[at..]);
                     for (plane, color) in planes.iter_mut().zip(color) {
                         for (value, amount) in plane.iter_mut().zip(amounts) {
-                            *value = truncate(mix(f32::from(*value), amount, color));
+                            *value = truncate(local(f32::from(*value), amount, color));
                         }
                     }
                 },

@@ -129,7 +129,9 @@ pub(crate) fn snow(
     let threshold = fall.threshold as f32;
     flakes.map(
         #[inline(always)]
-        move |value| if value < threshold { 0.0 } else { (if value < 1.0 { value } else { 1.0 } * 255.0).floor() },
+        move |value| {
+            if value < threshold { 0.0 } else { (if value < 1.0 { value } else { 1.0 } * 255.0).floor() }
+        },
     );
     let flakes = motion_blur(&flakes, fall.smear, angle).data;
     let turned: Vec<f32> = flakes.iter().rev().copied().collect();
@@ -152,7 +154,8 @@ pub(crate) fn snow(
                         for i in 0..LANES {
                             let value = f32::from(plane[i]);
                             let lighter = if value > white[i] { value } else { white[i] };
-                            plane[i] = truncate(keep * value + (1.0 - keep) * lighter + (flakes[i] + turned[i]));
+                            plane[i] =
+                                truncate(keep * value + (1.0 - keep) * lighter + (flakes[i] + turned[i]));
                         }
                     }
                 },

@@ -63,7 +63,13 @@ pub(super) type Blocks = [Values; 64];
 /// Transforms eight values of each block, `stride` apart from `start`, and drops `bits` fractional bits, halves
 /// rounding up.
 #[inline(always)]
-fn line(blocks: &mut Blocks, start: usize, stride: usize, transform: impl Fn([i32; 8]) -> [i32; 8], bits: u32) {
+fn line(
+    blocks: &mut Blocks,
+    start: usize,
+    stride: usize,
+    transform: impl Fn([i32; 8]) -> [i32; 8],
+    bits: u32,
+) {
     let mut line = [[0; LANES]; 8];
     for (k, values) in line.iter_mut().enumerate() {
         *values = blocks[start + k * stride];
@@ -110,7 +116,8 @@ mod tests {
     fn forward_matches_the_definition_and_inverse_undoes_it() {
         let samples: [i32; 64] = std::array::from_fn(|i| ((i * 7919 + i * i * 31) % 256) as i32 - 128);
         // Every lane has a block of its own: the same one, moved along.
-        let mut blocks: Blocks = std::array::from_fn(|i| std::array::from_fn(|lane| samples[(i + lane) % 64]));
+        let mut blocks: Blocks =
+            std::array::from_fn(|i| std::array::from_fn(|lane| samples[(i + lane) % 64]));
         let firsts = |blocks: &Blocks| blocks.map(|values| values[0]);
         forward(&mut blocks);
         let block = firsts(&blocks);

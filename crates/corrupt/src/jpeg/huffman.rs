@@ -6,14 +6,18 @@ pub(super) struct Code {
     pub(super) symbols: &'static [u8],
 }
 
-const LUMA_DC: Code = Code { lengths: [0, 1, 5, 1, 1, 1, 1, 1, 1, 0, 0, 0, 0, 0, 0, 0], symbols: &DC_SYMBOLS };
-const LUMA_AC: Code = Code { lengths: [0, 2, 1, 3, 3, 2, 4, 3, 5, 5, 4, 4, 0, 0, 1, 125], symbols: &LUMA_AC_SYMBOLS };
-const CHROMA_DC: Code = Code { lengths: [0, 3, 1, 1, 1, 1, 1, 1, 1, 1, 1, 0, 0, 0, 0, 0], symbols: &DC_SYMBOLS };
+const LUMA_DC: Code =
+    Code { lengths: [0, 1, 5, 1, 1, 1, 1, 1, 1, 0, 0, 0, 0, 0, 0, 0], symbols: &DC_SYMBOLS };
+const LUMA_AC: Code =
+    Code { lengths: [0, 2, 1, 3, 3, 2, 4, 3, 5, 5, 4, 4, 0, 0, 1, 125], symbols: &LUMA_AC_SYMBOLS };
+const CHROMA_DC: Code =
+    Code { lengths: [0, 3, 1, 1, 1, 1, 1, 1, 1, 1, 1, 0, 0, 0, 0, 0], symbols: &DC_SYMBOLS };
 const CHROMA_AC: Code =
     Code { lengths: [0, 2, 1, 2, 4, 4, 3, 4, 7, 5, 4, 4, 0, 1, 2, 119], symbols: &CHROMA_AC_SYMBOLS };
 
 /// Each with its class (0 for DC, 1 for AC) and number, as a file names it.
-pub(super) const CODES: [(u8, Code); 4] = [(0x00, LUMA_DC), (0x10, LUMA_AC), (0x01, CHROMA_DC), (0x11, CHROMA_AC)];
+pub(super) const CODES: [(u8, Code); 4] =
+    [(0x00, LUMA_DC), (0x10, LUMA_AC), (0x01, CHROMA_DC), (0x11, CHROMA_AC)];
 
 const DC_SYMBOLS: [u8; 12] = [0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11];
 

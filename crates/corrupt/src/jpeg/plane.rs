@@ -98,7 +98,8 @@ impl Plane {
                 let mut columns = [0; 8];
                 for (x, column) in columns.iter_mut().enumerate() {
                     let mut samples = [0; 8];
-                    for (sample, value) in samples.iter_mut().zip(blocks[8 * y + x].as_chunks::<8>().0[half]) {
+                    for (sample, value) in samples.iter_mut().zip(blocks[8 * y + x].as_chunks::<8>().0[half])
+                    {
                         *sample = (value + 128).clamp(0, 255) as u8;
                     }
                     *column = u64::from_le_bytes(samples);

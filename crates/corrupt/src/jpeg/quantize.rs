@@ -91,8 +91,11 @@ mod tests {
                 quantizer.quantize(&mut blocks);
                 let levels = blocks;
                 quantizer.restore(&mut blocks);
-                for (((levels, restored), &step), lane) in
-                    levels.iter().zip(&blocks).zip(&quantizer.steps).flat_map(|row| (0..LANES).map(move |i| (row, i)))
+                for (((levels, restored), &step), lane) in levels
+                    .iter()
+                    .zip(&blocks)
+                    .zip(&quantizer.steps)
+                    .flat_map(|row| (0..LANES).map(move |i| (row, i)))
                 {
                     let value: i32 = values[lane];
                     let level = (value.abs() + 4 * step) / (8 * step) * value.signum();
