@@ -41,8 +41,8 @@ struct Part {
 }
 
 impl Disk {
-    /// A disk of `radius` pixels blurred by `soft` (its two or three weights, centre first) within the square of `reach` pixels about its centre;
-    /// its weights sum up to `total`.
+    /// A disk of `radius` pixels blurred by `soft` (its two or three weights, centre first) within the square of `reach`
+    /// pixels about its centre; the result's weights sum up to `total`.
     pub(crate) fn new(radius: f64, soft: Vec<f64>, reach: usize, total: f64) -> Self {
         let halves: Vec<usize> =
             (0..=radius as usize).map(|x| (radius * radius - (x * x) as f64).sqrt() as usize).collect();

@@ -198,8 +198,8 @@ impl Line {
         &mut self.now[Self::MARGIN..][..self.width]
     }
 
-    /// Each value becomes the least of itself and its left neighbour's plus 1, from left to right: in steps whose reach
-    /// doubles until it exceeds [`FURTHEST`].
+    /// Each value becomes the least of itself and its left neighbour's plus 1, from left to right: in steps of doubling
+    /// reach, which together go further than [`FURTHEST`].
     #[inline(always)]
     fn spread_right(&mut self) {
         self.spread::<1>(Self::MARGIN - 1);
