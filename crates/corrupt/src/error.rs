@@ -46,6 +46,16 @@ pub enum Error {
         /// The quality as given.
         quality: u8,
     },
+    /// A JPEG file cannot say how large the image is.
+    #[error(
+        "a JPEG file holds at most 65535x65535 pixels, and the image has {width}x{height}; reduce it first"
+    )]
+    JpegSize {
+        /// The image's width.
+        width: u32,
+        /// The image's height.
+        height: u32,
+    },
     /// No frost photograph was given.
     #[error("the list of frost photographs is empty; give at least one, or use Frost::substitute()")]
     NoFrost,

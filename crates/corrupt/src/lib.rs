@@ -9,7 +9,8 @@
 //! - [`Corruption`] names the 15 of the benchmark and the 4 extras, [`Severity`] is 1 to 5, and [`Scale`] picks
 //!   the table of constants: 224, 32, 64 or 299 pixels. Any table works on any image size.
 //! - [`Corruptor`] takes options: the frost photographs, and the JPEG round trip at quality 85 that the
-//!   published set went through ([`jpeg_round_trip`]). Both change results, so say which you used.
+//!   published set went through ([`jpeg_round_trip`]; [`encode_jpeg`] gives the file). Both change results, so say
+//!   which you used.
 //! - Without photographs, [`Corruption::Frost`] blends in a drawn **substitute**, which is not the benchmark's
 //!   frost: see [`Frost`].
 //! - [`keyed_seed`] gives every image of a data set a seed of its own.
@@ -20,6 +21,7 @@ mod constants;
 mod corruption;
 mod corruptor;
 mod defocus;
+mod disk;
 mod edges;
 mod elastic;
 mod error;
@@ -33,6 +35,7 @@ mod motion;
 mod noise;
 mod pixelate;
 mod random;
+mod simd;
 mod spatter;
 mod weather;
 mod zoom;
@@ -42,4 +45,4 @@ pub use corruption::{Category, Corruption, Severity, keyed_seed};
 pub use corruptor::{Corruptor, corrupt};
 pub use error::Error;
 pub use frost::Frost;
-pub use jpeg::jpeg_round_trip;
+pub use jpeg::{encode_jpeg, jpeg_round_trip};
