@@ -43,7 +43,8 @@ fn mud(image: &RgbImage, splash: Splash, mut liquid: Field) -> Result<RgbImage, 
     )
 }
 
-fn water(image: &RgbImage, splash: Splash, liquid: &Field) -> Result<RgbImage, Error> {
+/// Adds the light that drops of water catch at their edges.
+pub(crate) fn water(image: &RgbImage, splash: Splash, liquid: &Field) -> Result<RgbImage, Error> {
     let (width, height) = (liquid.width, liquid.height);
     // NumPy's cast to 8 bits wraps where the layer exceeds 1.
     let layer: Vec<u8> = liquid.data.iter().map(|&v| (v * 255.0) as i64 as u8).collect();
