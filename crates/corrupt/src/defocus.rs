@@ -4,19 +4,29 @@ use visrep_decode::RgbImage;
 
 use crate::Error;
 use crate::constants::Defocus;
-use crate::field::{Edge, Field, add_pair, add_scaled};
+use crate::field::{Edge, Field, add_pairs};
+use crate::simd::vectorised;
 
 /// Blurs with the disk of `params`; outside the image, reflection about the edge pixels.
 pub(crate) fn defocus(image: &RgbImage, params: Defocus) -> Result<RgbImage, Error> {
     let quadrant = disk_quadrant(params);
     let radius = quadrant.len() - 1;
     let padded = Field::from_rgb(image).padded(radius, Edge::Reflect101);
-    let (width, height) = (image.width() as usize, image.height() as usize);
-    let mut out = Field::zeros(width, height, 3);
+    let mut out = Field::zeros(image.width() as usize, image.height() as usize, 3);
+    vectorised(
+        #[inline(always)]
+        || convolve(&mut out, &padded, &quadrant),
+    );
+    out.to_rgb()
+}
+
+/// The disk is symmetric both ways: adds the rows of a pair, then the columns, then multiplies.
+#[inline(always)]
+fn convolve(out: &mut Field, padded: &Field, quadrant: &[Vec<f32>]) {
+    let radius = quadrant.len() - 1;
+    let len = out.width * 3;
     let mut pair = vec![0.0; padded.width * 3];
-    let len = width * 3;
-    for y in 0..height {
-        // The disk is symmetric both ways: add the rows of a pair, then the columns, then multiply.
+    for y in 0..out.height {
         for (dy, weights) in quadrant.iter().enumerate() {
             let (above, below) = (padded.row(y + radius - dy), padded.row(y + radius + dy));
             let rows: &[f32] = if dy == 0 {
@@ -27,14 +37,14 @@ pub(crate) fn defocus(image: &RgbImage, params: Defocus) -> Result<RgbImage, Err
                 }
                 &pair
             };
-            let row = out.row_mut(y);
-            add_scaled(row, &rows[radius * 3..][..len], weights[0]);
-            for (dx, &weight) in weights.iter().enumerate().skip(1) {
-                add_pair(row, &rows[(radius - dx) * 3..][..len], &rows[(radius + dx) * 3..][..len], weight);
-            }
+            add_pairs(
+                out.row_mut(y),
+                weights,
+                #[inline(always)]
+                |dx| (&rows[(radius - dx) * 3..][..len], &rows[(radius + dx) * 3..][..len]),
+            );
         }
     }
-    out.to_rgb()
 }
 
 /// `kernel[dy][dx]` for `dy, dx >= 0`, without the zeros at the ends of the rows and of the kernel.

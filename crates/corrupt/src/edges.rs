@@ -1,28 +1,24 @@
 //! Canny's edges and the 5 x 5 distance transform, as OpenCV computes them.
 
-use crate::field::Edge;
+use crate::field::{Edge, bordered, neighbours};
+use crate::simd::vectorised;
 
 /// J. Canny's edge detector with a 3 x 3 Sobel operator and the sum of the gradients' sizes.
 /// An edge must exceed `high` or touch one that does through pixels that exceed `low`.
-pub(crate) fn canny(image: &[u8], width: usize, height: usize, low: i32, high: i32) -> Vec<bool> {
-    let (dx, dy) = sobel(image, width, height);
-    // One pixel of zeros all around spares the comparisons at the border.
+pub(crate) fn canny(image: &[u8], width: usize, height: usize, low: i16, high: i16) -> Vec<bool> {
+    let Gradients { dx, dy, strength } = Gradients::of(image, width, height);
     let stride = width + 2;
-    let mut strength = vec![0_i32; stride * (height + 2)];
-    for y in 0..height {
-        for x in 0..width {
-            strength[(y + 1) * stride + x + 1] = dx[y * width + x].abs() + dy[y * width + x].abs();
-        }
-    }
     let mut state = vec![State::None; stride * (height + 2)];
     let mut strong = Vec::new();
     for y in 0..height {
-        for x in 0..width {
-            let at = (y + 1) * stride + x + 1;
-            let i = y * width + x;
-            if strength[at] > low && is_ridge(&strength, at, stride, dx[i], dy[i]) {
+        let row = (y + 1) * stride + 1;
+        for (x, &here) in strength[row..][..width].iter().enumerate() {
+            let at = row + x;
+            if here > low
+                && is_ridge(&strength, at, stride, dx[y * width + x].into(), dy[y * width + x].into())
+            {
                 state[at] = State::Weak;
-                if strength[at] > high {
+                if here > high {
                     state[at] = State::Strong;
                     strong.push(at);
                 }
@@ -39,9 +35,13 @@ pub(crate) fn canny(image: &[u8], width: usize, height: usize, low: i32, high: i
             }
         }
     }
-    (0..height)
-        .flat_map(|y| state[(y + 1) * stride + 1..][..width].iter().map(|&s| s == State::Strong))
-        .collect()
+    let mut edges = vec![false; width * height];
+    for (row, states) in edges.chunks_exact_mut(width).zip(state[stride..].chunks_exact(stride)) {
+        for (edge, &state) in row.iter_mut().zip(&states[1..]) {
+            *edge = state == State::Strong;
+        }
+    }
+    edges
 }
 
 #[derive(Clone, Copy, PartialEq)]
@@ -52,7 +52,7 @@ enum State {
 }
 
 /// Whether the pixel is a maximum across its edge, among the four directions.
-fn is_ridge(strength: &[i32], at: usize, stride: usize, dx: i32, dy: i32) -> bool {
+fn is_ridge(strength: &[i16], at: usize, stride: usize, dx: i32, dy: i32) -> bool {
     /// tan(22.5 degrees) in 15-bit fixed point.
     const TANGENT: i32 = 13_573;
     let here = strength[at];
@@ -70,59 +70,167 @@ fn is_ridge(strength: &[i32], at: usize, stride: usize, dx: i32, dy: i32) -> boo
     here > strength[above] && here > strength[below]
 }
 
-/// Horizontal and vertical 3 x 3 Sobel gradients, edge pixels repeated outside.
-fn sobel(image: &[u8], width: usize, height: usize) -> (Vec<i32>, Vec<i32>) {
-    let (mut dx, mut dy) = (Vec::with_capacity(image.len()), Vec::with_capacity(image.len()));
-    for y in 0..height {
-        let rows = [-1, 0, 1].map(|d| {
-            let row = Edge::Nearest.index(y as isize + d, height);
-            &image[row * width..][..width]
-        });
-        for x in 0..width {
-            let (l, r) = (x.saturating_sub(1), (x + 1).min(width - 1));
-            let [a, b, c] = rows.map(|row| [l, x, r].map(|i| i32::from(row[i])));
-            dx.push(a[2] + 2 * b[2] + c[2] - a[0] - 2 * b[0] - c[0]);
-            dy.push(c[0] + 2 * c[1] + c[2] - a[0] - 2 * a[1] - a[2]);
-        }
-    }
-    (dx, dy)
+/// Horizontal and vertical 3 x 3 Sobel gradients, edge pixels repeated outside, and the sum of their sizes. One value
+/// of zero all around the sums spares comparisons at the border.
+struct Gradients {
+    dx: Vec<i16>,
+    dy: Vec<i16>,
+    strength: Vec<i16>,
 }
 
-/// The distance of each pixel to the nearest `false`, by G. Borgefors' 5 x 5 chamfer with steps of 1,
-/// 1.4 and 2.1969; very large where there is none.
+impl Gradients {
+    fn of(image: &[u8], width: usize, height: usize) -> Self {
+        let stride = width + 2;
+        let source = bordered(image, width, height, Edge::Nearest);
+        let (mut dx, mut dy) = (vec![0; width * height], vec![0; width * height]);
+        let mut strength = vec![0; stride * (height + 2)];
+        vectorised(
+            #[inline(always)]
+            || {
+                for y in 0..height {
+                    let row = |i: usize| neighbours(&source[(y + i) * stride..][..stride]);
+                    let (above, here, below) = (row(0), row(1), row(2));
+                    let (dx, dy) = (&mut dx[y * width..][..width], &mut dy[y * width..][..width]);
+                    let strength = &mut strength[(y + 1) * stride + 1..][..width];
+                    for x in 0..width {
+                        let [a, b, c] = above.map(|row| i16::from(row[x]));
+                        let [d, _, e] = here.map(|row| i16::from(row[x]));
+                        let [f, g, h] = below.map(|row| i16::from(row[x]));
+                        (dx[x], dy[x]) = (c + 2 * e + h - a - 2 * d - f, f + 2 * g + h - a - 2 * b - c);
+                        strength[x] = dx[x].abs() + dy[x].abs();
+                    }
+                }
+            },
+        );
+        Self { dx, dy, strength }
+    }
+}
+
+/// The largest distance that [`distance_to_zero`] tells from larger ones.
+pub(crate) const FURTHEST: f32 = 20.0;
+
+/// The distance of each pixel to the nearest `false`, at most [`FURTHEST`], by G. Borgefors' 5 x 5 chamfer with steps of
+/// 1, 1.4 and 2.1969.
 pub(crate) fn distance_to_zero(mask: &[bool], width: usize, height: usize) -> Vec<f32> {
-    // Far beyond any distance, small enough to add to.
-    const FAR: f32 = 1e6;
-    // Two pixels of margin on every side hold FAR.
+    let mut map = vec![FAR; (width + 4) * (height + 4)];
+    let mut out = vec![0.0; width * height];
+    vectorised(
+        #[inline(always)]
+        || chamfer(mask, width, height, &mut map, &mut out),
+    );
+    out
+}
+
+/// Far beyond any distance, small enough to add to.
+const FAR: f32 = 1e6;
+
+/// `map` has two pixels of margin on every side that hold [`FAR`], as does the rest.
+#[inline(always)]
+fn chamfer(mask: &[bool], width: usize, height: usize, map: &mut [f32], out: &mut [f32]) {
     let stride = width + 4;
-    let mut map = vec![FAR; stride * (height + 4)];
-    let steps = [
-        (2 * stride + 1, 2.1969_f32),
-        (2 * stride - 1, 2.1969),
-        (stride + 2, 2.1969),
-        (stride + 1, 1.4),
-        (stride, 1.0),
-        (stride - 1, 1.4),
-        (stride - 2, 2.1969),
-        (1, 1.0),
-    ];
+    let mut line = Line::new(width);
     for y in 0..height {
-        for x in 0..width {
-            let at = (y + 2) * stride + x + 2;
-            map[at] = if mask[y * width + x] {
-                steps.iter().map(|&(back, step)| map[at - back] + step).fold(FAR, f32::min)
-            } else {
-                0.0
-            };
+        let (done, rest) = map.split_at_mut((y + 2) * stride);
+        let (far, near) = (&done[y * stride..][..stride], &done[(y + 1) * stride..][..stride]);
+        nearest_before(near, far, line.values());
+        for (value, &apart) in line.values().iter_mut().zip(&mask[y * width..][..width]) {
+            *value = if apart { *value } else { 0.0 };
         }
+        line.spread_right();
+        rest[2..][..width].copy_from_slice(line.values());
     }
     for y in (0..height).rev() {
-        for x in (0..width).rev() {
-            let at = (y + 2) * stride + x + 2;
-            map[at] = steps.iter().map(|&(ahead, step)| map[at + ahead] + step).fold(map[at], f32::min);
+        let (rest, done) = map.split_at_mut((y + 3) * stride);
+        let (near, far) = (&done[..stride], &done[stride..][..stride]);
+        let here = &mut rest[(y + 2) * stride + 2..][..width];
+        nearest_before(near, far, line.values());
+        for (value, &found) in line.values().iter_mut().zip(&*here) {
+            *value = least(found, *value);
+        }
+        line.spread_left();
+        here.copy_from_slice(line.values());
+        for (out, &value) in out[y * width..][..width].iter_mut().zip(line.values().iter()) {
+            *out = least(value, FURTHEST);
         }
     }
-    (0..height).flat_map(|y| map[(y + 2) * stride + 2..][..width].iter().copied()).collect()
+}
+
+/// The distances by way of the seven neighbours that are on the row before, `near`, and on that before it, `far`. Both have
+/// two more values at either end than `out`.
+#[inline(always)]
+fn nearest_before(near: &[f32], far: &[f32], out: &mut [f32]) {
+    const DIAGONAL: f32 = 1.4;
+    const KNIGHT: f32 = 2.1969;
+    let width = out.len();
+    let [a, b, c, d, e] = [0, 1, 2, 3, 4].map(|i| &near[i..][..width]);
+    let (f, g) = (&far[1..][..width], &far[3..][..width]);
+    for x in 0..width {
+        let side = least(a[x] + KNIGHT, e[x] + KNIGHT);
+        let diagonal = least(b[x] + DIAGONAL, d[x] + DIAGONAL);
+        let jump = least(f[x] + KNIGHT, g[x] + KNIGHT);
+        out[x] = least(least(side, diagonal), least(jump, c[x] + 1.0));
+    }
+}
+
+#[inline(always)]
+fn least(a: f32, b: f32) -> f32 {
+    if a < b { a } else { b }
+}
+
+/// One row of distances, with room on both sides that holds [`FAR`].
+struct Line {
+    now: Vec<f32>,
+    next: Vec<f32>,
+    width: usize,
+}
+
+impl Line {
+    /// Steps of 1 to a neighbour, doubled until they reach further than [`FURTHEST`].
+    const REACHES: [usize; 5] = [1, 2, 4, 8, 16];
+    const MARGIN: usize = 16;
+
+    fn new(width: usize) -> Self {
+        let row = vec![FAR; width + 2 * Self::MARGIN];
+        Self { now: row.clone(), next: row, width }
+    }
+
+    #[inline(always)]
+    fn values(&mut self) -> &mut [f32] {
+        &mut self.now[Self::MARGIN..][..self.width]
+    }
+
+    /// Each value becomes the least of itself and its left neighbour's plus 1, from left to right.
+    #[inline(always)]
+    fn spread_right(&mut self) {
+        for reach in Self::REACHES {
+            self.spread(reach, Self::MARGIN - reach);
+        }
+    }
+
+    /// The same with the right neighbour, from right to left.
+    #[inline(always)]
+    fn spread_left(&mut self) {
+        for reach in Self::REACHES {
+            self.spread(reach, Self::MARGIN + reach);
+        }
+    }
+
+    /// The least of each value and of the one `reach` steps away. As rounding never changes an order, adding 1 again
+    /// and again gives to the bit what going from pixel to pixel gives.
+    #[inline(always)]
+    fn spread(&mut self, reach: usize, from: usize) {
+        let near = &self.now[Self::MARGIN..][..self.width];
+        let far = &self.now[from..][..self.width];
+        let out = &mut self.next[Self::MARGIN..][..self.width];
+        for ((out, &near), &far) in out.iter_mut().zip(near).zip(far) {
+            let mut far = far;
+            for _ in 0..reach {
+                far += 1.0;
+            }
+            *out = least(near, far);
+        }
+        std::mem::swap(&mut self.now, &mut self.next);
+    }
 }
 
 #[cfg(test)]
@@ -136,7 +244,12 @@ mod tests {
         let map = distance_to_zero(&mask, 7, 5);
         assert_eq!((map[2 * 7 + 1], map[2 * 7 + 4], map[7 + 2]), (0.0, 3.0, 1.4));
         assert!((map[7 + 3] - 2.1969).abs() < 1e-6);
-        assert!(distance_to_zero(&[true; 4], 2, 2).iter().all(|&d| d > 1e5));
+        assert_eq!(distance_to_zero(&[true; 4], 2, 2), [FURTHEST; 4]);
+        let mut mask = [true; 90];
+        mask[40] = false;
+        for (i, d) in distance_to_zero(&mask, 90, 1).into_iter().enumerate() {
+            assert_eq!(d, i.abs_diff(40).min(20) as f32);
+        }
     }
 
     #[test]

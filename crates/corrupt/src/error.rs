@@ -80,6 +80,16 @@ pub enum Error {
         /// The image's height.
         height: u32,
     },
+    /// A JPEG file cannot say how large the image is.
+    #[error(
+        "a JPEG file holds at most 65535x65535 pixels, and the image has {width}x{height}; reduce it first"
+    )]
+    JpegSize {
+        /// The image's width.
+        width: u32,
+        /// The image's height.
+        height: u32,
+    },
     /// A frost photograph cannot be read.
     #[error("{}: {source}; the published photographs are at {}", path.display(), crate::FROST_LOCATION)]
     FrostFile {

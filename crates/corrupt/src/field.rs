@@ -3,6 +3,7 @@
 use visrep_decode::RgbImage;
 
 use crate::Error;
+use crate::simd::{truncate, vectorised};
 
 /// An image of `f32`, rows top to bottom, channels interleaved. RGB is kept in 0..=255.
 #[derive(Clone)]
@@ -53,14 +54,43 @@ impl Field {
     }
 
     pub(crate) fn from_rgb(image: &RgbImage) -> Self {
-        let data = image.data().iter().map(|&v| f32::from(v)).collect();
+        let mut data = vec![0.0; image.data().len()];
+        vectorised(
+            #[inline(always)]
+            || {
+                for (value, &byte) in data.iter_mut().zip(image.data()) {
+                    *value = f32::from(byte);
+                }
+            },
+        );
         Self { width: image.width() as usize, height: image.height() as usize, channels: 3, data }
     }
 
     /// 8-bit RGB, clipped and truncated as `np.uint8` does.
     pub(crate) fn to_rgb(&self) -> Result<RgbImage, Error> {
-        let data = self.data.iter().map(|&v| v as u8).collect();
+        let mut data = vec![0; self.data.len()];
+        vectorised(
+            #[inline(always)]
+            || {
+                for (byte, &value) in data.iter_mut().zip(&self.data) {
+                    *byte = truncate(value);
+                }
+            },
+        );
         Ok(RgbImage::new(self.width as u32, self.height as u32, data)?)
+    }
+
+    /// Maps every value. `f` must be inlined to be fast.
+    #[inline(always)]
+    pub(crate) fn map(&mut self, f: impl Fn(f32) -> f32) {
+        vectorised(
+            #[inline(always)]
+            || {
+                for value in &mut self.data {
+                    *value = f(*value);
+                }
+            },
+        );
     }
 
     pub(crate) fn row(&self, y: usize) -> &[f32] {
@@ -102,6 +132,26 @@ fn pad_row_ends(channels: usize, margin: usize, edge: Edge, out: &mut [f32]) {
     }
 }
 
+/// A copy of a map of `width` x `height` values with one more on every side.
+pub(crate) fn bordered<T: Copy + Default>(values: &[T], width: usize, height: usize, edge: Edge) -> Vec<T> {
+    let stride = width + 2;
+    let mut out = vec![T::default(); stride * (height + 2)];
+    for (y, row) in out.chunks_exact_mut(stride).enumerate() {
+        let source = &values[edge.index(y as isize - 1, height) * width..][..width];
+        row[1..=width].copy_from_slice(source);
+        row[0] = source[edge.index(-1, width)];
+        row[width + 1] = source[edge.index(width as isize, width)];
+    }
+    out
+}
+
+/// The left, middle and right neighbours of each pixel of a row with one more at either end.
+#[inline(always)]
+pub(crate) fn neighbours<T>(row: &[T]) -> [&[T]; 3] {
+    let width = row.len() - 2;
+    [0, 1, 2].map(|i| &row[i..][..width])
+}
+
 /// The right half of a normalised Gaussian, centre first, `radius = trunc(truncate * sigma + 0.5)` as in
 /// SciPy. A sigma of zero gives the identity.
 pub(crate) fn gaussian_weights(sigma: f64, truncate: f64) -> Vec<f32> {
@@ -122,27 +172,43 @@ pub(crate) fn gaussian(field: &Field, sigma: f64, truncate: f64, edge: Edge) -> 
     if radius > field.width.max(field.height) && field.channels == 1 {
         return wide_gaussian(field, &weights, edge);
     }
-    let channels = field.channels;
-    let mut out = Field::zeros(field.width, field.height, channels);
+    let mut out = Field::zeros(field.width, field.height, field.channels);
+    vectorised(
+        #[inline(always)]
+        || direct_gaussian(&mut out, field, &weights, edge),
+    );
+    out
+}
+
+#[inline(always)]
+fn direct_gaussian(out: &mut Field, field: &Field, weights: &[f32], edge: Edge) {
+    let (radius, channels) = (weights.len() - 1, field.channels);
     let mut line = vec![0.0; (field.width + 2 * radius) * channels];
     let middle = radius * channels..(radius + field.width) * channels;
+    let len = middle.len();
+    let mut rows = Vec::with_capacity(weights.len());
     for y in 0..field.height {
-        let at = |offset: isize| field.row(edge.index(y as isize + offset, field.height));
+        rows.clear();
+        rows.extend((0..weights.len() as isize).map(|k| {
+            let at = |offset: isize| field.row(edge.index(y as isize + offset, field.height));
+            (at(-k), at(k))
+        }));
         let sums = &mut line[middle.clone()];
-        scale(sums, at(0), weights[0]);
-        for (k, &weight) in weights.iter().enumerate().skip(1) {
-            add_pair(sums, at(-(k as isize)), at(k as isize), weight);
-        }
+        sums.fill(0.0);
+        add_pairs(
+            sums,
+            weights,
+            #[inline(always)]
+            |k| rows[k],
+        );
         pad_row_ends(channels, radius, edge, &mut line);
-        let row = out.row_mut(y);
-        scale(row, &line[middle.clone()], weights[0]);
-        for (k, &weight) in weights.iter().enumerate().skip(1) {
-            let (left, right) = ((radius - k) * channels, (radius + k) * channels);
-            let len = row.len();
-            add_pair(row, &line[left..left + len], &line[right..right + len], weight);
-        }
+        add_pairs(
+            out.row_mut(y),
+            weights,
+            #[inline(always)]
+            |k| (&line[(radius - k) * channels..][..len], &line[(radius + k) * channels..][..len]),
+        );
     }
-    out
 }
 
 /// A Gaussian much wider than the image: each axis becomes one small dense matrix.
@@ -162,38 +228,92 @@ fn wide_gaussian(field: &Field, weights: &[f32], edge: Edge) -> Field {
     let (width, height) = (field.width, field.height);
     let (across, down) = (matrix(width), matrix(height));
     let mut half = Field::zeros(width, height, 1);
-    for y in 0..height {
-        for input in 0..height {
-            add_scaled(half.row_mut(y), field.row(input), down[input * height + y]);
-        }
-    }
     let mut out = Field::zeros(width, height, 1);
-    for y in 0..height {
-        for (input, &value) in half.row(y).iter().enumerate() {
-            add_scaled(out.row_mut(y), &across[input * width..][..width], value);
-        }
-    }
+    vectorised(
+        #[inline(always)]
+        || {
+            for y in 0..height {
+                for_blocks(
+                    half.row_mut(y),
+                    #[inline(always)]
+                    |sums, start| {
+                        for (row, weights) in field.data.chunks_exact(width).zip(down.chunks_exact(height)) {
+                            add_scaled(sums, &row[start..][..sums.len()], weights[y]);
+                        }
+                    },
+                );
+            }
+            for y in 0..height {
+                for_blocks(
+                    out.row_mut(y),
+                    #[inline(always)]
+                    |sums, start| {
+                        for (column, &value) in across.chunks_exact(width).zip(half.row(y)) {
+                            add_scaled(sums, &column[start..][..sums.len()], value);
+                        }
+                    },
+                );
+            }
+        },
+    );
     out
 }
 
-fn scale(out: &mut [f32], row: &[f32], weight: f32) {
-    for (o, v) in out.iter_mut().zip(row) {
-        *o = v * weight;
+/// Calls `add(sums, start)` for each run of `out`: `sums` begins at `start`, and is nearly always of the same length,
+/// known when compiling.
+#[inline(always)]
+pub(crate) fn for_blocks(out: &mut [f32], mut add: impl FnMut(&mut [f32], usize)) {
+    // As many sums as stay in registers while the terms go by.
+    const MANY: usize = 96;
+    const FEW: usize = 32;
+    let mut at = 0;
+    let (blocks, rest) = out.as_chunks_mut::<MANY>();
+    for block in blocks {
+        let mut sums = *block;
+        add(&mut sums, at);
+        *block = sums;
+        at += MANY;
     }
+    let (blocks, rest) = rest.as_chunks_mut::<FEW>();
+    for block in blocks {
+        let mut sums = *block;
+        add(&mut sums, at);
+        *block = sums;
+        at += FEW;
+    }
+    add(rest, at);
 }
 
 /// `out += row * weight`
+#[inline(always)]
 pub(crate) fn add_scaled(out: &mut [f32], row: &[f32], weight: f32) {
     for (o, v) in out.iter_mut().zip(row) {
         *o += v * weight;
     }
 }
 
-/// `out += (a + b) * weight`
-pub(crate) fn add_pair(out: &mut [f32], a: &[f32], b: &[f32], weight: f32) {
-    for ((o, a), b) in out.iter_mut().zip(a).zip(b) {
-        *o += (a + b) * weight;
-    }
+/// `out += centre * weights[0]`, then `out += (a + b) * weights[k]` for `k = 1..`, where `pair(k)` is (a, b) and
+/// `pair(0)` has the centre twice.
+#[inline(always)]
+pub(crate) fn add_pairs<'a>(
+    out: &mut [f32],
+    weights: &[f32],
+    pair: impl Fn(usize) -> (&'a [f32], &'a [f32]),
+) {
+    for_blocks(
+        out,
+        #[inline(always)]
+        |sums, start| {
+            add_scaled(sums, &pair(0).0[start..][..sums.len()], weights[0]);
+            for (k, &weight) in weights.iter().enumerate().skip(1) {
+                let (a, b) = pair(k);
+                let (a, b) = (&a[start..][..sums.len()], &b[start..][..sums.len()]);
+                for ((sum, a), b) in sums.iter_mut().zip(a).zip(b) {
+                    *sum += (a + b) * weight;
+                }
+            }
+        },
+    );
 }
 
 #[cfg(test)]

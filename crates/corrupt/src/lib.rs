@@ -11,8 +11,8 @@
 //!   [`Severity`] is 1 to 5, and [`Scale`] picks the table of constants: 224, 32, 64 or 299 pixels. Any table works on
 //!   any image size.
 //! - [`Corruptor`] takes options: the frost photographs, and the JPEG round trip at quality 85 that the
-//!   published set went through ([`jpeg_round_trip`]). Both change results, so say which you used. [`encode_jpeg`]
-//!   writes the file that the round trip stands for, byte for byte as Pillow does.
+//!   published set went through ([`jpeg_round_trip`]; [`encode_jpeg`] gives the file). Both change results, so say
+//!   which you used.
 //! - Without photographs, [`Corruption::Frost`] blends in a drawn **substitute**, which is not the benchmark's
 //!   frost: see [`Frost`], and [`Frost::open`] for the published ones.
 //! - [`frames`] makes the sequences of [`Perturbation`]s that flip rates are measured on, frame by frame.
@@ -40,6 +40,7 @@ mod photographs;
 mod pixelate;
 mod random;
 mod sequence;
+mod simd;
 mod spatter;
 mod suite;
 mod weather;

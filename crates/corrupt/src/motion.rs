@@ -1,7 +1,8 @@
 //! ImageMagick's motion blur: a one-sided Gaussian laid along a line of whole-pixel steps.
 
 use crate::constants::Smear;
-use crate::field::{Edge, Field, add_scaled};
+use crate::field::{Edge, Field, add_scaled, for_blocks};
+use crate::simd::vectorised;
 
 /// Does what `MagickMotionBlurImage(radius, sigma, angle)` does; `angle` is in degrees, clockwise from
 /// the x axis. ImageMagick rounds to 16 bits and then drops what 8 bits cannot hold: so does this.
@@ -14,22 +15,45 @@ pub(crate) fn motion_blur(field: &Field, smear: Smear, angle: f64) -> Field {
     // where a step falls half-way between two pixels, so it is repeated here.
     let (px, py) = (taps as f64 * cos, taps as f64 * sin);
     let step = |i: usize, along: f64| (i as f64 * along / px.hypot(py) - 0.5).ceil() as isize;
-    let margin = taps;
+    let steps: Vec<[isize; 2]> = (0..taps).map(|i| [step(i, px), step(i, py)]).collect();
+    let margin = steps.iter().flatten().map(|step| step.unsigned_abs()).max().unwrap_or(0);
     let padded = field.padded(margin, Edge::Nearest);
+    // Where each tap reads, from the first pixel of the padded field on.
+    let row = padded.width * field.channels;
+    let taps: Vec<(usize, f32)> = steps
+        .iter()
+        .zip(weights)
+        .map(|(&[dx, dy], weight)| {
+            let (x, y) = (margin.saturating_add_signed(dx), margin.saturating_add_signed(dy));
+            (y * row + x * field.channels, (weight / total) as f32)
+        })
+        .collect();
     let mut out = Field::zeros(field.width, field.height, field.channels);
-    let len = field.width * field.channels;
-    for y in 0..field.height {
-        let row = out.row_mut(y);
-        for (i, weight) in weights.iter().enumerate() {
-            let source = padded.row((y + margin).saturating_add_signed(step(i, py)));
-            let start = margin.saturating_add_signed(step(i, px)) * field.channels;
-            add_scaled(row, &source[start..start + len], (weight / total) as f32);
-        }
-        for value in row {
-            *value = (*value + 1.0 / 514.0).floor();
-        }
-    }
+    vectorised(
+        #[inline(always)]
+        || {
+            for y in 0..out.height {
+                add_taps(out.row_mut(y), &padded.data[y * row..], &taps);
+            }
+        },
+    );
     out
+}
+
+#[inline(always)]
+fn add_taps(out: &mut [f32], source: &[f32], taps: &[(usize, f32)]) {
+    for_blocks(
+        out,
+        #[inline(always)]
+        |sums, start| {
+            for &(tap, weight) in taps {
+                add_scaled(sums, &source[tap + start..][..sums.len()], weight);
+            }
+            for sum in sums {
+                *sum = (*sum + 1.0 / 514.0).floor();
+            }
+        },
+    );
 }
 
 #[cfg(test)]

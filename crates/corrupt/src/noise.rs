@@ -3,114 +3,186 @@
 use visrep_decode::RgbImage;
 
 use crate::Error;
-use crate::random::Random;
+use crate::random::{LANES, Random};
+use crate::simd::{truncate, vectorised};
 
 /// `x + N(0, deviation)`, with `deviation` of a range of 1.
 pub(crate) fn gaussian(image: &RgbImage, deviation: f64, random: &mut Random) -> Result<RgbImage, Error> {
     let deviation = (deviation * 255.0) as f32;
-    per_value(image, random, |value, normal| value + deviation * normal)
+    per_value(
+        image,
+        random,
+        #[inline(always)]
+        |value, normal| value + deviation * normal,
+    )
 }
 
 /// `x + x * N(0, deviation)`.
 pub(crate) fn speckle(image: &RgbImage, deviation: f64, random: &mut Random) -> Result<RgbImage, Error> {
     let deviation = deviation as f32;
-    per_value(image, random, |value, normal| value + value * deviation * normal)
+    per_value(
+        image,
+        random,
+        #[inline(always)]
+        |value, normal| value + value * deviation * normal,
+    )
 }
 
 /// Maps every value with a standard normal of its own; clips and truncates.
 fn per_value(image: &RgbImage, random: &mut Random, f: impl Fn(f32, f32) -> f32) -> Result<RgbImage, Error> {
+    let mut lanes = random.lanes();
     let mut data = image.data().to_vec();
-    let mut normals = [0.0; 1024];
-    for chunk in data.chunks_mut(normals.len()) {
-        let normals = &mut normals[..chunk.len()];
-        random.fill_normal(normals);
-        for (value, &normal) in chunk.iter_mut().zip(&*normals) {
-            *value = f(f32::from(*value), normal) as u8;
-        }
-    }
+    vectorised(
+        #[inline(always)]
+        || {
+            let (blocks, rest) = data.as_chunks_mut::<{ 2 * LANES }>();
+            for block in blocks {
+                for (value, normal) in block.iter_mut().zip(lanes.normals()) {
+                    *value = truncate(f(f32::from(*value), normal));
+                }
+            }
+            for (value, normal) in rest.iter_mut().zip(lanes.normals()) {
+                *value = truncate(f(f32::from(*value), normal));
+            }
+        },
+    );
     Ok(RgbImage::new(image.width(), image.height(), data)?)
 }
 
 /// `Poisson(x * photons) / photons`.
 pub(crate) fn shot(image: &RgbImage, photons: f64, random: &mut Random) -> Result<RgbImage, Error> {
-    let mut tables: Vec<Option<PoissonTable>> = (0..256).map(|_| None).collect();
-    // The published division and product in f64, so that exact levels truncate as they did.
-    let level = |count: usize| ((count as f64 / photons).min(1.0) * 255.0) as u8;
-    let data = image
-        .data()
-        .iter()
-        .map(|&value| {
-            let slot = &mut tables[usize::from(value)];
-            slot.get_or_insert_with(|| PoissonTable::new(f64::from(value) / 255.0 * photons, level))
-                .sample(random.unit())
-        })
-        .collect();
+    let mut lanes = random.lanes();
+    let mut shots = Shots::new(photons);
+    let mut tables: Vec<Option<Table>> = (0..256).map(|_| None).collect();
+    let mut data = image.data().to_vec();
+    for values in data.chunks_mut(LANES) {
+        for (value, word) in values.iter_mut().zip(lanes.words()) {
+            let table = tables[usize::from(*value)].get_or_insert_with(|| shots.table(f64::from(*value)));
+            *value = table.sample(word);
+        }
+    }
     Ok(RgbImage::new(image.width(), image.height(), data)?)
 }
 
-/// The cumulative distribution of one Poisson, with a guide that makes a draw cost about one comparison.
-struct PoissonTable {
-    /// P(count <= first + i).
-    cumulative: Vec<f32>,
-    /// The 8-bit level of count `first + i`.
-    levels: Vec<u8>,
-    /// For each 64th of the unit interval, where the search may begin.
-    guide: [u16; 64],
+/// The distributions of the 8-bit levels that photon counts become.
+struct Shots {
+    photons: f64,
+    /// `ln(n!)` by `n`, as far as it was needed.
+    log_factorials: Vec<f64>,
 }
 
-impl PoissonTable {
-    fn new(mean: f64, level: impl Fn(usize) -> u8) -> Self {
-        // Counts this far from the mean have a probability below 1e-9.
-        let reach = 7.0 * mean.sqrt() + 12.0;
-        let first = (mean - reach).max(0.0) as usize;
-        let last = (mean + reach) as usize;
-        let log_factorial = |n: usize| (1..=n).map(|i| (i as f64).ln()).sum::<f64>();
-        let mut term =
-            if mean > 0.0 { (first as f64 * mean.ln() - mean - log_factorial(first)).exp() } else { 1.0 };
-        let (mut sum, mut cumulative) = (0.0, Vec::with_capacity(last - first + 1));
-        for count in first..=last {
-            sum += term;
-            cumulative.push(sum as f32);
-            term *= mean / (count + 1) as f64;
-        }
-        if let Some(end) = cumulative.last_mut() {
-            *end = 1.0;
-        }
-        let mut guide = [0; 64];
-        let mut at = 0;
-        for (cell, start) in guide.iter_mut().enumerate() {
-            while cumulative[at] <= cell as f32 / 64.0 && at + 1 < cumulative.len() {
-                at += 1;
-            }
-            *start = at as u16;
-        }
-        Self { cumulative, levels: (first..=last).map(level).collect(), guide }
+impl Shots {
+    fn new(photons: f64) -> Self {
+        Self { photons, log_factorials: vec![0.0] }
     }
 
-    /// The level for a uniform in [0, 1).
-    fn sample(&self, unit: f32) -> u8 {
-        let mut at = usize::from(self.guide[(unit * 64.0) as usize]);
-        while at + 1 < self.cumulative.len() && self.cumulative[at] <= unit {
-            at += 1;
+    /// The distribution for a value of 0..=255.
+    fn table(&mut self, value: f64) -> Table {
+        let mean = value / 255.0 * self.photons;
+        // Counts this far from the mean have a probability below 1e-9.
+        let reach = 7.0 * mean.sqrt() + 12.0;
+        let (first, last) = ((mean - reach).max(0.0) as usize, (mean + reach) as usize);
+        while self.log_factorials.len() <= first {
+            let n = self.log_factorials.len();
+            self.log_factorials.push(self.log_factorials[n - 1] + (n as f64).ln());
         }
-        self.levels[at]
+        let mut probability = if mean > 0.0 {
+            (first as f64 * mean.ln() - mean - self.log_factorials[first]).exp()
+        } else {
+            1.0
+        };
+        let mut weights = [0.0; 256];
+        for count in first..=last {
+            // The published division and product in f64, so that exact levels truncate as they did.
+            let level = ((count as f64 / self.photons).min(1.0) * 255.0) as u8;
+            weights[usize::from(level)] += probability;
+            probability *= mean / (count + 1) as f64;
+        }
+        Table::new(&weights)
+    }
+}
+
+/// Draws 8-bit levels with given weights by A. J. Walker's alias method (1977): a cell holds at most two levels, and
+/// all cells are as likely.
+struct Table {
+    cells: Vec<Cell>,
+    /// Bits of a word that do not choose the cell: at most 31.
+    bits: u32,
+}
+
+#[derive(Clone, Copy)]
+struct Cell {
+    /// Words of `bits` bits below this give the first level.
+    threshold: u32,
+    levels: [u8; 2],
+}
+
+impl Table {
+    fn new(weights: &[f64; 256]) -> Self {
+        let present: Vec<u8> = (0..=255).filter(|&level| weights[usize::from(level)] > 0.0).collect();
+        let count = present.len().next_power_of_two().max(2);
+        let bits = 32 - count.trailing_zeros();
+        let total: f64 = weights.iter().sum();
+        // Shares of a cell, which the cells even out: those with room take what others have too much of.
+        let share = |level: u8| weights[usize::from(level)] / total * count as f64;
+        let (mut large, mut small): (Vec<_>, Vec<_>) = present
+            .iter()
+            .map(|&level| (share(level), level))
+            .chain(std::iter::repeat_n((0.0, present[0]), count - present.len()))
+            .partition(|&(share, _)| share >= 1.0);
+        let mut cells = Vec::with_capacity(count);
+        while let (Some(&(most, above)), Some(&(least, below))) = (large.last(), small.last()) {
+            small.pop();
+            large.pop();
+            let threshold = (least * f64::from(1_u32 << bits)) as u32;
+            cells.push(Cell { threshold, levels: [below, above] });
+            let left = most - (1.0 - least);
+            if left < 1.0 { small.push((left, above)) } else { large.push((left, above)) }
+        }
+        // What is left over is whole but for rounding.
+        let whole = |(_, level): (f64, u8)| Cell { threshold: u32::MAX, levels: [level, level] };
+        cells.extend(large.into_iter().chain(small).map(whole));
+        Self { cells, bits }
+    }
+
+    /// The level for a uniform word.
+    #[inline(always)]
+    fn sample(&self, word: u32) -> u8 {
+        let cell = self.cells[(word >> self.bits) as usize];
+        cell.levels[usize::from(word & ((1 << self.bits) - 1) >= cell.threshold)]
     }
 }
 
 /// Replaces a share `amount` of the values by 0 or 255, each as likely.
 pub(crate) fn impulse(image: &RgbImage, amount: f64, random: &mut Random) -> Result<RgbImage, Error> {
+    let mut lanes = random.lanes();
     let mut data = image.data().to_vec();
-    // The gaps between hits of independent trials are geometric: one draw per hit instead of per value.
-    let per_gap = 1.0 / (1.0 - amount).ln();
-    let mut at = 0_usize;
-    loop {
-        let gap = (1.0 - random.unit_f64()).ln() * per_gap;
-        at = at.saturating_add(gap as usize);
-        let Some(value) = data.get_mut(at) else { break };
-        *value = if random.unit() < 0.5 { 255 } else { 0 };
-        at += 1;
-    }
+    let of_words = |share: f64| (share * 4_294_967_296.0) as u32;
+    let (dark, either) = (of_words(amount / 2.0), of_words(amount));
+    vectorised(
+        #[inline(always)]
+        || {
+            // Copies: what is reached through a reference is read again for each value.
+            let (dark, either) = (dark, either);
+            let (blocks, rest) = data.as_chunks_mut::<LANES>();
+            for block in blocks {
+                for (value, word) in block.iter_mut().zip(lanes.words()) {
+                    *value = salted(*value, word, dark, either);
+                }
+            }
+            for (value, word) in rest.iter_mut().zip(lanes.words()) {
+                *value = salted(*value, word, dark, either);
+            }
+        },
+    );
     Ok(RgbImage::new(image.width(), image.height(), data)?)
+}
+
+/// 0 for words below `dark`, 255 for others below `either`.
+#[inline(always)]
+fn salted(value: u8, word: u32, dark: u32, either: u32) -> u8 {
+    let value = if word < either { 255 } else { value };
+    if word < dark { 0 } else { value }
 }
 
 #[cfg(test)]
@@ -165,17 +237,26 @@ mod tests {
     }
 
     #[test]
-    fn the_poisson_table_matches_the_probabilities() {
-        let table = PoissonTable::new(2.5, |count| count as u8);
-        let mut seen = [0_u32; 40];
-        for i in 0..100_000 {
-            seen[usize::from(table.sample((i as f32 + 0.5) / 100_000.0))] += 1;
-        }
+    fn the_alias_table_matches_the_probabilities() {
+        let mut weights = [0.0; 256];
         let mut p = (-2.5_f64).exp();
-        for (count, &n) in seen.iter().enumerate().take(8) {
-            close(f64::from(n), p * 1e5, 2.0);
+        for (count, weight) in weights.iter_mut().enumerate().take(40) {
+            *weight = p;
             p *= 2.5 / (count + 1) as f64;
         }
+        let table = Table::new(&weights);
+        let mut seen = [0_u32; 256];
+        let mut lanes = Random::new(7).lanes();
+        for word in (0..62_500).flat_map(|_| lanes.words()) {
+            seen[usize::from(table.sample(word))] += 1;
+        }
+        for (&n, weight) in seen.iter().zip(weights) {
+            let mean = weight * 1e6;
+            close(f64::from(n), mean, 5.0 * mean.sqrt() + 1.0);
+        }
+        let mut alone = [0.0; 256];
+        alone[9] = 0.3;
+        assert!([0, 77, u32::MAX].iter().all(|&word| Table::new(&alone).sample(word) == 9));
     }
 
     #[test]

@@ -129,7 +129,8 @@ fn added(corruption: Corruption, severity: usize, seeds: u64) -> (f64, f64) {
         let values: Vec<f64> = out.data().iter().step_by(3).map(|&value| f64::from(value) - 128.0).collect();
         let mean = values.iter().sum::<f64>() / values.len() as f64;
         means += mean / seeds as f64;
-        variances += values.iter().map(|v| (v - mean).powi(2)).sum::<f64>() / values.len() as f64 / seeds as f64;
+        variances +=
+            values.iter().map(|v| (v - mean).powi(2)).sum::<f64>() / values.len() as f64 / seeds as f64;
     }
     (means, variances.sqrt())
 }
@@ -141,10 +142,16 @@ fn random_patterns_have_the_published_moments() {
     assert!((deviation - 6.4).abs() < 0.05, "{deviation}");
     // … a sine has its amplitude over the square root of two; truncation takes half a level from the mean …
     let (mean, deviation) = added(Corruption::SingleFrequencyGreyscale, 0, 400);
-    assert!((mean + 0.5).abs() < 0.3 && (deviation - 19.6 / 2.0_f64.sqrt()).abs() < 0.4, "{mean} {deviation}");
+    assert!(
+        (mean + 0.5).abs() < 0.3 && (deviation - 19.6 / 2.0_f64.sqrt()).abs() < 0.4,
+        "{mean} {deviation}"
+    );
     // … and a saw-tooth its height over that of twelve.
     let (mean, deviation) = added(Corruption::CocentricSineWaves, 0, 200);
-    assert!((mean + 0.5).abs() < 0.6 && (deviation - 38.4 / 12.0_f64.sqrt()).abs() < 0.4, "{mean} {deviation}");
+    assert!(
+        (mean + 0.5).abs() < 0.6 && (deviation - 38.4 / 12.0_f64.sqrt()).abs() < 0.4,
+        "{mean} {deviation}"
+    );
 }
 
 #[test]

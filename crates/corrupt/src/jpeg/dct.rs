@@ -1,4 +1,4 @@
-//! The accurate integer DCT of an 8 x 8 block, after C. Loeffler, A. Ligtenberg and G. Moschytz, *Practical
+//! The accurate integer DCT of 8 x 8 blocks, after C. Loeffler, A. Ligtenberg and G. Moschytz, *Practical
 //! Fast 1-D DCT Algorithms with 11 Multiplications* (ICASSP 1989), in 13-bit fixed point with libjpeg's
 //! rounding: two extra bits are kept between the passes.
 
@@ -10,12 +10,14 @@ const fn fix(x: f64) -> i32 {
 }
 
 /// The rotation of the even part, the same in both directions.
+#[inline(always)]
 fn even_part(a: i32, b: i32) -> (i32, i32) {
     let common = (a + b) * fix(0.541_196_100);
     (common + a * fix(0.765_366_865), common - b * fix(1.847_759_065))
 }
 
 /// The odd part, the same in both directions.
+#[inline(always)]
 fn odd_part([a, b, c, d]: [i32; 4]) -> [i32; 4] {
     let common = (a + b + c + d) * fix(1.175_875_602);
     let (ad, bc) = ((a + d) * fix(0.899_976_223), (b + c) * fix(2.562_915_447));
@@ -30,6 +32,7 @@ fn odd_part([a, b, c, d]: [i32; 4]) -> [i32; 4] {
 }
 
 /// One dimension of the forward transform, `2^13` times its size.
+#[inline(always)]
 fn forward_1d(v: [i32; 8]) -> [i32; 8] {
     let sums = [v[0] + v[7], v[1] + v[6], v[2] + v[5], v[3] + v[4]];
     let (outer, inner) = (sums[0] + sums[3], sums[1] + sums[2]);
@@ -39,6 +42,7 @@ fn forward_1d(v: [i32; 8]) -> [i32; 8] {
 }
 
 /// One dimension of the inverse transform, `2^13` times its size.
+#[inline(always)]
 fn inverse_1d(v: [i32; 8]) -> [i32; 8] {
     let (sum, difference) = ((v[0] + v[4]) << FRACTION, (v[0] - v[4]) << FRACTION);
     let (outer, inner) = even_part(v[2], v[6]);
@@ -47,38 +51,61 @@ fn inverse_1d(v: [i32; 8]) -> [i32; 8] {
     [even[0] + a, even[1] + b, even[2] + c, even[3] + d, even[3] - d, even[2] - c, even[1] - b, even[0] - a]
 }
 
-/// Transforms the eight columns side by side, and drops `bits` fractional bits, halves rounding up.
-fn columns(block: &mut [i32; 64], transform: impl Fn([i32; 8]) -> [i32; 8], bits: u32) {
-    for x in 0..8 {
-        let out = transform(std::array::from_fn(|y| block[8 * y + x]));
-        for (y, value) in out.into_iter().enumerate() {
-            block[8 * y + x] = (value + (1 << (bits - 1))) >> bits;
-        }
-    }
-}
+/// How many blocks go through the transforms side by side.
+pub(super) const LANES: usize = 16;
 
-fn transpose(block: &mut [i32; 64]) {
-    for y in 0..8 {
-        for x in 0..y {
-            block.swap(8 * y + x, 8 * x + y);
-        }
+/// One value of each block.
+pub(super) type Values = [i32; LANES];
+
+/// Blocks in row order, one per lane.
+pub(super) type Blocks = [Values; 64];
+
+/// Transforms eight values of each block, `stride` apart from `start`, and drops `bits` fractional bits, halves
+/// rounding up.
+#[inline(always)]
+fn line(
+    blocks: &mut Blocks,
+    start: usize,
+    stride: usize,
+    transform: impl Fn([i32; 8]) -> [i32; 8],
+    bits: u32,
+) {
+    let mut line = [[0; LANES]; 8];
+    for (k, values) in line.iter_mut().enumerate() {
+        *values = blocks[start + k * stride];
+    }
+    let [a, b, c, d, e, f, g, h] = &mut line;
+    for i in 0..LANES {
+        let out = transform([a[i], b[i], c[i], d[i], e[i], f[i], g[i], h[i]]);
+        let round = |value: i32| (value + (1 << (bits - 1))) >> bits;
+        (a[i], b[i], c[i], d[i]) = (round(out[0]), round(out[1]), round(out[2]), round(out[3]));
+        (e[i], f[i], g[i], h[i]) = (round(out[4]), round(out[5]), round(out[6]), round(out[7]));
+    }
+    for (k, values) in line.into_iter().enumerate() {
+        blocks[start + k * stride] = values;
     }
 }
 
 /// Samples about zero to coefficients at eight times their size: rows first, then columns.
-pub(super) fn forward(block: &mut [i32; 64]) {
-    transpose(block);
-    columns(block, forward_1d, FRACTION - EXTRA);
-    transpose(block);
-    columns(block, forward_1d, FRACTION + EXTRA);
+#[inline(always)]
+pub(super) fn forward(blocks: &mut Blocks) {
+    for y in 0..8 {
+        line(blocks, 8 * y, 1, forward_1d, FRACTION - EXTRA);
+    }
+    for x in 0..8 {
+        line(blocks, x, 8, forward_1d, FRACTION + EXTRA);
+    }
 }
 
 /// Coefficients at their true size to samples about zero: columns first, then rows.
-pub(super) fn inverse(block: &mut [i32; 64]) {
-    columns(block, inverse_1d, FRACTION - EXTRA);
-    transpose(block);
-    columns(block, inverse_1d, FRACTION + EXTRA + 3);
-    transpose(block);
+#[inline(always)]
+pub(super) fn inverse(blocks: &mut Blocks) {
+    for x in 0..8 {
+        line(blocks, x, 8, inverse_1d, FRACTION - EXTRA);
+    }
+    for y in 0..8 {
+        line(blocks, 8 * y, 1, inverse_1d, FRACTION + EXTRA + 3);
+    }
 }
 
 #[cfg(test)]
@@ -88,8 +115,12 @@ mod tests {
     #[test]
     fn forward_matches_the_definition_and_inverse_undoes_it() {
         let samples: [i32; 64] = std::array::from_fn(|i| ((i * 7919 + i * i * 31) % 256) as i32 - 128);
-        let mut block = samples;
-        forward(&mut block);
+        // Every lane has a block of its own: the same one, moved along.
+        let mut blocks: Blocks =
+            std::array::from_fn(|i| std::array::from_fn(|lane| samples[(i + lane) % 64]));
+        let firsts = |blocks: &Blocks| blocks.map(|values| values[0]);
+        forward(&mut blocks);
+        let block = firsts(&blocks);
         for v in 0..8 {
             for u in 0..8 {
                 let mut sum = 0.0;
@@ -106,12 +137,14 @@ mod tests {
                 assert!((f64::from(block[8 * v + u]) - expected).abs() < 1.5, "{u} {v}");
             }
         }
-        for value in &mut block {
+        for value in blocks.iter_mut().flatten() {
             *value = (*value + 4) >> 3;
         }
-        inverse(&mut block);
-        for (a, b) in block.iter().zip(&samples) {
-            assert!((a - b).abs() <= 1, "{a} {b}");
+        inverse(&mut blocks);
+        for (i, values) in blocks.iter().enumerate() {
+            for (lane, value) in values.iter().enumerate() {
+                assert!((value - samples[(i + lane) % 64]).abs() <= 1, "{i} {lane}");
+            }
         }
     }
 }

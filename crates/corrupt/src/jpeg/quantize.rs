@@ -1,5 +1,8 @@
 //! Quantisation: the tables of ITU-T T.81 Annex K, scaled by quality as the Independent JPEG Group does.
 
+use super::dct::Blocks;
+use crate::simd::floor;
+
 #[rustfmt::skip]
 const LUMA: [u16; 64] = [
     16, 11, 10, 16,  24,  40,  51,  61,
@@ -26,9 +29,9 @@ const CHROMA: [u16; 64] = [
 
 /// One table of step sizes, in row order, with what makes division fast.
 pub(super) struct Quantizer {
-    steps: [i32; 64],
-    /// `ceil(2^32 / (8 * step))`: exact division of anything below 2^17.
-    reciprocals: [u64; 64],
+    pub(super) steps: [i32; 64],
+    /// `1 / (8 * step)`
+    reciprocals: [f32; 64],
 }
 
 impl Quantizer {
@@ -44,17 +47,31 @@ impl Quantizer {
         let quality = i32::from(quality);
         let percent = if quality < 50 { 5000 / quality } else { 200 - 2 * quality };
         let steps = table.map(|step| ((i32::from(step) * percent + 50) / 100).clamp(1, 255));
-        let reciprocals = steps.map(|step| (1_u64 << 32).div_ceil(8 * step as u64));
+        let reciprocals = steps.map(|step| 1.0 / (8 * step) as f32);
         Self { steps, reciprocals }
     }
 
     /// Rounds each coefficient (eight times its size, as the forward DCT leaves it) to the nearest multiple
-    /// of its step, halves away from zero, at its true size.
-    pub(super) fn round_trip(&self, block: &mut [i32; 64]) {
-        for ((value, &step), &reciprocal) in block.iter_mut().zip(&self.steps).zip(&self.reciprocals) {
-            let size = (value.unsigned_abs() as u64) + 4 * step as u64;
-            let level = ((size * reciprocal) >> 32) as i32;
-            *value = level * step * value.signum();
+    /// of its step, halves away from zero; what is left is that multiple's number.
+    #[inline(always)]
+    pub(super) fn quantize(&self, blocks: &mut Blocks) {
+        for ((values, &step), &reciprocal) in blocks.iter_mut().zip(&self.steps).zip(&self.reciprocals) {
+            for value in values {
+                // The half keeps the quotient further from the next integer than f32 can be wrong, up to 2^21.
+                let size = (value.abs() + 4 * step) as f32 + 0.5;
+                let level = floor(size * reciprocal);
+                *value = if *value < 0 { -level } else { level };
+            }
+        }
+    }
+
+    /// Multiples to coefficients at their true size.
+    #[inline(always)]
+    pub(super) fn restore(&self, blocks: &mut Blocks) {
+        for (values, &step) in blocks.iter_mut().zip(&self.steps) {
+            for value in values {
+                *value *= step;
+            }
         }
     }
 }
@@ -62,17 +79,27 @@ impl Quantizer {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::jpeg::dct::LANES;
 
     #[test]
     fn the_reciprocal_rounds_like_a_division() {
         for quality in [1, 7, 25, 50, 85, 100] {
             let quantizer = Quantizer::luma(quality);
-            for value in -20_000..20_000 {
-                let mut block = [value; 64];
-                quantizer.round_trip(&mut block);
-                for (&found, &step) in block.iter().zip(&quantizer.steps) {
-                    let level = (value.abs() + 4 * step) / (8 * step);
-                    assert_eq!(found, level * step * value.signum());
+            for start in (-20_000..20_000).step_by(LANES) {
+                let values = std::array::from_fn(|lane| start + lane as i32);
+                let mut blocks = [values; 64];
+                quantizer.quantize(&mut blocks);
+                let levels = blocks;
+                quantizer.restore(&mut blocks);
+                for (((levels, restored), &step), lane) in levels
+                    .iter()
+                    .zip(&blocks)
+                    .zip(&quantizer.steps)
+                    .flat_map(|row| (0..LANES).map(move |i| (row, i)))
+                {
+                    let value: i32 = values[lane];
+                    let level = (value.abs() + 4 * step) / (8 * step) * value.signum();
+                    assert_eq!((levels[lane], restored[lane]), (level, level * step));
                 }
             }
         }
