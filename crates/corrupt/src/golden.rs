@@ -108,12 +108,11 @@ fn apply(
     }
 }
 
-/// The stored values of `make_bar.py`, and the photograph that they were made from.
-pub(crate) fn stored() -> (serde_json::Value, RgbImage) {
-    let read = |text: &str| -> serde_json::Value { serde_json::from_str(text).unwrap() };
-    let first = read(include_str!("../../../fixtures/golden/corrupt/golden.json"));
-    let crop = RgbImage::new(48, 48, hex(first["crop"].as_str().unwrap())).unwrap();
-    (read(include_str!("../../../fixtures/golden/corrupt/golden_bar.json")), crop)
+/// The photograph that all golden values were made from.
+pub(crate) fn photograph() -> RgbImage {
+    let text = include_str!("../../../fixtures/golden/corrupt/golden.json");
+    let golden: serde_json::Value = serde_json::from_str(text).unwrap();
+    RgbImage::new(48, 48, hex(golden["crop"].as_str().unwrap())).unwrap()
 }
 
 /// The photograph's upper left corner that `make_bar.py` calls so.

@@ -6,7 +6,7 @@ use visrep_decode::RgbImage;
 
 use super::*;
 use crate::Corruptor;
-use crate::golden::{Stream, corner, hex, stored};
+use crate::golden::{Stream, corner, hex, photograph};
 
 impl Draws for Stream {
     fn unit(&mut self) -> f64 {
@@ -45,7 +45,9 @@ fn apply(image: &RgbImage, corruption: Corruption, share: f64, stream: &mut Stre
 
 #[test]
 fn every_corruption_of_bar_matches_the_published_formula_within_one_level() {
-    let (golden, crop) = stored();
+    let text = include_str!("../../../../fixtures/golden/corrupt/golden_bar.json");
+    let golden: serde_json::Value = serde_json::from_str(text).unwrap();
+    let crop = photograph();
     let mut worst: BTreeMap<Corruption, (u8, usize, usize)> = BTreeMap::new();
     let cases = golden["bar"].as_array().unwrap();
     assert_eq!(cases.len(), 2 * 10 * 5 * 3);

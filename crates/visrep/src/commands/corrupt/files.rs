@@ -69,8 +69,10 @@ pub(super) struct Done {
     pub(super) written: usize,
     /// Files that were there already.
     pub(super) kept: usize,
-    /// Messages about the samples left out, in the samples' order.
+    /// Messages about the samples left out by this run, in the samples' order.
     pub(super) broken: Vec<String>,
+    /// Samples that are missing in the output, left out by this run or by an earlier one.
+    pub(super) left_out: usize,
 }
 
 /// Calls `make` with the number of every sample, on `workers` threads. It gives the numbers of files that it has written and that
@@ -121,6 +123,7 @@ pub(super) fn each_sample(
         return Err(error);
     }
     broken.sort();
+    done.left_out = broken.len();
     done.broken = broken.into_iter().map(|(_, message)| message).collect();
     Ok(done)
 }

@@ -201,8 +201,8 @@ impl Plan {
             text += &format!("and {} more left out\n", made.broken.len() - SHOWN);
         }
         output::say(&text)?;
-        if !made.broken.is_empty() {
-            bail!("{} of {} images were left out", made.broken.len(), self.data.len());
+        if made.left_out > 0 {
+            bail!("{} of {} images were left out", made.left_out, self.data.len());
         }
         Ok(())
     }

@@ -22,7 +22,9 @@ pub(super) fn claim(folder: &Path, settings: &Settings) -> Result<File> {
         compare(folder, &found, settings)?;
     } else {
         let mut entries = std::fs::read_dir(folder).with_context(|| folder.display().to_string())?;
-        if entries.next().is_some() {
+        // A run that was killed in its first moment may have left a temporary file.
+        let is_hidden = |name: std::ffi::OsString| name.to_string_lossy().starts_with('.');
+        if entries.any(|entry| !entry.is_ok_and(|entry| is_hidden(entry.file_name()))) {
             bail!("{} is not empty, and is no output of this command: name another folder", folder.display());
         }
         let text = serde_json::to_string_pretty(settings)? + "\n";

@@ -54,10 +54,8 @@ pub(super) fn write(plan: &Plan, rows_per_file: usize) -> Result<Done> {
     // Each of an image's rows has failed in the same way.
     let mut broken = made.broken;
     broken.dedup();
-    if per_image > 1 && made.kept > 0 && made.rows < rows && broken.is_empty() {
-        broken.push("images that an earlier run has left out".to_owned());
-    }
-    Ok(Done { written: made.files.len() - made.kept, kept: made.kept, broken })
+    let left_out = (rows - made.rows).div_ceil(per_image);
+    Ok(Done { written: made.files.len() - made.kept, kept: made.kept, broken, left_out })
 }
 
 /// The Parquet files that are there already.
