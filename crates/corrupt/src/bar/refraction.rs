@@ -1,5 +1,7 @@
 //! Caustic refraction: the image seen through a lit, wavy surface.
 
+use std::f64::consts::TAU;
+
 use visrep_decode::RgbImage;
 
 use super::warp::Plane;
@@ -45,9 +47,7 @@ pub(crate) fn caustic_refraction(
 
 /// The brightness of the caustic at a point, 0 to 1; the pattern has a period of 1.
 fn caustic(point: [f64; 2], time: f64) -> f64 {
-    /// The published value of a turn.
-    const TURN: f64 = 6.283_185_307_18;
-    let p = point.map(|v| v.rem_euclid(1.0) * TURN - 250.0);
+    let p = point.map(|v| v.rem_euclid(1.0) * TAU - 250.0);
     let (mut i, mut sum) = (p, 1.0);
     for n in 1..=5 {
         let t = time * (1.0 - 3.5 / f64::from(n));
