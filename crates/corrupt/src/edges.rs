@@ -185,8 +185,7 @@ struct Line {
 }
 
 impl Line {
-    /// Steps of 1 to a neighbour, doubled until they reach further than [`FURTHEST`].
-    const REACHES: [usize; 5] = [1, 2, 4, 8, 16];
+    /// As far as one step of [`Line::spread_right`] and [`Line::spread_left`] looks.
     const MARGIN: usize = 16;
 
     fn new(width: usize) -> Self {
@@ -199,32 +198,37 @@ impl Line {
         &mut self.now[Self::MARGIN..][..self.width]
     }
 
-    /// Each value becomes the least of itself and its left neighbour's plus 1, from left to right.
+    /// Each value becomes the least of itself and its left neighbour's plus 1, from left to right: in steps whose reach
+    /// doubles until it exceeds [`FURTHEST`].
     #[inline(always)]
     fn spread_right(&mut self) {
-        for reach in Self::REACHES {
-            self.spread(reach, Self::MARGIN - reach);
-        }
+        self.spread::<1>(Self::MARGIN - 1);
+        self.spread::<2>(Self::MARGIN - 2);
+        self.spread::<4>(Self::MARGIN - 4);
+        self.spread::<8>(Self::MARGIN - 8);
+        self.spread::<16>(Self::MARGIN - 16);
     }
 
     /// The same with the right neighbour, from right to left.
     #[inline(always)]
     fn spread_left(&mut self) {
-        for reach in Self::REACHES {
-            self.spread(reach, Self::MARGIN + reach);
-        }
+        self.spread::<1>(Self::MARGIN + 1);
+        self.spread::<2>(Self::MARGIN + 2);
+        self.spread::<4>(Self::MARGIN + 4);
+        self.spread::<8>(Self::MARGIN + 8);
+        self.spread::<16>(Self::MARGIN + 16);
     }
 
-    /// The least of each value and of the one `reach` steps away. As rounding never changes an order, adding 1 again
+    /// The least of each value and of the one `REACH` pixels away. As rounding never changes an order, adding 1 again
     /// and again gives to the bit what going from pixel to pixel gives.
     #[inline(always)]
-    fn spread(&mut self, reach: usize, from: usize) {
+    fn spread<const REACH: usize>(&mut self, from: usize) {
         let near = &self.now[Self::MARGIN..][..self.width];
         let far = &self.now[from..][..self.width];
         let out = &mut self.next[Self::MARGIN..][..self.width];
         for ((out, &near), &far) in out.iter_mut().zip(near).zip(far) {
             let mut far = far;
-            for _ in 0..reach {
+            for _ in 0..REACH {
                 far += 1.0;
             }
             *out = least(near, far);

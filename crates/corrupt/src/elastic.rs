@@ -5,6 +5,7 @@ use visrep_decode::RgbImage;
 use crate::Error;
 use crate::constants::Elastic;
 use crate::field::{Edge, Field, gaussian};
+use crate::simd::vectorised;
 use crate::zoom::bilinear;
 
 /// The smallest side that the three points of the affine map lie apart on.
@@ -35,12 +36,18 @@ pub(crate) fn elastic(
     let (dx, dy) = (displacement(), displacement());
     let mut out = Field::zeros(width, height, 3);
     let pixels = out.data.as_chunks_mut::<3>().0;
-    for y in 0..height {
-        let row = &mut pixels[y * width..][..width];
-        for ((x, pixel), (dx, dy)) in row.iter_mut().enumerate().zip(dx.row(y).iter().zip(dy.row(y))) {
-            *pixel = bilinear(&moved, x as f32 + dx * alpha, y as f32 + dy * alpha, Edge::Reflect);
-        }
-    }
+    vectorised(
+        #[inline(always)]
+        || {
+            for y in 0..height {
+                let row = &mut pixels[y * width..][..width];
+                for ((x, pixel), (dx, dy)) in row.iter_mut().enumerate().zip(dx.row(y).iter().zip(dy.row(y)))
+                {
+                    *pixel = bilinear(&moved, x as f32 + dx * alpha, y as f32 + dy * alpha, Edge::Reflect);
+                }
+            }
+        },
+    );
     out.to_rgb()
 }
 
@@ -74,13 +81,18 @@ fn warp(field: &Field, inverse: [[f64; 3]; 2]) -> Field {
     let mut out = Field::zeros(field.width, field.height, 3);
     let [[a, b, c], [d, e, f]] = inverse;
     let pixels = out.data.as_chunks_mut::<3>().0;
-    for y in 0..field.height {
-        for x in 0..field.width {
-            let (fx, fy) = (x as f64, y as f64);
-            let (sx, sy) = ((a * fx + b * fy + c) as f32, (d * fx + e * fy + f) as f32);
-            pixels[y * field.width + x] = bilinear(field, sx, sy, Edge::Reflect101);
-        }
-    }
+    vectorised(
+        #[inline(always)]
+        || {
+            for y in 0..field.height {
+                for x in 0..field.width {
+                    let (fx, fy) = (x as f64, y as f64);
+                    let (sx, sy) = ((a * fx + b * fy + c) as f32, (d * fx + e * fy + f) as f32);
+                    pixels[y * field.width + x] = bilinear(field, sx, sy, Edge::Reflect101);
+                }
+            }
+        },
+    );
     out
 }
 

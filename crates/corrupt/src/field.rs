@@ -80,14 +80,15 @@ impl Field {
         Ok(RgbImage::new(self.width as u32, self.height as u32, data)?)
     }
 
-    /// Maps every value. `f` must be inlined to be fast.
+    /// Maps every value. To be fast, `f` must be marked `#[inline(always)]` and hold what it uses by value.
     #[inline(always)]
-    pub(crate) fn map(&mut self, f: impl Fn(f32) -> f32) {
+    pub(crate) fn map(&mut self, f: impl Fn(f32) -> f32 + Copy) {
         vectorised(
             #[inline(always)]
             || {
+                let local = f;
                 for value in &mut self.data {
-                    *value = f(*value);
+                    *value = local(*value);
                 }
             },
         );
@@ -213,50 +214,78 @@ fn direct_gaussian(out: &mut Field, field: &Field, weights: &[f32], edge: Edge) 
 
 /// A Gaussian much wider than the image: each axis becomes one small dense matrix.
 fn wide_gaussian(field: &Field, weights: &[f32], edge: Edge) -> Field {
-    // columns[j] holds what input j adds to each output.
-    let matrix = |len: usize| {
-        let mut columns = vec![0.0_f32; len * len];
-        let radius = weights.len() as isize - 1;
-        for output in 0..len {
-            for offset in -radius..=radius {
-                let input = edge.index(output as isize + offset, len);
-                columns[input * len + output] += weights[offset.unsigned_abs()];
-            }
-        }
-        columns
-    };
     let (width, height) = (field.width, field.height);
-    let (across, down) = (matrix(width), matrix(height));
-    let mut half = Field::zeros(width, height, 1);
-    let mut out = Field::zeros(width, height, 1);
+    let stride = width.next_multiple_of(COLUMNS);
+    let mut source = vec![0.0; stride * height];
+    for (row, values) in source.chunks_exact_mut(stride).zip(field.data.chunks_exact(width)) {
+        row[..width].copy_from_slice(values);
+    }
+    let rows = dense_gaussian(width, weights, edge);
+    let mut across = vec![0.0; stride * width];
+    for (input, outputs) in across.chunks_exact_mut(stride).enumerate() {
+        for (value, row) in outputs.iter_mut().zip(rows.chunks_exact(width)) {
+            *value = row[input];
+        }
+    }
+    let down = if height == width { rows } else { dense_gaussian(height, weights, edge) };
+    let (mut half, mut whole) = (vec![0.0; stride * height], vec![0.0; stride * height]);
     vectorised(
         #[inline(always)]
         || {
-            for y in 0..height {
-                for_blocks(
-                    half.row_mut(y),
-                    #[inline(always)]
-                    |sums, start| {
-                        for (row, weights) in field.data.chunks_exact(width).zip(down.chunks_exact(height)) {
-                            add_scaled(sums, &row[start..][..sums.len()], weights[y]);
-                        }
-                    },
-                );
-            }
-            for y in 0..height {
-                for_blocks(
-                    out.row_mut(y),
-                    #[inline(always)]
-                    |sums, start| {
-                        for (column, &value) in across.chunks_exact(width).zip(half.row(y)) {
-                            add_scaled(sums, &column[start..][..sums.len()], value);
-                        }
-                    },
-                );
-            }
+            multiply((&down, height), &source, &mut half, stride);
+            multiply((&half, stride), &across, &mut whole, stride);
         },
     );
+    let mut out = Field::zeros(width, height, 1);
+    for (row, values) in out.data.chunks_exact_mut(width).zip(whole.chunks_exact(stride)) {
+        row.copy_from_slice(&values[..width]);
+    }
     out
+}
+
+/// What each of `len` outputs takes of each input, the inputs of an output side by side.
+fn dense_gaussian(len: usize, weights: &[f32], edge: Edge) -> Vec<f32> {
+    let radius = weights.len() - 1;
+    let inputs: Vec<usize> =
+        (0..len + 2 * radius).map(|i| edge.index(i as isize - radius as isize, len)).collect();
+    let mut rows = vec![0.0; len * len];
+    for (output, row) in rows.chunks_exact_mut(len).enumerate() {
+        for (i, &input) in inputs[output..][..=2 * radius].iter().enumerate() {
+            row[input] += weights[i.abs_diff(radius)];
+        }
+    }
+    rows
+}
+
+/// Columns that [`multiply`] sums up side by side.
+const COLUMNS: usize = 32;
+
+/// The matrix product of `left` (with the length of its rows) and `right`, of which a row has `stride` values, a multiple
+/// of [`COLUMNS`]. As many values of a row of `left` count as `right` has rows.
+#[inline(always)]
+fn multiply((left, left_stride): (&[f32], usize), right: &[f32], out: &mut [f32], stride: usize) {
+    const ROWS: usize = 4;
+    for (group, rows) in out.chunks_mut(ROWS * stride).enumerate() {
+        let count = rows.len() / stride;
+        // What a last, short group lacks is the last row again.
+        let [a, b, c, d] =
+            [0, 1, 2, 3].map(|i| &left[(group * ROWS + i.min(count - 1)) * left_stride..][..left_stride]);
+        for start in (0..stride).step_by(COLUMNS) {
+            // Written out, so that the sums stay in registers.
+            let [mut p, mut q, mut r, mut s] = [[0.0; COLUMNS]; ROWS];
+            let factors = a.iter().zip(b).zip(c).zip(d);
+            for (values, (((a, b), c), d)) in right.chunks_exact(stride).zip(factors) {
+                let values = &values[start..][..COLUMNS];
+                add_scaled(&mut p, values, *a);
+                add_scaled(&mut q, values, *b);
+                add_scaled(&mut r, values, *c);
+                add_scaled(&mut s, values, *d);
+            }
+            for (row, sums) in rows.chunks_exact_mut(stride).zip([p, q, r, s]) {
+                row[start..][..COLUMNS].copy_from_slice(&sums);
+            }
+        }
+    }
 }
 
 /// Calls `add(sums, start)` for each run of `out`: `sums` begins at `start`, and is nearly always of the same length,

@@ -7,6 +7,7 @@ use visrep_decode::{Region, RgbImage};
 use crate::constants::FrostBlend;
 use crate::field::{Edge, Field, gaussian};
 use crate::random::Random;
+use crate::simd::{truncate, vectorised};
 use crate::weather::plasma;
 use crate::zoom::bilinear;
 use crate::{Error, FrostSource};
@@ -115,13 +116,16 @@ pub(crate) fn reduced_crop(texture: &RgbImage, scale: f64, region: Region) -> Re
 /// `image * blend.image + texture * blend.frost`; the texture has the image's size.
 pub(crate) fn frost(image: &RgbImage, texture: &RgbImage, blend: FrostBlend) -> Result<RgbImage, Error> {
     let (of_image, of_frost) = (blend.image as f32, blend.frost as f32);
-    let data = image
-        .data()
-        .iter()
-        .zip(texture.data())
-        // The small addition keeps whole sums whole in spite of f32.
-        .map(|(&v, &t)| (f32::from(v) * of_image + f32::from(t) * of_frost + 1e-4) as u8)
-        .collect();
+    let mut data = image.data().to_vec();
+    vectorised(
+        #[inline(always)]
+        || {
+            for (value, &frost) in data.iter_mut().zip(texture.data()) {
+                // The small addition keeps whole sums whole in spite of f32.
+                *value = truncate(f32::from(*value) * of_image + f32::from(frost) * of_frost + 1e-4);
+            }
+        },
+    );
     Ok(RgbImage::new(image.width(), image.height(), data)?)
 }
 

@@ -1,13 +1,14 @@
-//! Parity with the published formulas: see `fixtures/golden/corrupt/make.py`.
+//! Parity with the published formulas, and with Pillow's JPEG files: see `fixtures/golden/corrupt/make.py` and `make_jpeg.py`.
 
 use std::collections::BTreeMap;
 
+use sha2::{Digest, Sha256};
 use visrep_decode::{Region, RgbImage};
 
 use crate::field::{self, Edge, Field};
 use crate::{
-    Corruption, Error, Scale, Severity, color, defocus, elastic, frost, glass, jpeg_round_trip, motion,
-    pixelate, spatter, weather, zoom,
+    Corruption, Error, Scale, Severity, color, defocus, elastic, encode_jpeg, frost, glass, jpeg_round_trip,
+    motion, pixelate, spatter, weather, zoom,
 };
 
 /// SplitMix64 with 24-bit uniforms, as in `make.py`.
@@ -163,5 +164,35 @@ fn every_corruption_but_noise_matches_the_published_formula_within_one_level() {
     for (corruption, (most, differing, total)) in worst {
         assert!(most <= 1, "{corruption}: {most} levels apart");
         assert!(differing * 20 <= total, "{corruption}: {differing} of {total} values differ");
+    }
+}
+
+/// As in `make_jpeg.py`.
+fn drawn(width: u32, height: u32) -> RgbImage {
+    RgbImage::from_fn(width, height, |x, y| {
+        let grain = (x * 7 + y * 13 + x * y) % 17;
+        let edge = if (x / 11 + y / 7) % 5 == 0 { 90 } else { 0 };
+        [2 * x + y + grain + edge, 3 * y + 5 * grain, x + 2 * y + 255 - edge].map(|v| (v % 256) as u8)
+    })
+}
+
+#[test]
+fn jpeg_files_and_round_trips_are_pillows_to_the_last_bit() {
+    let text = include_str!("../../../fixtures/golden/corrupt/jpeg.json");
+    let golden: serde_json::Value = serde_json::from_str(text).unwrap();
+    let digest = |bytes: &[u8]| Sha256::digest(bytes).iter().map(|b| format!("{b:02x}")).collect::<String>();
+    for case in golden.as_array().unwrap() {
+        let number = |key: &str| case[key].as_u64().unwrap() as u32;
+        let (width, height, quality) = (number("width"), number("height"), number("quality") as u8);
+        let image = drawn(width, height);
+        let file = encode_jpeg(&image, quality).unwrap();
+        let name = format!("{width}x{height} at {quality}");
+        if let Some(expected) = case["hex"].as_str() {
+            assert_eq!(file, hex(expected), "{name}");
+        }
+        assert_eq!(file.len(), number("bytes") as usize, "{name}");
+        assert_eq!(digest(&file), case["sha256"].as_str().unwrap(), "{name}");
+        let stored = jpeg_round_trip(&image, quality).unwrap();
+        assert_eq!(digest(stored.data()), case["decoded"].as_str().unwrap(), "{name}");
     }
 }

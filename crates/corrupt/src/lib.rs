@@ -25,6 +25,7 @@ mod constants;
 mod corruption;
 mod corruptor;
 mod defocus;
+mod disk;
 mod edges;
 mod elastic;
 mod error;

@@ -13,7 +13,7 @@ pub(crate) fn gaussian(image: &RgbImage, deviation: f64, random: &mut Random) ->
         image,
         random,
         #[inline(always)]
-        |value, normal| value + deviation * normal,
+        move |value, normal| value + deviation * normal,
     )
 }
 
@@ -24,25 +24,31 @@ pub(crate) fn speckle(image: &RgbImage, deviation: f64, random: &mut Random) -> 
         image,
         random,
         #[inline(always)]
-        |value, normal| value + value * deviation * normal,
+        move |value, normal| value + value * deviation * normal,
     )
 }
 
 /// Maps every value with a standard normal of its own; clips and truncates.
-fn per_value(image: &RgbImage, random: &mut Random, f: impl Fn(f32, f32) -> f32) -> Result<RgbImage, Error> {
+fn per_value(
+    image: &RgbImage,
+    random: &mut Random,
+    f: impl Fn(f32, f32) -> f32 + Copy,
+) -> Result<RgbImage, Error> {
     let mut lanes = random.lanes();
     let mut data = image.data().to_vec();
     vectorised(
         #[inline(always)]
         || {
+            // A copy: what is reached through a reference is read again for each value.
+            let local = f;
             let (blocks, rest) = data.as_chunks_mut::<{ 2 * LANES }>();
             for block in blocks {
                 for (value, normal) in block.iter_mut().zip(lanes.normals()) {
-                    *value = truncate(f(f32::from(*value), normal));
+                    *value = truncate(local(f32::from(*value), normal));
                 }
             }
             for (value, normal) in rest.iter_mut().zip(lanes.normals()) {
-                *value = truncate(f(f32::from(*value), normal));
+                *value = truncate(local(f32::from(*value), normal));
             }
         },
     );
@@ -51,105 +57,111 @@ fn per_value(image: &RgbImage, random: &mut Random, f: impl Fn(f32, f32) -> f32)
 
 /// `Poisson(x * photons) / photons`.
 pub(crate) fn shot(image: &RgbImage, photons: f64, random: &mut Random) -> Result<RgbImage, Error> {
-    let mut lanes = random.lanes();
-    let mut shots = Shots::new(photons);
-    let mut tables: Vec<Option<Table>> = (0..256).map(|_| None).collect();
     let mut data = image.data().to_vec();
+    let mut present = [false; 256];
+    for &value in &data {
+        present[usize::from(value)] = true;
+    }
+    // Counts up to full brightness have a level each, as far as there are levels.
+    let mut aliases = Aliases::new((photons as usize).saturating_add(2).min(256));
+    let mut log_factorials = vec![0.0];
+    for value in (0..=255).filter(|&value| present[usize::from(value)]) {
+        aliases.set(value, &shot_levels(value, photons, &mut log_factorials));
+    }
+    let mut lanes = random.lanes();
     for values in data.chunks_mut(LANES) {
         for (value, word) in values.iter_mut().zip(lanes.words()) {
-            let table = tables[usize::from(*value)].get_or_insert_with(|| shots.table(f64::from(*value)));
-            *value = table.sample(word);
+            *value = aliases.draw(*value, word);
         }
     }
     Ok(RgbImage::new(image.width(), image.height(), data)?)
 }
 
-/// The distributions of the 8-bit levels that photon counts become.
-struct Shots {
-    photons: f64,
-    /// `ln(n!)` by `n`, as far as it was needed.
-    log_factorials: Vec<f64>,
+/// The 8-bit levels that a value's photon counts become, and their probabilities. `log_factorials` holds `ln(n!)` as far
+/// as it was needed before.
+fn shot_levels(value: u8, photons: f64, log_factorials: &mut Vec<f64>) -> Vec<(u8, f64)> {
+    let mean = f64::from(value) / 255.0 * photons;
+    // Counts this far from the mean have a probability below 1e-9.
+    let reach = 7.0 * mean.sqrt() + 12.0;
+    let (first, last) = ((mean - reach).max(0.0) as usize, (mean + reach) as usize);
+    while log_factorials.len() <= first {
+        let n = log_factorials.len();
+        log_factorials.push(log_factorials[n - 1] + (n as f64).ln());
+    }
+    let mut probability =
+        if mean > 0.0 { (first as f64 * mean.ln() - mean - log_factorials[first]).exp() } else { 1.0 };
+    let mut levels: Vec<(u8, f64)> = Vec::with_capacity(last - first + 1);
+    for count in first..=last {
+        // The published division and product in f64, so that exact levels truncate as they did.
+        let level = ((count as f64 / photons).min(1.0) * 255.0) as u8;
+        match levels.last_mut() {
+            Some((same, sum)) if *same == level => *sum += probability,
+            _ => levels.push((level, probability)),
+        }
+        probability *= mean / (count + 1) as f64;
+    }
+    levels
 }
 
-impl Shots {
-    fn new(photons: f64) -> Self {
-        Self { photons, log_factorials: vec![0.0] }
-    }
-
-    /// The distribution for a value of 0..=255.
-    fn table(&mut self, value: f64) -> Table {
-        let mean = value / 255.0 * self.photons;
-        // Counts this far from the mean have a probability below 1e-9.
-        let reach = 7.0 * mean.sqrt() + 12.0;
-        let (first, last) = ((mean - reach).max(0.0) as usize, (mean + reach) as usize);
-        while self.log_factorials.len() <= first {
-            let n = self.log_factorials.len();
-            self.log_factorials.push(self.log_factorials[n - 1] + (n as f64).ln());
-        }
-        let mut probability = if mean > 0.0 {
-            (first as f64 * mean.ln() - mean - self.log_factorials[first]).exp()
-        } else {
-            1.0
-        };
-        let mut weights = [0.0; 256];
-        for count in first..=last {
-            // The published division and product in f64, so that exact levels truncate as they did.
-            let level = ((count as f64 / self.photons).min(1.0) * 255.0) as u8;
-            weights[usize::from(level)] += probability;
-            probability *= mean / (count + 1) as f64;
-        }
-        Table::new(&weights)
-    }
-}
-
-/// Draws 8-bit levels with given weights by A. J. Walker's alias method (1977): a cell holds at most two levels, and
-/// all cells are as likely.
-struct Table {
+/// For each value of 0..=255 a distribution of 8-bit levels, to be drawn from by A. J. Walker's alias method (1977): a
+/// cell holds at most two levels, and all cells are as likely.
+struct Aliases {
+    /// One value's cells after the other's.
     cells: Vec<Cell>,
     /// Bits of a word that do not choose the cell: at most 31.
     bits: u32,
 }
 
-#[derive(Clone, Copy)]
+#[derive(Clone, Copy, Default)]
 struct Cell {
     /// Words of `bits` bits below this give the first level.
     threshold: u32,
     levels: [u8; 2],
 }
 
-impl Table {
-    fn new(weights: &[f64; 256]) -> Self {
-        let present: Vec<u8> = (0..=255).filter(|&level| weights[usize::from(level)] > 0.0).collect();
-        let count = present.len().next_power_of_two().max(2);
-        let bits = 32 - count.trailing_zeros();
-        let total: f64 = weights.iter().sum();
-        // Shares of a cell, which the cells even out: those with room take what others have too much of.
-        let share = |level: u8| weights[usize::from(level)] / total * count as f64;
-        let (mut large, mut small): (Vec<_>, Vec<_>) = present
-            .iter()
-            .map(|&level| (share(level), level))
-            .chain(std::iter::repeat_n((0.0, present[0]), count - present.len()))
-            .partition(|&(share, _)| share >= 1.0);
-        let mut cells = Vec::with_capacity(count);
-        while let (Some(&(most, above)), Some(&(least, below))) = (large.last(), small.last()) {
-            small.pop();
-            large.pop();
-            let threshold = (least * f64::from(1_u32 << bits)) as u32;
-            cells.push(Cell { threshold, levels: [below, above] });
-            let left = most - (1.0 - least);
-            if left < 1.0 { small.push((left, above)) } else { large.push((left, above)) }
-        }
-        // What is left over is whole but for rounding.
-        let whole = |(_, level): (f64, u8)| Cell { threshold: u32::MAX, levels: [level, level] };
-        cells.extend(large.into_iter().chain(small).map(whole));
-        Self { cells, bits }
+impl Aliases {
+    /// Room for distributions of at most `most` levels.
+    fn new(most: usize) -> Self {
+        let count = most.next_power_of_two().max(2);
+        Self { cells: vec![Cell::default(); 256 * count], bits: 32 - count.trailing_zeros() }
     }
 
-    /// The level for a uniform word.
+    /// Sets a value's distribution: levels and their weights.
+    fn set(&mut self, value: u8, levels: &[(u8, f64)]) {
+        let count = self.cells.len() / 256;
+        let cells = &mut self.cells[usize::from(value) * count..][..count];
+        let total: f64 = levels.iter().map(|&(_, weight)| weight).sum();
+        // In units of a cell. The cells even them out: those with room take what others have too much of.
+        let shares = levels.iter().map(|&(level, weight)| (weight / total * count as f64, level));
+        let none = std::iter::repeat_n((0.0, levels[0].0), count - levels.len());
+        let (mut large, mut small): (Vec<_>, Vec<_>) =
+            shares.chain(none).partition(|&(share, _)| share >= 1.0);
+        for cell in cells {
+            *cell = match (small.pop(), large.pop()) {
+                (Some((least, below)), Some((most, above))) => {
+                    let left = (most - (1.0 - least), above);
+                    if left.0 < 1.0 {
+                        small.push(left)
+                    } else {
+                        large.push(left)
+                    }
+                    Cell { threshold: (least * f64::from(1_u32 << self.bits)) as u32, levels: [below, above] }
+                }
+                // What is left over is whole but for rounding.
+                (Some((_, level)), None) | (None, Some((_, level))) => {
+                    Cell { threshold: 0, levels: [level; 2] }
+                }
+                (None, None) => *cell,
+            };
+        }
+    }
+
+    /// A level of the value's distribution for a uniform word.
     #[inline(always)]
-    fn sample(&self, word: u32) -> u8 {
-        let cell = self.cells[(word >> self.bits) as usize];
-        cell.levels[usize::from(word & ((1 << self.bits) - 1) >= cell.threshold)]
+    fn draw(&self, value: u8, word: u32) -> u8 {
+        let cell = self.cells[usize::from(value) << (32 - self.bits) | (word >> self.bits) as usize];
+        let [first, second] = cell.levels;
+        if word & ((1 << self.bits) - 1) < cell.threshold { first } else { second }
     }
 }
 
@@ -237,26 +249,27 @@ mod tests {
     }
 
     #[test]
-    fn the_alias_table_matches_the_probabilities() {
-        let mut weights = [0.0; 256];
-        let mut p = (-2.5_f64).exp();
-        for (count, weight) in weights.iter_mut().enumerate().take(40) {
-            *weight = p;
-            p *= 2.5 / (count + 1) as f64;
-        }
-        let table = Table::new(&weights);
+    fn aliases_match_the_probabilities() {
+        let levels = shot_levels(100, 6.0, &mut vec![0.0]);
+        let mut aliases = Aliases::new(40);
+        aliases.set(7, &levels);
+        aliases.set(8, &[(9, 0.3)]);
         let mut seen = [0_u32; 256];
         let mut lanes = Random::new(7).lanes();
         for word in (0..62_500).flat_map(|_| lanes.words()) {
-            seen[usize::from(table.sample(word))] += 1;
+            seen[usize::from(aliases.draw(7, word))] += 1;
+            assert_eq!(aliases.draw(8, word), 9);
         }
-        for (&n, weight) in seen.iter().zip(weights) {
-            let mean = weight * 1e6;
-            close(f64::from(n), mean, 5.0 * mean.sqrt() + 1.0);
+        assert_eq!(seen.iter().sum::<u32>(), 1_000_000);
+        let mut p = (-600.0_f64 / 255.0).exp();
+        let mut beyond = 1e6;
+        for count in 0..6 {
+            let (mean, level) = (p * 1e6, (f64::from(count) / 6.0 * 255.0) as usize);
+            close(f64::from(seen[level]), mean, 5.0 * mean.sqrt());
+            beyond -= mean;
+            p *= 600.0 / 255.0 / f64::from(count + 1);
         }
-        let mut alone = [0.0; 256];
-        alone[9] = 0.3;
-        assert!([0, 77, u32::MAX].iter().all(|&word| Table::new(&alone).sample(word) == 9));
+        close(f64::from(seen[255]), beyond, 5.0 * beyond.sqrt());
     }
 
     #[test]

@@ -218,6 +218,17 @@ mod tests {
     }
 
     #[test]
+    fn the_instruction_set_changes_nothing() {
+        let (mut values, mut expected) = ([0.0; 4096], Vec::new());
+        Random::new(5).fill_normal(&mut values);
+        let mut lanes = Random::new(5).lanes();
+        while expected.len() < values.len() {
+            expected.extend(lanes.normals());
+        }
+        assert_eq!(values[..], expected);
+    }
+
+    #[test]
     fn every_lane_draws_even_bits_of_its_own() {
         let mut lanes = Random::new(9).lanes();
         let mut ones = [[0_i32; 32]; LANES];

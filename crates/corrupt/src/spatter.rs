@@ -18,7 +18,7 @@ pub(crate) fn spatter(image: &RgbImage, splash: Splash, mut noise: Field) -> Res
     let (mean, deviation) = (splash.mean as f32, splash.deviation as f32);
     noise.map(
         #[inline(always)]
-        |value| mean + deviation * value,
+        move |value| mean + deviation * value,
     );
     let liquid = gaussian(&noise, splash.sigma, 4.0, Edge::Nearest);
     if splash.mud { mud(image, splash, liquid) } else { water(image, splash, &liquid) }
@@ -28,7 +28,7 @@ fn mud(image: &RgbImage, splash: Splash, mut liquid: Field) -> Result<RgbImage, 
     let threshold = splash.threshold as f32;
     liquid.map(
         #[inline(always)]
-        |value| if value > threshold { 1.0 } else { 0.0 },
+        move |value| if value > threshold { 1.0 } else { 0.0 },
     );
     let cover = gaussian(&liquid, splash.strength, 4.0, Edge::Nearest);
     blend(
@@ -51,15 +51,11 @@ pub(crate) fn water(image: &RgbImage, splash: Splash, liquid: &Field) -> Result<
     let layer = mapped(
         &liquid.data,
         #[inline(always)]
-        |v| if v < threshold { 0 } else { floor(v * 255.0) as u8 },
+        move |v| if v < threshold { 0 } else { floor(v * 255.0) as u8 },
     );
     let not_edge: Vec<bool> = canny(&layer, width, height, 50, 150).into_iter().map(|edge| !edge).collect();
     let distance = distance_to_zero(&not_edge, width, height);
-    let near = mapped(
-        &box_3x3(&distance, width, height),
-        #[inline(always)]
-        |v| truncate(v),
-    );
+    let near = mapped(&box_3x3(&distance, width, height), truncate);
     let relief = emboss(&equalize(&near), width, height);
     let relief = box_3x3(&relief, width, height);
     let mut light = vec![0.0; relief.len()];
@@ -77,18 +73,19 @@ pub(crate) fn water(image: &RgbImage, splash: Splash, liquid: &Field) -> Result<
         image,
         &light,
         #[inline(always)]
-        |value, light, color| value + light * scale * color,
+        move |value, light, color| value + light * scale * color,
         WATER,
     )
 }
 
-fn mapped<T: Copy + Default>(values: &[f32], f: impl Fn(f32) -> T) -> Vec<T> {
+fn mapped<T: Copy + Default>(values: &[f32], f: impl Fn(f32) -> T + Copy) -> Vec<T> {
     let mut out = vec![T::default(); values.len()];
     vectorised(
         #[inline(always)]
         || {
+            let local = f;
             for (out, &value) in out.iter_mut().zip(values) {
-                *out = f(value);
+                *out = local(value);
             }
         },
     );
@@ -99,13 +96,14 @@ fn mapped<T: Copy + Default>(values: &[f32], f: impl Fn(f32) -> T) -> Vec<T> {
 fn blend(
     image: &RgbImage,
     layer: &[f32],
-    mix: impl Fn(f32, f32, f32) -> f32,
+    mix: impl Fn(f32, f32, f32) -> f32 + Copy,
     color: [f32; 3],
 ) -> Result<RgbImage, Error> {
     let mut data = image.data().to_vec();
     vectorised(
         #[inline(always)]
         || {
+            let local = mix;
             map_planes(
                 &mut data,
                 #[inline(always)]
@@ -113,7 +111,7 @@ fn blend(
                     let amounts = next_run(&layer[at..]);
                     for (plane, color) in planes.iter_mut().zip(color) {
                         for (value, amount) in plane.iter_mut().zip(amounts) {
-                            *value = truncate(mix(f32::from(*value), amount, color));
+                            *value = truncate(local(f32::from(*value), amount, color));
                         }
                     }
                 },

@@ -6,6 +6,7 @@ use crate::Error;
 use crate::constants::{FogBank, SnowFall};
 use crate::field::Field;
 use crate::motion::motion_blur;
+use crate::simd::{LANES, map_planes, next_run, truncate, vectorised};
 use crate::zoom::{clipped_zoom, zoom_window};
 
 /// The widest map that fog is drawn from: 64 MiB, wider than which images only a long, thin one would need.
@@ -41,13 +42,29 @@ pub(crate) fn plasma(side: usize, decay: f64, mut signed_unit: impl FnMut() -> f
         step = half;
         wibble /= decay;
     }
-    let low = map.iter().copied().fold(f32::INFINITY, f32::min);
-    let high = map.iter().copied().fold(f32::NEG_INFINITY, f32::max);
+    vectorised(
+        #[inline(always)]
+        || rescale(&mut map),
+    );
+    map
+}
+
+/// Moves the values to 0..=1.
+#[inline(always)]
+fn rescale(map: &mut [f32]) {
+    let (mut lows, mut highs) = ([f32::INFINITY; LANES], [f32::NEG_INFINITY; LANES]);
+    for values in map.chunks(LANES) {
+        for ((low, high), &value) in lows.iter_mut().zip(&mut highs).zip(values) {
+            *low = if value < *low { value } else { *low };
+            *high = if value > *high { value } else { *high };
+        }
+    }
+    let low = lows.into_iter().fold(f32::INFINITY, f32::min);
+    let high = highs.into_iter().fold(f32::NEG_INFINITY, f32::max);
     let scale = if high > low { 1.0 / (high - low) } else { 0.0 };
-    for value in &mut map {
+    for value in map {
         *value = (*value - low) * scale;
     }
-    map
 }
 
 /// Adds a plasma fog and rescales by the image's brightest value. The map is at least `map_side` wide and grows with
@@ -64,16 +81,29 @@ pub(crate) fn fog(
     let brightest = f32::from(image.data().iter().copied().max().unwrap_or(0));
     let density = bank.density as f32 * 255.0;
     let scale = if brightest > 0.0 { brightest / (brightest + density) } else { 0.0 };
-    let mut data = Vec::with_capacity(image.data().len());
-    for y in 0..image.height() {
-        let heights = &map[(y as usize % side) * side..][..side];
-        for part in image.row(y).as_chunks::<3>().0.chunks(side) {
-            for (pixel, &height) in part.iter().zip(heights) {
-                let veil = height * density;
-                data.extend(pixel.map(|v| ((f32::from(v) + veil) * scale) as u8));
+    let mut data = image.data().to_vec();
+    vectorised(
+        #[inline(always)]
+        || {
+            for (y, row) in data.chunks_exact_mut(image.width() as usize * 3).enumerate() {
+                let heights = &map[y % side * side..][..side];
+                for part in row.chunks_mut(side * 3) {
+                    map_planes(
+                        part,
+                        #[inline(always)]
+                        |at, planes| {
+                            let heights = next_run(&heights[at..]);
+                            for plane in planes {
+                                for (value, height) in plane.iter_mut().zip(heights) {
+                                    *value = truncate((f32::from(*value) + height * density) * scale);
+                                }
+                            }
+                        },
+                    );
+                }
             }
-        }
-    }
+        },
+    );
     Ok(RgbImage::new(image.width(), image.height(), data)?)
 }
 
@@ -91,27 +121,47 @@ pub(crate) fn snow(
     angle: f64,
 ) -> Result<RgbImage, Error> {
     let (mean, deviation) = (fall.mean as f32, fall.deviation as f32);
-    for value in &mut noise.data {
-        *value = mean + deviation * *value;
-    }
+    noise.map(
+        #[inline(always)]
+        move |value| mean + deviation * value,
+    );
     let mut flakes = clipped_zoom(&noise, fall.zoom);
     let threshold = fall.threshold as f32;
-    for value in &mut flakes.data {
-        *value = if *value < threshold { 0.0 } else { (value.min(1.0) * 255.0).floor() };
-    }
-    let flakes = motion_blur(&flakes, fall.smear, angle);
+    flakes.map(
+        #[inline(always)]
+        move |value| {
+            if value < threshold { 0.0 } else { (if value < 1.0 { value } else { 1.0 } * 255.0).floor() }
+        },
+    );
+    let flakes = motion_blur(&flakes, fall.smear, angle).data;
+    let turned: Vec<f32> = flakes.iter().rev().copied().collect();
     let keep = fall.keep as f32;
-    let pixels = image.data().as_chunks::<3>().0;
-    let data = pixels
-        .iter()
-        .zip(flakes.data.iter().zip(flakes.data.iter().rev()))
-        .flat_map(|(pixel, (flake, turned))| {
-            let [r, g, b] = pixel.map(f32::from);
-            let white = (0.299 * r + 0.587 * g + 0.114 * b) * 1.5 + 127.5;
-            let added = flake + turned;
-            [r, g, b].map(|v| (keep * v + (1.0 - keep) * v.max(white) + added) as u8)
-        })
-        .collect();
+    let mut data = image.data().to_vec();
+    vectorised(
+        #[inline(always)]
+        || {
+            map_planes(
+                &mut data,
+                #[inline(always)]
+                |at, planes| {
+                    let (flakes, turned) = (next_run(&flakes[at..]), next_run(&turned[at..]));
+                    let mut white = [0.0; LANES];
+                    for i in 0..LANES {
+                        let [r, g, b] = [planes[0][i], planes[1][i], planes[2][i]].map(f32::from);
+                        white[i] = (0.299 * r + 0.587 * g + 0.114 * b) * 1.5 + 127.5;
+                    }
+                    for plane in planes {
+                        for i in 0..LANES {
+                            let value = f32::from(plane[i]);
+                            let lighter = if value > white[i] { value } else { white[i] };
+                            plane[i] =
+                                truncate(keep * value + (1.0 - keep) * lighter + (flakes[i] + turned[i]));
+                        }
+                    }
+                },
+            );
+        },
+    );
     Ok(RgbImage::new(image.width(), image.height(), data)?)
 }
 

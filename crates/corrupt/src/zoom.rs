@@ -101,15 +101,22 @@ fn gather<const C: usize>(row: &mut [f32], line: &[f32], columns: &[Tap]) {
 }
 
 /// The value at (`x`, `y`), interpolated between its four neighbours.
+#[inline(always)]
 pub(crate) fn bilinear(field: &Field, x: f32, y: f32, edge: Edge) -> [f32; 3] {
     let (left, top) = (x.floor(), y.floor());
     let (fx, fy) = (x - left, y - top);
     let (left, top) = (left as isize, top as isize);
-    let columns = [edge.index(left, field.width), edge.index(left + 1, field.width)];
-    let rows = [edge.index(top, field.height), edge.index(top + 1, field.height)];
     let pixels = field.data.as_chunks::<3>().0;
-    let at = |row: usize, column: usize| pixels[rows[row] * field.width + columns[column]];
-    let (a, b, c, d) = (at(0, 0), at(0, 1), at(1, 0), at(1, 1));
+    let inside = |at: isize, len: usize| at >= 0 && at + 1 < len as isize;
+    let [a, b, c, d] = if inside(left, field.width) && inside(top, field.height) {
+        let upper = &pixels[top as usize * field.width + left as usize..][..field.width + 2];
+        [upper[0], upper[1], upper[field.width], upper[field.width + 1]]
+    } else {
+        let columns = [edge.index(left, field.width), edge.index(left + 1, field.width)];
+        let rows = [edge.index(top, field.height), edge.index(top + 1, field.height)];
+        let at = |row: usize, column: usize| pixels[rows[row] * field.width + columns[column]];
+        [at(0, 0), at(0, 1), at(1, 0), at(1, 1)]
+    };
     std::array::from_fn(|i| {
         let (upper, lower) = (a[i] + (b[i] - a[i]) * fx, c[i] + (d[i] - c[i]) * fx);
         upper + (lower - upper) * fy

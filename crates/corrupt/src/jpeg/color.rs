@@ -1,4 +1,4 @@
-//! RGB to YCbCr and back (JFIF), in libjpeg's 16-bit fixed point.
+//! RGB to YCbCr and back (JFIF), in libjpeg's 16-bit fixed point, with the digits of its constants.
 
 use visrep_decode::RgbImage;
 
@@ -54,7 +54,7 @@ fn pixels_of([y, cb, cr]: Planes) -> Planes {
         let (y, cb, cr) = (i32::from(y[i]), i32::from(cb[i]) - 128, i32::from(cr[i]) - 128);
         let clip = |v: i32| v.clamp(0, 255) as u8;
         red[i] = clip(y + ((fix(1.402) * cr + HALF) >> 16));
-        green[i] = clip(y + ((HALF - fix(0.344_14) * cb - fix(0.714_136_286) * cr) >> 16));
+        green[i] = clip(y + ((HALF - fix(0.344_14) * cb - fix(0.714_14) * cr) >> 16));
         blue[i] = clip(y + ((fix(1.772) * cb + HALF) >> 16));
     }
     [red, green, blue]
