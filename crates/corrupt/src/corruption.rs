@@ -3,10 +3,12 @@
 use std::fmt;
 use std::str::FromStr;
 
-use crate::Error;
+use crate::{Error, Scale, bar};
 
 /// One of the 19 corruptions of ImageNet-C (Hendrycks & Dietterich, *Benchmarking Neural Network
-/// Robustness to Common Corruptions and Perturbations*, 2019).
+/// Robustness to Common Corruptions and Perturbations*, 2019), or of the 15 of ImageNet-C-bar and CIFAR-10-C-bar
+/// (Mintun, Kirillov & Xie, *On Interaction Between Augmentations and Corruptions in Natural Corruption
+/// Robustness*, 2021).
 ///
 /// `Display` and `FromStr` use the names of the published folders, such as `gaussian_noise` or
 /// `jpeg_compression`.
@@ -50,9 +52,39 @@ pub enum Corruption {
     Spatter,
     /// A changed HSV saturation (extra).
     Saturate,
+    /// Black but for points of blue noise (both sets of C-bar).
+    BlueNoiseSample,
+    /// Noise whose amplitude falls with the square of the frequency (both sets of C-bar).
+    BrownishNoise,
+    /// The image through a lit, wavy surface (ImageNet-C-bar).
+    CausticRefraction,
+    /// Grey squares of a turned checkerboard (both sets of C-bar).
+    CheckerboardCutout,
+    /// The mean of the image turned either way (CIFAR-10-C-bar).
+    CircularMotionBlur,
+    /// A saw-tooth along wavy rings, spelt as published (ImageNet-C-bar).
+    CocentricSineWaves,
+    /// White but for a star (both sets of C-bar).
+    InverseSparkles,
+    /// Smooth grey lines across the image (CIFAR-10-C-bar).
+    Lines,
+    /// Grey turbulence (ImageNet-C-bar).
+    PerlinNoise,
+    /// Cells pinched and twirled (CIFAR-10-C-bar).
+    PinchAndTwirl,
+    /// Coloured plasma (ImageNet-C-bar).
+    PlasmaNoise,
+    /// Pixels moved along a sine (CIFAR-10-C-bar).
+    Ripple,
+    /// One plane wave (ImageNet-C-bar).
+    SingleFrequencyGreyscale,
+    /// Five stars of light (both sets of C-bar).
+    Sparkles,
+    /// Channels magnified differently, spelt as published (CIFAR-10-C-bar).
+    TransverseChromaticAbberation,
 }
 
-/// The families that ImageNet-C groups its corruptions into.
+/// The families that ImageNet-C groups its corruptions into, and one for those of C-bar, which are not grouped.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Category {
     /// Independent per channel value.
@@ -63,12 +95,15 @@ pub enum Category {
     Weather,
     /// Contrast, geometry and coding.
     Digital,
+    /// Any of C-bar.
+    Bar,
 }
 
 use Corruption::*;
 
 impl Corruption {
-    /// All 19: the benchmark's 15 in the published order, then the 4 extras.
+    /// All 19 of ImageNet-C: the benchmark's 15 in the published order, then the 4 extras. [`Corruption::BAR`] has
+    /// the others.
     pub const ALL: [Corruption; 19] = [
         GaussianNoise,
         ShotNoise,
@@ -105,6 +140,53 @@ impl Corruption {
     /// The 4 published for validation, which do not count towards mCE.
     pub const EXTRA: [Corruption; 4] = [SpeckleNoise, GaussianBlur, Spatter, Saturate];
 
+    /// The 10 of ImageNet-C-bar, in the published order.
+    pub const IMAGENET_BAR: [Corruption; 10] = [
+        CausticRefraction,
+        InverseSparkles,
+        Sparkles,
+        PerlinNoise,
+        BlueNoiseSample,
+        PlasmaNoise,
+        CheckerboardCutout,
+        CocentricSineWaves,
+        SingleFrequencyGreyscale,
+        BrownishNoise,
+    ];
+
+    /// The 10 of CIFAR-10-C-bar, in the published order.
+    pub const CIFAR_BAR: [Corruption; 10] = [
+        BlueNoiseSample,
+        CheckerboardCutout,
+        InverseSparkles,
+        PinchAndTwirl,
+        Ripple,
+        BrownishNoise,
+        CircularMotionBlur,
+        Lines,
+        Sparkles,
+        TransverseChromaticAbberation,
+    ];
+
+    /// The 15 of [`Corruption::IMAGENET_BAR`] and [`Corruption::CIFAR_BAR`] together.
+    pub const BAR: [Corruption; 15] = [
+        BlueNoiseSample,
+        BrownishNoise,
+        CausticRefraction,
+        CheckerboardCutout,
+        CircularMotionBlur,
+        CocentricSineWaves,
+        InverseSparkles,
+        Lines,
+        PerlinNoise,
+        PinchAndTwirl,
+        PlasmaNoise,
+        Ripple,
+        SingleFrequencyGreyscale,
+        Sparkles,
+        TransverseChromaticAbberation,
+    ];
+
     /// The name of the published folder.
     pub fn name(self) -> &'static str {
         match self {
@@ -127,16 +209,56 @@ impl Corruption {
             GaussianBlur => "gaussian_blur",
             Spatter => "spatter",
             Saturate => "saturate",
+            BlueNoiseSample => "blue_noise_sample",
+            BrownishNoise => "brownish_noise",
+            CausticRefraction => "caustic_refraction",
+            CheckerboardCutout => "checkerboard_cutout",
+            CircularMotionBlur => "circular_motion_blur",
+            CocentricSineWaves => "cocentric_sine_waves",
+            InverseSparkles => "inverse_sparkles",
+            Lines => "lines",
+            PerlinNoise => "perlin_noise",
+            PinchAndTwirl => "pinch_and_twirl",
+            PlasmaNoise => "plasma_noise",
+            Ripple => "ripple",
+            SingleFrequencyGreyscale => "single_frequency_greyscale",
+            Sparkles => "sparkles",
+            TransverseChromaticAbberation => "transverse_chromatic_abberation",
         }
     }
 
-    /// The family. Each of the four has one of the extras.
+    /// The published folder of `severity`: `3`, or for C-bar its strength of a range of 10, `4.90`. Of C-bar, the two larger
+    /// scales have ImageNet's strengths and the two smaller ones CIFAR's; a corruption that only one of the two sets has
+    /// takes that one's at every scale.
+    pub fn severity_folder(self, severity: Severity, scale: Scale) -> String {
+        match bar::strength(self, severity, scale) {
+            Some(strength) => format!("{strength:.2}"),
+            None => severity.to_string(),
+        }
+    }
+
+    /// The family. Each of ImageNet-C's four has one of the extras.
     pub fn category(self) -> Category {
         match self {
             GaussianNoise | ShotNoise | ImpulseNoise | SpeckleNoise => Category::Noise,
             DefocusBlur | GlassBlur | MotionBlur | ZoomBlur | GaussianBlur => Category::Blur,
             Snow | Frost | Fog | Brightness | Spatter => Category::Weather,
             Contrast | ElasticTransform | Pixelate | JpegCompression | Saturate => Category::Digital,
+            BlueNoiseSample
+            | BrownishNoise
+            | CausticRefraction
+            | CheckerboardCutout
+            | CircularMotionBlur
+            | CocentricSineWaves
+            | InverseSparkles
+            | Lines
+            | PerlinNoise
+            | PinchAndTwirl
+            | PlasmaNoise
+            | Ripple
+            | SingleFrequencyGreyscale
+            | Sparkles
+            | TransverseChromaticAbberation => Category::Bar,
         }
     }
 
@@ -152,6 +274,7 @@ impl Corruption {
                 | JpegCompression
                 | GaussianBlur
                 | Saturate
+                | CircularMotionBlur
         )
     }
 }
@@ -167,14 +290,22 @@ impl FromStr for Corruption {
 
     fn from_str(text: &str) -> Result<Self, Error> {
         let folded = text.trim().to_ascii_lowercase().replace(['-', ' '], "_");
-        if let Some(found) = Self::ALL.into_iter().find(|c| c.name() == folded) {
-            return Ok(found);
+        let every = || Self::ALL.into_iter().chain(Self::BAR);
+        match every().find(|c| c.name() == folded) {
+            Some(found) => Ok(found),
+            None => {
+                let nearest = nearest(&folded, every().map(Self::name));
+                Err(Error::UnknownCorruption { name: text.to_owned(), nearest })
+            }
         }
-        let mut ranked = Self::ALL.map(|c| (strsim::jaro_winkler(&folded, c.name()), c.name()));
-        ranked.sort_by(|a, b| b.0.total_cmp(&a.0));
-        let nearest = ranked[..3].iter().map(|r| r.1).collect::<Vec<_>>().join(", ");
-        Err(Error::UnknownCorruption { name: text.to_owned(), nearest })
     }
+}
+
+/// The three of `names` that are most like `text`, best first.
+pub(crate) fn nearest(text: &str, names: impl Iterator<Item = &'static str>) -> String {
+    let mut ranked: Vec<_> = names.map(|name| (strsim::jaro_winkler(text, name), name)).collect();
+    ranked.sort_by(|a, b| b.0.total_cmp(&a.0));
+    ranked.iter().take(3).map(|(_, name)| *name).collect::<Vec<_>>().join(", ")
 }
 
 impl fmt::Display for Category {
@@ -184,6 +315,7 @@ impl fmt::Display for Category {
             Category::Blur => "blur",
             Category::Weather => "weather",
             Category::Digital => "digital",
+            Category::Bar => "bar",
         })
     }
 }
@@ -235,10 +367,15 @@ impl FromStr for Severity {
 /// same on every machine and in every release. `key` is what names the image, such as its path
 /// inside the data set.
 pub fn keyed_seed(key: &str, corruption: Corruption, severity: Severity, seed: u64) -> u64 {
+    mixed(&[key.as_bytes(), &[0], corruption.name().as_bytes(), &[severity.get()]], seed)
+}
+
+/// A seed from some text and a number.
+pub(crate) fn mixed(text: &[&[u8]], seed: u64) -> u64 {
     // FNV-1a over the text, then a SplitMix64 round per word, which spreads every bit.
-    let text = [key.as_bytes(), &[0], corruption.name().as_bytes(), &[severity.get()]].concat();
     let hash = text
         .iter()
+        .flat_map(|part| part.iter())
         .fold(0xCBF2_9CE4_8422_2325_u64, |h, &b| (h ^ u64::from(b)).wrapping_mul(0x0100_0000_01B3));
     [hash, seed].into_iter().fold(0, |state, word| {
         let mut z = (state ^ word).wrapping_add(0x9E37_79B9_7F4A_7C15);
@@ -255,7 +392,7 @@ mod tests {
 
     #[test]
     fn names_round_trip_and_unknown_ones_list_the_nearest() {
-        for corruption in Corruption::ALL {
+        for corruption in Corruption::ALL.into_iter().chain(Corruption::BAR) {
             assert_eq!(corruption.to_string().parse::<Corruption>().unwrap(), corruption);
         }
         assert_eq!("Gaussian-Noise".parse::<Corruption>().unwrap(), GaussianNoise);
@@ -263,6 +400,8 @@ mod tests {
         assert!(message.contains("gaussian_noise"), "{message}");
         let (benchmark, extra) = (Corruption::BENCHMARK.as_slice(), Corruption::EXTRA.as_slice());
         assert_eq!([benchmark, extra].concat(), Corruption::ALL);
+        let of_sets = [Corruption::IMAGENET_BAR, Corruption::CIFAR_BAR].concat();
+        assert_eq!(of_sets.into_iter().collect::<HashSet<_>>(), Corruption::BAR.into_iter().collect());
     }
 
     #[test]
@@ -277,7 +416,7 @@ mod tests {
     fn keyed_seeds_differ_in_every_coordinate_and_never_change() {
         let mut seen = HashSet::new();
         for key in ["a", "b", "a/1"] {
-            for corruption in Corruption::ALL {
+            for corruption in Corruption::ALL.into_iter().chain(Corruption::BAR) {
                 for severity in Severity::ALL {
                     for seed in 0..4 {
                         assert!(seen.insert(keyed_seed(key, corruption, severity, seed)));

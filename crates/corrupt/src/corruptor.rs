@@ -6,8 +6,8 @@ use crate::constants::Table;
 use crate::field::Field;
 use crate::random::Random;
 use crate::{
-    Corruption, Error, Frost, Scale, Severity, color, defocus, elastic, field, frost, glass, jpeg_round_trip,
-    motion, noise, pixelate, spatter, weather, zoom,
+    Corruption, Error, Frost, Scale, Severity, bar, color, defocus, elastic, field, frost, glass,
+    jpeg_round_trip, motion, noise, pixelate, spatter, weather, zoom,
 };
 
 /// Corrupts with options that [`corrupt`] leaves at their defaults.
@@ -94,6 +94,8 @@ impl Corruptor {
     ) -> Result<RgbImage, Error> {
         let table: &Table = self.scale.table();
         let s = severity.index();
+        // Read by the corruptions of C-bar alone, whose strengths are of a range of 10.
+        let share = bar::strength(corruption, severity, self.scale).unwrap_or_default() / 10.0;
         let (width, height) = (image.width() as usize, image.height() as usize);
         match corruption {
             Corruption::GaussianNoise => noise::gaussian(image, table.gaussian_noise[s], random),
@@ -151,6 +153,25 @@ impl Corruptor {
                 let mut noise = Field::zeros(width, height, 1);
                 random.fill_normal(&mut noise.data);
                 spatter::spatter(image, table.spatter[s], noise)
+            }
+            Corruption::BlueNoiseSample => bar::blue_noise_sample(image, 3.0 * share - 2.5, random),
+            Corruption::BrownishNoise => bar::brownish_noise(image, 64.0 * share, random),
+            Corruption::CausticRefraction => bar::caustic_refraction(image, share, random),
+            Corruption::CheckerboardCutout => bar::checkerboard_cutout(image, share, random),
+            Corruption::CircularMotionBlur => bar::circular_motion_blur(image, 15.0 * share),
+            Corruption::CocentricSineWaves => bar::cocentric_sine_waves(image, 128.0 * share, random),
+            Corruption::InverseSparkles => bar::inverse_sparkles(image, 65.0 * share, random),
+            Corruption::Lines => bar::lines(image, share, random),
+            Corruption::PerlinNoise => bar::perlin_noise(image, 0.5 * share, random),
+            Corruption::PinchAndTwirl => bar::pinch_and_twirl(image, share, bar::cells(self.scale), random),
+            Corruption::PlasmaNoise => bar::plasma_noise(image, 64.0 * share, random),
+            Corruption::Ripple => bar::ripple(image, 0.025 * share, random),
+            Corruption::SingleFrequencyGreyscale => {
+                bar::single_frequency_greyscale(image, 196.0 * share, random)
+            }
+            Corruption::Sparkles => bar::sparkles(image, 0.1 * share, random),
+            Corruption::TransverseChromaticAbberation => {
+                bar::transverse_chromatic_abberation(image, 0.5 * share, random)
             }
         }
     }

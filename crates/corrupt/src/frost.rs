@@ -4,13 +4,13 @@ use std::sync::{Arc, LazyLock};
 
 use visrep_decode::{Region, RgbImage};
 
-use crate::Error;
 use crate::constants::FrostBlend;
 use crate::field::{Edge, Field, gaussian};
 use crate::random::Random;
 use crate::simd::{truncate, vectorised};
 use crate::weather::plasma;
 use crate::zoom::bilinear;
+use crate::{Error, FrostSource};
 
 /// The textures that the frost corruption blends in: the published photographs, which are the user's to
 /// provide, or a drawn substitute.
@@ -20,7 +20,7 @@ use crate::zoom::bilinear;
 #[derive(Clone)]
 pub struct Frost {
     textures: Arc<Vec<RgbImage>>,
-    substitute: bool,
+    source: FrostSource,
 }
 
 /// Textures, and the sides of each, that the substitute draws.
@@ -37,18 +37,28 @@ impl Frost {
         if photographs.is_empty() {
             return Err(Error::NoFrost);
         }
-        Ok(Self { textures: Arc::new(photographs), substitute: false })
+        Ok(Self { textures: Arc::new(photographs), source: FrostSource::Other })
     }
 
     /// Five drawn textures with the brightness, contrast and grain of the published photographs. They are
     /// **not** the benchmark's: figures obtained with them are not comparable with published ones.
     pub fn substitute() -> Self {
-        Self { textures: SUBSTITUTE.clone(), substitute: true }
+        Self { textures: SUBSTITUTE.clone(), source: FrostSource::Substitute }
     }
 
     /// Whether the textures are the drawn substitute. Results should say so.
     pub fn is_substitute(&self) -> bool {
-        self.substitute
+        self.source == FrostSource::Substitute
+    }
+
+    /// What the textures are. Results should say so.
+    pub fn source(&self) -> FrostSource {
+        self.source
+    }
+
+    /// The same textures, known to be something else.
+    pub(crate) fn labelled(self, source: FrostSource) -> Self {
+        Self { source, ..self }
     }
 
     /// A random part of a random texture reduced by `scale`, of the given size.
@@ -76,7 +86,7 @@ impl Frost {
 
 impl std::fmt::Debug for Frost {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "Frost({} textures, substitute: {})", self.textures.len(), self.substitute)
+        write!(f, "Frost({} textures, {})", self.textures.len(), self.source)
     }
 }
 

@@ -12,10 +12,10 @@ use crate::{
 };
 
 /// SplitMix64 with 24-bit uniforms, as in `make.py`.
-struct Stream(u64);
+pub(crate) struct Stream(pub(crate) u64);
 
 impl Stream {
-    fn unit(&mut self) -> f64 {
+    pub(crate) fn unit(&mut self) -> f64 {
         self.0 = self.0.wrapping_add(0x9E37_79B9_7F4A_7C15);
         let mut z = self.0;
         z = (z ^ (z >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
@@ -27,14 +27,14 @@ impl Stream {
         (2.0 * self.unit() - 1.0) as f32
     }
 
-    fn normals(&mut self, width: usize, height: usize) -> Field {
+    pub(crate) fn normals(&mut self, width: usize, height: usize) -> Field {
         let mut field = Field::zeros(width, height, 1);
         field.data.fill_with(|| ((0..12).map(|_| self.unit()).sum::<f64>() - 6.0) as f32);
         field
     }
 }
 
-fn hex(text: &str) -> Vec<u8> {
+pub(crate) fn hex(text: &str) -> Vec<u8> {
     text.as_bytes()
         .chunks(2)
         .map(|pair| u8::from_str_radix(std::str::from_utf8(pair).unwrap(), 16).unwrap())
@@ -107,6 +107,24 @@ fn apply(
         Corruption::Spatter => spatter::spatter(image, table.spatter[s], stream.normals(width, height)),
         noise => panic!("{noise} is checked by its moments"),
     }
+}
+
+/// The photograph that all golden values were made from.
+pub(crate) fn photograph() -> RgbImage {
+    let text = include_str!("../../../fixtures/golden/corrupt/golden.json");
+    let golden: serde_json::Value = serde_json::from_str(text).unwrap();
+    RgbImage::new(48, 48, hex(golden["crop"].as_str().unwrap())).unwrap()
+}
+
+/// The photograph's upper left corner that `make_bar.py` calls so.
+pub(crate) fn corner(crop: &RgbImage, name: &str) -> RgbImage {
+    let side = match name {
+        "crop" => 48,
+        "cifar" => 32,
+        "odd37" => 37,
+        other => panic!("{other}"),
+    };
+    crop.crop(Region { x: 0, y: 0, width: side, height: side }).unwrap()
 }
 
 #[test]

@@ -43,7 +43,8 @@ fn mud(image: &RgbImage, splash: Splash, mut liquid: Field) -> Result<RgbImage, 
     )
 }
 
-fn water(image: &RgbImage, splash: Splash, liquid: &Field) -> Result<RgbImage, Error> {
+/// Adds the light that drops of water catch at their edges.
+pub(crate) fn water(image: &RgbImage, splash: Splash, liquid: &Field) -> Result<RgbImage, Error> {
     let (width, height) = (liquid.width, liquid.height);
     let threshold = splash.threshold as f32;
     // NumPy's cast to 8 bits wraps where the layer exceeds 1.

@@ -1,6 +1,7 @@
 //! Any dataset as Parquet files: Hugging Face's image schema, in shards.
 
-use crate::{Dataset, Error, Sample, SampleImage, decode_sample, parallel};
+use crate::extra_column::Values;
+use crate::{Column, Dataset, Error, Sample, SampleImage, decode_sample, parallel};
 use arrow_array::{ArrayRef, BinaryArray, Int64Array, RecordBatch, StringArray, StructArray};
 use arrow_schema::{DataType, Field, Schema};
 use jpeg_encoder::{ColorType, Encoder};
@@ -38,11 +39,23 @@ pub struct ConvertOptions {
     pub skip_broken: bool,
     /// How images are decoded to be encoded anew.
     pub decode: DecodeOptions,
+    /// Columns beside the image and its label.
+    pub columns: Vec<Column>,
+    /// What made the samples, if that is worth knowing. It is recorded in each file ([`recorded`]), and a file with another
+    /// note is not taken for one of this conversion.
+    pub note: Option<serde_json::Value>,
 }
 
 impl Default for ConvertOptions {
     fn default() -> Self {
-        Self { rows_per_file: 10_000, reencode: None, skip_broken: false, decode: DecodeOptions::default() }
+        Self {
+            rows_per_file: 10_000,
+            reencode: None,
+            skip_broken: false,
+            decode: DecodeOptions::default(),
+            columns: Vec::new(),
+            note: None,
+        }
     }
 }
 
@@ -118,7 +131,7 @@ pub fn convert(
         let rows = number * rows_per_file..((number + 1) * rows_per_file).min(dataset.len());
         let made = writer.describe(&rows);
         if path.exists() {
-            match recorded(&path) {
+            match made_from(&path) {
                 Some((found, rows)) if found == made => {
                     converted.kept += 1;
                     converted.rows += rows;
@@ -160,8 +173,14 @@ fn refuse_others(folder: &Path, files: usize) -> Result<(), Error> {
     Ok(())
 }
 
+/// What a file that [`convert`] wrote says about how it was made: an object, with the key `note` where
+/// [`ConvertOptions::note`] was given. None for other files.
+pub fn recorded(path: &Path) -> Option<serde_json::Value> {
+    serde_json::from_str(&made_from(path)?.0).ok()
+}
+
 /// What a file says that it was made from, and its rows.
-fn recorded(path: &Path) -> Option<(String, usize)> {
+fn made_from(path: &Path) -> Option<(String, usize)> {
     let reader = SerializedFileReader::new(File::open(path).ok()?).ok()?;
     let metadata = reader.metadata().file_metadata();
     let entry = metadata.key_value_metadata()?.iter().find(|entry| entry.key == KEY)?;
@@ -209,6 +228,7 @@ struct Writer<'a> {
 
 /// A sample as it is written.
 struct Row {
+    index: usize,
     bytes: Vec<u8>,
     key: String,
     label: Option<i64>,
@@ -221,8 +241,11 @@ impl Writer<'_> {
             json!({"format": "jpeg", "longest_side": reencode.longest_side, "quality": reencode.quality})
         });
         let first = self.dataset.key(rows.start);
-        json!({"first_row": rows.start, "rows": rows.len(), "of": self.dataset.len(), "first_key": first, "reencode": reencode})
-            .to_string()
+        let mut made = json!({"first_row": rows.start, "rows": rows.len(), "of": self.dataset.len(), "first_key": first, "reencode": reencode});
+        if let Some(note) = &self.options.note {
+            made["note"] = note.clone();
+        }
+        made.to_string()
     }
 
     fn schema(&self) -> Schema {
@@ -232,6 +255,7 @@ impl Writer<'_> {
         if self.has_labels {
             fields.push(Field::new("label", DataType::Int64, true));
         }
+        fields.extend(self.options.columns.iter().map(Column::field));
         Schema::new(fields)
     }
 
@@ -255,6 +279,9 @@ impl Writer<'_> {
                 [] => json!({"dtype": "int64", "_type": "Value"}),
                 names => json!({"names": names, "_type": "ClassLabel"}),
             };
+        }
+        for column in &self.options.columns {
+            features[column.name()] = json!({"dtype": column.dtype(), "_type": "Value"});
         }
         let features = json!({"info": {"features": features}}).to_string();
         let metadata = [("huggingface", features), (KEY, made.into())];
@@ -315,7 +342,7 @@ impl Writer<'_> {
             (None, SampleImage::Encoded(bytes)) => bytes.to_vec(),
             (None, SampleImage::Decoded(image)) => encoded(image, &sample.key)?,
         };
-        Ok(Row { bytes, key: sample.key, label })
+        Ok(Row { index, bytes, key: sample.key, label })
     }
 
     fn batch(&self, rows: Vec<Row>, schema: &Arc<Schema>) -> Result<RecordBatch, arrow_schema::ArrowError> {
@@ -328,6 +355,16 @@ impl Writer<'_> {
             vec![Arc::new(StructArray::try_new(fields.clone(), vec![bytes, paths], None)?)];
         if self.has_labels {
             columns.push(Arc::new(rows.iter().map(|row| row.label).collect::<Int64Array>()));
+        }
+        for column in &self.options.columns {
+            columns.push(match column.values() {
+                Values::Text(value) => {
+                    Arc::new(StringArray::from_iter_values(rows.iter().map(|row| value(row.index))))
+                }
+                Values::Integer(value) => {
+                    Arc::new(Int64Array::from_iter_values(rows.iter().map(|row| value(row.index))))
+                }
+            });
         }
         RecordBatch::try_new(schema.clone(), columns)
     }

@@ -17,6 +17,9 @@
 //! The features are on by default but for `remote`, and `tensor`, which gives batches as LibTorch tensors. What a build
 //! leaves out is still recognised, and the error names its feature.
 //!
+//! With the feature `corrupt`, `CorruptedViews` has every sample of another dataset under the corruptions of ImageNet-C, made
+//! when they are asked for.
+//!
 //! [`Subset`], [`Concat`] and [`Map`] make new datasets of others, [`PixelCache`] keeps a small one decoded, [`InMemory`] and
 //! [`Patches`] are datasets of what is in memory. What is kept of a set does not grow with its samples but for their
 //! labels, of one to four bytes each, and four bytes for the place of each in tar archives; [`ImageFolder`] keeps names.
@@ -57,10 +60,14 @@ mod columns;
 mod combine;
 #[cfg(feature = "parquet")]
 mod convert;
+#[cfg(feature = "corrupt")]
+mod corrupted;
 mod dataset;
 mod decode;
 mod error;
 mod expand;
+#[cfg(feature = "parquet")]
+mod extra_column;
 mod folder;
 #[cfg(feature = "arrow")]
 mod ipc;
@@ -89,10 +96,14 @@ pub use batch::{Batch, ImageBatch};
 pub use columns::ColumnOptions;
 pub use combine::{Concat, Subset};
 #[cfg(feature = "parquet")]
-pub use convert::{ConvertOptions, Converted, Reencode, convert};
+pub use convert::{ConvertOptions, Converted, Reencode, convert, recorded};
+#[cfg(feature = "corrupt")]
+pub use corrupted::{Condition, CorruptedViews};
 pub use dataset::{Dataset, Sample, SampleImage, SampleStream};
 pub use decode::decode_sample;
 pub use error::Error;
+#[cfg(feature = "parquet")]
+pub use extra_column::Column;
 pub use folder::ImageFolder;
 #[cfg(feature = "arrow")]
 pub use ipc::ArrowIpc;

@@ -1,12 +1,11 @@
 //! A frozen model and a fixed classifier under every corruption and severity.
 
 use crate::Error;
-use crate::views::{Condition, CorruptedViews};
 use std::sync::Arc;
 use tch::{Device, Kind, Tensor};
 use visrep_augment::Compose;
-use visrep_corrupt::{Corruption, Severity};
-use visrep_data::{Dataset, Loader, LoaderOptions, Views};
+use visrep_corrupt::{Corruption, Corruptor, Scale, Severity};
+use visrep_data::{Condition, CorruptedViews, Dataset, Loader, LoaderOptions, Views};
 use visrep_metrics::{
     Calibration, Interval, calibration, mean_corruption_error, relative_mean_corruption_error,
     unnormalised_mean_corruption_error, wilson,
@@ -166,7 +165,8 @@ pub fn evaluate_corruptions(
     }
     let transform = eval_transform(model.preprocessing())?;
     let size = model.preprocessing().input_size;
-    let views = CorruptedViews::new(data, transform, size, conditions.clone(), options.seed)?;
+    let corruptor = Corruptor::new(Scale::for_size(size, size));
+    let views = CorruptedViews::new(data, transform, corruptor, conditions.clone(), options.seed)?;
     let scale = format!("{:?}", views.scale());
     let loader_options = LoaderOptions {
         batch_size: options.batch_size,

@@ -8,11 +8,10 @@
 mod benchmark;
 mod error;
 mod evaluate;
-mod views;
 
 pub use benchmark::CorruptionBenchmark;
 pub use error::Error;
 pub use evaluate::{
     Classifier, ConditionResult, CorruptionOptions, CorruptionReport, LabelSpace, evaluate_corruptions,
 };
-pub use views::{Condition, CorruptedViews};
+pub use visrep_data::{Condition, CorruptedViews};

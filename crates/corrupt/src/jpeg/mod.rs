@@ -89,6 +89,20 @@ mod tests {
     }
 
     #[test]
+    fn the_round_trip_is_what_the_file_decodes_to() {
+        for (w, h) in [(1, 1), (7, 9), (17, 33), (40, 24), (9, 50)] {
+            let image = RgbImage::from_fn(w, h, |x, y| {
+                [(x * 29 + y * y) as u8, (x * y * 7) as u8, (200 - x * 3 + y * 5) as u8]
+            });
+            for quality in [1, 10, 50, 85, 100] {
+                let file = encode_jpeg(&image, quality).unwrap();
+                let decoded = visrep_decode::decode(&file, &visrep_decode::DecodeOptions::default()).unwrap();
+                assert!(decoded == jpeg_round_trip(&image, quality).unwrap(), "{w}x{h} at {quality}");
+            }
+        }
+    }
+
+    #[test]
     fn every_size_works_and_bad_qualities_are_refused() {
         for (w, h) in [(1, 1), (1, 20), (5, 3), (8, 8), (17, 33)] {
             let image = RgbImage::from_fn(w, h, |x, y| [(x * 9) as u8, (y * 7) as u8, 60]);

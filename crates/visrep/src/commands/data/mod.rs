@@ -30,7 +30,7 @@ impl Data {
 }
 
 /// A bar that counts images.
-fn progress_bar(images: usize) -> Result<ProgressBar> {
+pub(super) fn progress_bar(images: usize) -> Result<ProgressBar> {
     let style =
         ProgressStyle::with_template("{bar:30} {human_pos}/{human_len} images  {per_sec}  {eta} left")?;
     Ok(ProgressBar::new(images as u64).with_style(style))

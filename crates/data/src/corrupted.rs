@@ -1,11 +1,10 @@
-//! A dataset that has every sample clean and under each corruption and severity.
+//! A dataset that has every sample under each of several corruptions and severities, made when they are asked for.
 
-use crate::Error;
+use crate::{Dataset, Error, Sample, SampleImage, decode_sample};
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, PoisonError};
 use visrep_augment::{Compose, RgbImage, Transform, view_rng};
-use visrep_corrupt::{Corruption, Scale, Severity, corrupt, keyed_seed};
-use visrep_data::{Dataset, Sample, SampleImage, decode_sample};
+use visrep_corrupt::{Corruption, Corruptor, Scale, Severity, keyed_seed};
 use visrep_decode::DecodeOptions;
 
 /// What was done to an image: nothing, or a corruption at a severity.
@@ -18,16 +17,33 @@ const KEPT: usize = 32;
 ///
 /// The evaluation transform (resize and centre crop) comes first and the corruption is applied to the result, as
 /// ImageNet-C's images were made at the size that the model sees; what `get` gives needs no further transform.
-/// Unlike the published files there is no JPEG step after the corruption.
+/// The published files went through JPEG after the corruption: here only where the [`Corruptor`] says so.
 ///
 /// The conditions of one sample follow each other: index = sample · conditions + condition. A loader that goes in
 /// order thus decodes and resizes each image once. A corruption's random numbers depend on the sample's key, the
 /// corruption, the severity and the seed alone ([`keyed_seed`]).
+///
+/// ```
+/// use std::sync::Arc;
+/// use visrep_augment::Compose;
+/// use visrep_corrupt::{Corruption, Corruptor, Scale, Severity};
+/// use visrep_data::{CorruptedViews, Dataset, InMemory, Sample, SampleImage};
+/// use visrep_decode::RgbImage;
+///
+/// let image = SampleImage::Decoded(RgbImage::from_fn(32, 32, |x, y| [(8 * x) as u8, (8 * y) as u8, 90]));
+/// let data = InMemory::new(vec![Sample { image, label: Some(0), key: "a".into() }], vec!["ramp".into()]);
+/// let conditions = Severity::ALL.map(|severity| Some((Corruption::Fog, severity)));
+/// let corruptor = Corruptor::new(Scale::Cifar32);
+/// let foggy = CorruptedViews::new(Arc::new(data), Compose::new(), corruptor, conditions.to_vec(), 0)?;
+/// assert_eq!(foggy.len(), 5);
+/// assert_eq!(foggy.get(4)?.key, "a");
+/// # Ok::<(), visrep_data::Error>(())
+/// ```
 pub struct CorruptedViews {
     data: Arc<dyn Dataset>,
     transform: Compose,
     conditions: Vec<Condition>,
-    scale: Scale,
+    corruptor: Corruptor,
     seed: u64,
     prepared: Mutex<VecDeque<(usize, Slot)>>,
 }
@@ -36,20 +52,19 @@ pub struct CorruptedViews {
 type Slot = Arc<Mutex<Option<Sample>>>;
 
 impl CorruptedViews {
-    /// `conditions` of `data`, whose images `transform` brings to `size` x `size` pixels; corruptions use the
-    /// constants made for the nearest published size.
+    /// `conditions` of `data`, of which there must be at least one; `transform` comes before the corruption.
     pub fn new(
         data: Arc<dyn Dataset>,
         transform: Compose,
-        size: u32,
+        corruptor: Corruptor,
         conditions: Vec<Condition>,
         seed: u64,
     ) -> Result<Self, Error> {
         if conditions.is_empty() {
-            return Err(Error::NoCorruptions);
+            let problem = "is empty: name at least one corruption and severity".into();
+            return Err(Error::Option { parameter: "conditions", problem });
         }
-        let scale = Scale::for_size(size, size);
-        Ok(Self { data, transform, conditions, scale, seed, prepared: Mutex::default() })
+        Ok(Self { data, transform, conditions, corruptor, seed, prepared: Mutex::default() })
     }
 
     /// The conditions, in the order in which they follow each other.
@@ -59,11 +74,11 @@ impl CorruptedViews {
 
     /// The table of constants in use.
     pub fn scale(&self) -> Scale {
-        self.scale
+        self.corruptor.scale()
     }
 
     /// The sample with its image decoded and transformed, prepared once.
-    fn prepare(&self, index: usize) -> Result<Sample, visrep_data::Error> {
+    fn prepare(&self, index: usize) -> Result<Sample, Error> {
         let slot = {
             let mut prepared = self.prepared.lock().unwrap_or_else(PoisonError::into_inner);
             match prepared.iter().find(|(at, _)| *at == index) {
@@ -90,15 +105,10 @@ impl CorruptedViews {
         Ok(sample)
     }
 
-    fn corrupted(
-        &self,
-        key: &str,
-        image: &RgbImage,
-        condition: Condition,
-    ) -> Result<RgbImage, visrep_data::Error> {
+    fn corrupted(&self, key: &str, image: &RgbImage, condition: Condition) -> Result<RgbImage, Error> {
         let Some((corruption, severity)) = condition else { return Ok(image.clone()) };
         let seed = keyed_seed(key, corruption, severity, self.seed);
-        corrupt(image, corruption, severity, self.scale, seed).map_err(|error| visrep_data::Error::Row {
+        self.corruptor.corrupt(image, corruption, severity, seed).map_err(|error| Error::Row {
             key: key.into(),
             problem: format!("cannot apply {corruption} at severity {}: {error}", severity.get()),
         })
@@ -110,7 +120,7 @@ impl Dataset for CorruptedViews {
         self.data.len() * self.conditions.len()
     }
 
-    fn get(&self, index: usize) -> Result<Sample, visrep_data::Error> {
+    fn get(&self, index: usize) -> Result<Sample, Error> {
         let mut sample = self.prepare(index / self.conditions.len())?;
         if let SampleImage::Decoded(image) = &sample.image {
             let condition = self.conditions[index % self.conditions.len()];
@@ -125,5 +135,14 @@ impl Dataset for CorruptedViews {
 
     fn classes(&self) -> &[String] {
         self.data.classes()
+    }
+
+    fn key(&self, index: usize) -> String {
+        self.data.key(index / self.conditions.len())
+    }
+
+    fn labels(&self) -> Result<Vec<Option<u32>>, Error> {
+        let labels = self.data.labels()?;
+        Ok(labels.into_iter().flat_map(|label| std::iter::repeat_n(label, self.conditions.len())).collect())
     }
 }
