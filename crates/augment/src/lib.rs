@@ -30,6 +30,7 @@ mod rng;
 mod simd;
 mod transform;
 mod view;
+mod warp;
 
 pub use blur::{BlurMethod, Border, GaussianBlur, gaussian_blur, pillow_blur};
 pub use color::{
@@ -46,3 +47,4 @@ pub use rng::{Rng, view_rng};
 pub use transform::{Compose, Transform};
 pub use view::View;
 pub use visrep_decode::{Region, RgbImage};
+pub use warp::{affine, affine_matrix, rotate, rotate_quarters, rotation_matrix};

@@ -1,8 +1,8 @@
 //! One operation with every parameter decided: what a random transform draws, and what can be stored and replayed.
 
 use crate::{
-    BlurMethod, Filter, adjust_brightness, adjust_contrast, adjust_hue, adjust_saturation, center_crop,
-    flip_horizontal, grayscale, resize, solarize,
+    BlurMethod, Filter, adjust_brightness, adjust_contrast, adjust_hue, adjust_saturation, affine,
+    center_crop, flip_horizontal, grayscale, resize, rotate, solarize,
 };
 use crate::{blur, crop};
 use serde::{Deserialize, Serialize};
@@ -48,6 +48,26 @@ pub enum Op {
     },
     /// [`flip_horizontal`].
     FlipHorizontal,
+    /// [`affine`].
+    Affine {
+        /// From output to input positions.
+        matrix: [f64; 6],
+        /// `Nearest`, `Bilinear` or `Bicubic`.
+        interpolation: Filter,
+        /// The colour outside the image.
+        fill: [u8; 3],
+    },
+    /// [`rotate`].
+    Rotate {
+        /// Counter-clockwise.
+        degrees: f64,
+        /// `Nearest`, `Bilinear` or `Bicubic`.
+        interpolation: Filter,
+        /// Around what, in pixels from the top-left corner; the middle if there is none.
+        center: Option<(f64, f64)>,
+        /// The colour outside the image.
+        fill: [u8; 3],
+    },
     /// [`adjust_brightness`].
     AdjustBrightness {
         /// 1 changes nothing.
@@ -106,6 +126,12 @@ impl Op {
                 }
             }
             Self::FlipHorizontal => flip_horizontal(&mut image),
+            Self::Affine { matrix, interpolation, fill } => {
+                return affine(&image, matrix, interpolation, fill);
+            }
+            Self::Rotate { degrees, interpolation, center, fill } => {
+                return rotate(&image, degrees, interpolation, center, fill);
+            }
             Self::AdjustBrightness { factor } => adjust_brightness(&mut image, factor),
             Self::AdjustContrast { factor } => adjust_contrast(&mut image, factor),
             Self::AdjustSaturation { factor } => adjust_saturation(&mut image, factor),
