@@ -13,7 +13,15 @@ type Run = Box<dyn Fn(&RgbImage) -> RgbImage>;
 /// Names and functions, one line each.
 fn operations() -> Vec<(&'static str, Run)> {
     let turned = affine_matrix(15.0, (5.0, -3.0), 1.1, (4.0, 2.0), (112.0, 112.0));
+    let large = RgbImage::from_fn(310, 300, |x, y| [(x * y) as u8, (x + y) as u8, (x ^ y) as u8]);
+    let shrink = move |filter| {
+        let large = large.clone();
+        Box::new(move |_: &RgbImage| resize(&large, 224, 224, filter)) as Run
+    };
     vec![
+        ("resize 310x300 bilinear", shrink(Filter::Bilinear)),
+        ("resize 310x300 bicubic", shrink(Filter::Bicubic)),
+        ("resize 310x300 lanczos", shrink(Filter::Lanczos)),
         ("affine nearest", Box::new(move |i| affine(i, turned, Filter::Nearest, [0; 3]))),
         ("affine bilinear", Box::new(move |i| affine(i, turned, Filter::Bilinear, [0; 3]))),
         ("affine bicubic", Box::new(move |i| affine(i, turned, Filter::Bicubic, [0; 3]))),

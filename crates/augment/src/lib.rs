@@ -42,7 +42,7 @@ pub use error::{Error, MAX_SIDE};
 pub use flip::{RandomHorizontalFlip, flip_horizontal};
 pub use op::{Custom, Op};
 pub use random::RandomApply;
-pub use resize::{Filter, Resize, resize, resize_region};
+pub use resize::{Filter, Resize, resize, resize_box, resize_region};
 pub use rng::{Rng, view_rng};
 pub use transform::{Compose, Transform};
 pub use view::View;
