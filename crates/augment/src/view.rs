@@ -79,14 +79,16 @@ impl View {
     /// its size.
     pub fn apply_to_region(&self, image: RgbImage) -> Result<RgbImage, Error> {
         let found = (image.width(), image.height());
-        let Some((Op::ResizedCrop { region, width, height, filter }, rest)) = self.ops.split_first() else {
+        let Some((Op::ResizedCrop { region, width, height, filter, fast }, rest)) = self.ops.split_first()
+        else {
             return Err(Error::ViewSize { expected: self.source, found });
         };
         if found != (region.width, region.height) {
             return Err(Error::ViewSize { expected: (region.width, region.height), found });
         }
         let whole = Region { x: 0, y: 0, ..*region };
-        let first = Op::ResizedCrop { region: whole, width: *width, height: *height, filter: *filter };
+        let (width, height, filter, fast) = (*width, *height, *filter, *fast);
+        let first = Op::ResizedCrop { region: whole, width, height, filter, fast };
         Ok(run(rest, first.apply(image)))
     }
 

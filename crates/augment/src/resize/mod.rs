@@ -6,8 +6,12 @@
 //! as fit 16 with the sign, and always the horizontal pass first: it differs from this by one level here and there, and
 //! by more where Pillow swaps the passes.
 
+mod fast;
 mod passes;
 mod weights;
+
+pub use fast::resize_region_fast;
+pub(crate) use fast::resize_within_fast;
 
 use crate::error::{MAX_SIDE, check_side, check_within};
 use crate::{Error, Op, Rng, Transform, View};
@@ -176,6 +180,8 @@ pub struct Resize {
 enum Target {
     Exact { width: u32, height: u32 },
     ShortestEdge(u32),
+    LongestEdge(u32),
+    MultipleOf(u32),
 }
 
 impl Resize {
@@ -195,6 +201,20 @@ impl Resize {
         Ok(Self { target: Target::ShortestEdge(size), filter })
     }
 
+    /// Makes the longer edge `size` pixels long and keeps the shape; the shorter edge is `size * short / long` rounded down, at
+    /// least 1. Errs unless `size` is within 1..=[`MAX_SIDE`].
+    pub fn longest_edge(size: u32, filter: Filter) -> Result<Self, Error> {
+        check_side("Resize size", size)?;
+        Ok(Self { target: Target::LongestEdge(size), filter })
+    }
+
+    /// Makes both sides the nearest multiple of `patch` pixels (a half goes up), at least one: what a ViT of free size
+    /// needs. Errs unless `patch` is within 1..=[`MAX_SIDE`].
+    pub fn multiple_of(patch: u32, filter: Filter) -> Result<Self, Error> {
+        check_side("Resize patch", patch)?;
+        Ok(Self { target: Target::MultipleOf(patch), filter })
+    }
+
     /// The width and height that an image of `width` x `height` gets.
     pub fn output_size(&self, width: u32, height: u32) -> (u32, u32) {
         match self.target {
@@ -204,6 +224,16 @@ impl Resize {
                 let longer = u64::from(size) * u64::from(long) / u64::from(short);
                 let longer = longer.clamp(1, u64::from(MAX_SIDE)) as u32;
                 if width <= height { (size, longer) } else { (longer, size) }
+            }
+            Target::LongestEdge(size) => {
+                let (short, long) = (width.min(height), width.max(height).max(1));
+                let shorter = (u64::from(size) * u64::from(short) / u64::from(long)).max(1) as u32;
+                if width <= height { (shorter, size) } else { (size, shorter) }
+            }
+            Target::MultipleOf(patch) => {
+                let most = MAX_SIDE / patch;
+                let side = |len: u32| (len.saturating_add(patch / 2) / patch).clamp(1, most) * patch;
+                (side(width), side(height))
             }
         }
     }

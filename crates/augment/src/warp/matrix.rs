@@ -36,6 +36,37 @@ pub fn rotation_matrix(degrees: f64, center: (f64, f64)) -> [f64; 6] {
     [cos, sin, cos * x + sin * y + 0.0 + center.0, minus, cos, minus * x + cos * y + 0.0 + center.1]
 }
 
+/// The coefficients of [`perspective`](crate::perspective) that show the pixels at `start` at `end`: four corners (x, y)
+/// each, as torchvision's `F.perspective(startpoints, endpoints)`, and in its single precision.
+///
+/// `None` when no perspective does, because three corners lie on a line.
+#[must_use]
+pub fn perspective_coefficients(start: [(f64, f64); 4], end: [(f64, f64); 4]) -> Option<[f64; 8]> {
+    let mut rows = [[0.0; 9]; 8];
+    for (i, (from, to)) in end.into_iter().zip(start).enumerate() {
+        let ((x, y), (u, v)) = (from, to);
+        rows[2 * i] = [x, y, 1.0, 0.0, 0.0, 0.0, -u * x, -u * y, u];
+        rows[2 * i + 1] = [0.0, 0.0, 0.0, x, y, 1.0, -v * x, -v * y, v];
+    }
+    // As many equations as unknowns: the least squares are the solution. Gauss-Jordan, the largest pivot first.
+    let largest = rows.iter().flatten().fold(1.0, |most: f64, value| most.max(value.abs()));
+    for column in 0..8 {
+        let pivot = (column..8).max_by(|&a, &b| rows[a][column].abs().total_cmp(&rows[b][column].abs()))?;
+        rows.swap(column, pivot);
+        let divisor = rows[column][column];
+        if divisor.is_nan() || divisor.abs() < 1e-12 * largest {
+            return None;
+        }
+        let scaled = rows[column].map(|value| value / divisor);
+        for row in &mut rows {
+            let factor = row[column];
+            row.iter_mut().zip(scaled).for_each(|(value, by)| *value -= factor * by);
+        }
+        rows[column] = scaled;
+    }
+    Some(std::array::from_fn(|i| f64::from(rows[i][8] as f32)))
+}
+
 fn radians(degrees: f64) -> f64 {
     degrees * (PI / 180.0)
 }

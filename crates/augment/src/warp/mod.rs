@@ -6,9 +6,11 @@
 
 mod matrix;
 mod nearest;
+mod random;
 mod sample;
 
-pub use matrix::{affine_matrix, rotation_matrix};
+pub use matrix::{affine_matrix, perspective_coefficients, rotation_matrix};
+pub use random::{RandomAffine, RandomPerspective, RandomQuarters, RandomRotation};
 
 use crate::Filter;
 use crate::simd::vectorised;
@@ -25,17 +27,27 @@ pub fn affine(image: &RgbImage, matrix: [f64; 6], interpolation: Filter, fill: [
             #[inline(always)]
             || nearest::affine(image, matrix, fill),
         ),
-        Filter::Bilinear | Filter::Hamming => vectorised(
+        _ => sample::interpolate(image, interpolation, fill, &sample::Affine(matrix)),
+    }
+}
+
+/// Moves every pixel by a perspective map: Pillow's `Image.transform(image.size, PERSPECTIVE, coefficients)`.
+///
+/// With `coefficients` `[a, b, c, d, e, f, g, h]` the output position (x, y) shows the input position
+/// ((a x + b y + c) / w, (d x + e y + f) / w), w = g x + h y + 1. Interpolations are those of [`affine`].
+pub fn perspective(
+    image: &RgbImage,
+    coefficients: [f64; 8],
+    interpolation: Filter,
+    fill: [u8; 3],
+) -> RgbImage {
+    let map = sample::Perspective(coefficients);
+    match interpolation {
+        Filter::Nearest | Filter::Box => vectorised(
             #[inline(always)]
-            || sample::bilinear(image, fill, sample::Affine(matrix)),
+            || nearest::mapped(image, &map, fill),
         ),
-        Filter::Bicubic | Filter::Lanczos => {
-            let padded = sample::Padded::new(image);
-            vectorised(
-                #[inline(always)]
-                || sample::bicubic(image, &padded, fill, sample::Affine(matrix)),
-            )
-        }
+        _ => sample::interpolate(image, interpolation, fill, &map),
     }
 }
 

@@ -4,6 +4,7 @@
 //! two pixels: sums of doubles along an axis for scaling, 16.16 fixed point for the rest, and sums of doubles again
 //! where fixed point would overflow.
 
+use super::sample::Map;
 use visrep_decode::RgbImage;
 
 /// Looks up every output pixel; see [`crate::affine`].
@@ -17,6 +18,23 @@ pub(super) fn affine(image: &RgbImage, matrix: [f64; 6], fill: [u8; 3]) -> RgbIm
         fixed_point(image, matrix, &mut result);
     } else {
         running_sums(image, matrix, &mut result);
+    }
+    result
+}
+
+/// Looks up every output pixel where `map` says.
+#[inline(always)]
+pub(super) fn mapped(image: &RgbImage, map: &impl Map, fill: [u8; 3]) -> RgbImage {
+    let mut result = RgbImage::filled(image.width(), image.height(), fill);
+    let row_len = image.width() as usize;
+    let source = image.data().as_chunks::<3>().0;
+    for (y, row) in result.data_mut().chunks_exact_mut(row_len * 3).enumerate() {
+        for (x, pixel) in row.as_chunks_mut::<3>().0.iter_mut().enumerate() {
+            let (x, y) = map.at(x as f64 + 0.5, y as f64 + 0.5);
+            if let (Some(x), Some(y)) = (index(x, image.width()), index(y, image.height())) {
+                *pixel = source[y * row_len + x];
+            }
+        }
     }
     result
 }

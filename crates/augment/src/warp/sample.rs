@@ -3,6 +3,8 @@
 //! Runs of pixels are worked on together: their positions and weights in vectors, the look-ups one by one, the
 //! arithmetic in vectors again.
 
+use crate::Filter;
+use crate::simd::vectorised;
 use visrep_decode::RgbImage;
 
 /// How many pixels are worked on together.
@@ -23,6 +25,33 @@ impl Map for Affine {
         let [a, b, c, d, e, f] = self.0;
         (a * x + b * y + c, d * x + e * y + f)
     }
+}
+
+/// The coefficients of [`crate::perspective`].
+pub(super) struct Perspective(pub [f64; 8]);
+
+impl Map for Perspective {
+    #[inline(always)]
+    fn at(&self, x: f64, y: f64) -> (f64, f64) {
+        let [a, b, c, d, e, f, g, h] = self.0;
+        let depth = g * x + h * y + 1.0;
+        ((a * x + b * y + c) / depth, (d * x + e * y + f) / depth)
+    }
+}
+
+/// Interpolates where `map` says; `Bicubic` and `Lanczos` with sixteen neighbours, the others with four.
+pub(super) fn interpolate(image: &RgbImage, filter: Filter, fill: [u8; 3], map: &impl Map) -> RgbImage {
+    if !matches!(filter, Filter::Bicubic | Filter::Lanczos) {
+        return vectorised(
+            #[inline(always)]
+            || bilinear(image, fill, map),
+        );
+    }
+    let padded = Padded::new(image);
+    vectorised(
+        #[inline(always)]
+        || bicubic(image, &padded, fill, map),
+    )
 }
 
 /// Positions of a run of output pixels in the input.
@@ -98,7 +127,7 @@ fn bytes(words: &[u64; RUN], byte: usize) -> [f64; RUN] {
 fn for_runs(
     image: &RgbImage,
     fill: [u8; 3],
-    map: impl Map,
+    map: &impl Map,
     mut f: impl FnMut(&Positions) -> [[u8; RUN]; 3],
 ) -> RgbImage {
     let mut result = RgbImage::filled(image.width(), image.height(), fill);
@@ -107,7 +136,7 @@ fn for_runs(
     let mut y = 0.5;
     for row in result.data_mut().chunks_exact_mut(stride) {
         for (run, pixels) in row.chunks_mut(RUN * 3).enumerate() {
-            let positions = Positions::new(run * RUN, y, size, &map);
+            let positions = Positions::new(run * RUN, y, size, map);
             if positions.inside == [0; RUN] {
                 continue;
             }
@@ -148,7 +177,7 @@ fn blend(a: &[f64; RUN], b: &[f64; RUN], share: &[f64; RUN]) -> [f64; RUN] {
 
 /// The mean of the four pixels around the position, weighted by how near they are.
 #[inline(always)]
-pub(super) fn bilinear(image: &RgbImage, fill: [u8; 3], map: impl Map) -> RgbImage {
+fn bilinear(image: &RgbImage, fill: [u8; 3], map: &impl Map) -> RgbImage {
     let data = image.data();
     let (last_x, last_y) = (f64::from(image.width() - 1), f64::from(image.height() - 1));
     // The left one of two neighbours; at the right edge the right one has all the weight.
@@ -187,13 +216,13 @@ pub(super) fn bilinear(image: &RgbImage, fill: [u8; 3], map: impl Map) -> RgbIma
 }
 
 /// The image with its outermost columns repeated twice to each side.
-pub(super) struct Padded {
+struct Padded {
     data: Vec<u8>,
     stride: usize,
 }
 
 impl Padded {
-    pub(super) fn new(image: &RgbImage) -> Self {
+    fn new(image: &RgbImage) -> Self {
         let stride = (image.width() as usize + 4) * 3;
         let mut data = Vec::with_capacity(stride * image.height() as usize);
         for y in 0..image.height() {
@@ -240,7 +269,7 @@ fn cubic([v1, v2, v3, v4]: &[[f64; RUN]; 4], d: &[f64; RUN]) -> [f64; RUN] {
 
 /// The cubic convolution of the sixteen pixels around the position.
 #[inline(always)]
-pub(super) fn bicubic(image: &RgbImage, padded: &Padded, fill: [u8; 3], map: impl Map) -> RgbImage {
+fn bicubic(image: &RgbImage, padded: &Padded, fill: [u8; 3], map: &impl Map) -> RgbImage {
     let (last_x, last_y) = (f64::from(image.width() - 1), f64::from(image.height() - 1));
     let stride = padded.stride as f64;
     for_runs(
