@@ -205,10 +205,10 @@ fn bilinear(image: &RgbImage, fill: [u8; 3], map: &impl Map) -> RgbImage {
                 lower[i] = eight(data, lower[i]);
             }
             let mut values = [[0; RUN]; 3];
-            for channel in 0..3 {
+            for (channel, values) in values.iter_mut().enumerate() {
                 let upper = blend(&bytes(&upper, channel), &bytes(&upper, channel + 3), &dx);
                 let lower = blend(&bytes(&lower, channel), &bytes(&lower, channel + 3), &dx);
-                values[channel] = cut_off(blend(&upper, &lower, &dy));
+                *values = cut_off(blend(&upper, &lower, &dy));
             }
             values
         },
@@ -294,22 +294,22 @@ fn bicubic(image: &RgbImage, padded: &Padded, fill: [u8; 3], map: &impl Map) -> 
                 #[inline(always)]
                 |starts| {
                     let mut four = Neighbours { left: starts, right: starts };
-                    for i in 0..RUN {
-                        four.left[i] = eight(&padded.data, starts[i]);
-                        four.right[i] = eight(&padded.data, starts[i] + 4);
+                    for (left, right) in four.left.iter_mut().zip(&mut four.right) {
+                        *right = eight(&padded.data, *left + 4);
+                        *left = eight(&padded.data, *left);
                     }
                     four
                 },
             );
             let mut values = [[0; RUN]; 3];
-            for channel in 0..3 {
+            for (channel, values) in values.iter_mut().enumerate() {
                 let mut columns = [[0.0; RUN]; 4];
                 for (column, row) in columns.iter_mut().zip(&neighbours) {
                     *column = cubic(&row.channel(channel), &dx);
                 }
                 let mut result = cubic(&columns, &dy);
                 result.iter_mut().for_each(|value| *value = hold(*value, 0.0, 255.0));
-                values[channel] = cut_off(result);
+                *values = cut_off(result);
             }
             values
         },
