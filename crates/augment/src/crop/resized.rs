@@ -79,7 +79,7 @@ impl RandomResizedCrop {
         self
     }
 
-    /// Resizes with [`resize_region_fast`](crate::resize_region_fast), which takes half the time and differs by up to 1 level with
+    /// Resizes with [`resize_region_fast`](crate::resize_region_fast), which takes two thirds of the time and differs by up to 1 level with
     /// `Box`, `Bilinear` and `Hamming`, 2 with the others.
     #[must_use]
     pub fn fast(mut self) -> Self {
