@@ -19,6 +19,16 @@ pub fn flip_horizontal(image: &mut RgbImage) {
     );
 }
 
+/// Mirrors top and bottom in place.
+pub fn flip_vertical(image: &mut RgbImage) {
+    let stride = image.width() as usize * 3;
+    let half = image.height() as usize / 2 * stride;
+    let (upper, lower) = image.data_mut().split_at_mut(half);
+    for (a, b) in upper.chunks_exact_mut(stride).zip(lower.rchunks_exact_mut(stride)) {
+        a.swap_with_slice(b);
+    }
+}
+
 /// How many pixels [`mirror`] swaps at a time.
 const RUN: usize = 16;
 
@@ -68,6 +78,28 @@ impl Transform for RandomHorizontalFlip {
     fn draw(&self, view: &mut View, rng: &mut Rng) {
         if rng.random_bool(self.p) {
             view.push(Op::FlipHorizontal);
+        }
+    }
+}
+
+/// Mirrors top and bottom with probability `p`.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct RandomVerticalFlip {
+    p: f64,
+}
+
+impl RandomVerticalFlip {
+    /// Errs unless `p` is within 0..=1.
+    pub fn new(p: f64) -> Result<Self, Error> {
+        check_within("RandomVerticalFlip p", p, 0.0..=1.0)?;
+        Ok(Self { p })
+    }
+}
+
+impl Transform for RandomVerticalFlip {
+    fn draw(&self, view: &mut View, rng: &mut Rng) {
+        if rng.random_bool(self.p) {
+            view.push(Op::FlipVertical);
         }
     }
 }

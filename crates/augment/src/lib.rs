@@ -30,19 +30,26 @@ mod rng;
 mod simd;
 mod transform;
 mod view;
+mod warp;
 
 pub use blur::{BlurMethod, Border, GaussianBlur, gaussian_blur, pillow_blur};
 pub use color::{
     ColorJitter, RandomGrayscale, Solarize, adjust_brightness, adjust_contrast, adjust_hue,
     adjust_saturation, grayscale, solarize,
 };
-pub use crop::{CenterCrop, RandomResizedCrop, center_crop};
+pub use crop::{
+    CenterCrop, CropSampling, Padding, RandomCrop, RandomResizedCrop, RandomShift, center_crop, crop_padded,
+};
 pub use error::{Error, MAX_SIDE};
-pub use flip::{RandomHorizontalFlip, flip_horizontal};
+pub use flip::{RandomHorizontalFlip, RandomVerticalFlip, flip_horizontal, flip_vertical};
 pub use op::{Custom, Op};
 pub use random::RandomApply;
-pub use resize::{Filter, Resize, resize, resize_region};
+pub use resize::{Filter, Resize, resize, resize_box, resize_region, resize_region_fast};
 pub use rng::{Rng, view_rng};
 pub use transform::{Compose, Transform};
 pub use view::View;
 pub use visrep_decode::{Region, RgbImage};
+pub use warp::{
+    RandomAffine, RandomPerspective, RandomQuarters, RandomRotation, affine, affine_matrix, perspective,
+    perspective_coefficients, rotate, rotate_quarters, rotation_matrix,
+};

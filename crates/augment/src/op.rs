@@ -1,8 +1,9 @@
 //! One operation with every parameter decided: what a random transform draws, and what can be stored and replayed.
 
 use crate::{
-    BlurMethod, Filter, adjust_brightness, adjust_contrast, adjust_hue, adjust_saturation, center_crop,
-    flip_horizontal, grayscale, resize, solarize,
+    BlurMethod, Filter, Padding, adjust_brightness, adjust_contrast, adjust_hue, adjust_saturation, affine,
+    center_crop, crop_padded, flip_horizontal, flip_vertical, grayscale, perspective, resize, rotate,
+    rotate_quarters, solarize,
 };
 use crate::{blur, crop};
 use serde::{Deserialize, Serialize};
@@ -29,6 +30,22 @@ pub enum Op {
         height: u32,
         /// The interpolation.
         filter: Filter,
+        /// Whether it is [`resize_region_fast`](crate::resize_region_fast).
+        #[serde(default)]
+        fast: bool,
+    },
+    /// [`crop_padded`].
+    Crop {
+        /// Left edge; outside the image the padding begins.
+        x: i32,
+        /// Top edge.
+        y: i32,
+        /// The new width in pixels.
+        width: u32,
+        /// The new height in pixels.
+        height: u32,
+        /// What lies outside the image.
+        padding: Padding,
     },
     /// [`resize`].
     Resize {
@@ -48,6 +65,42 @@ pub enum Op {
     },
     /// [`flip_horizontal`].
     FlipHorizontal,
+    /// [`flip_vertical`].
+    FlipVertical,
+    /// [`rotate_quarters`].
+    RotateQuarters {
+        /// Counter-clockwise.
+        quarters: u32,
+    },
+    /// [`perspective`].
+    Perspective {
+        /// From output to input positions.
+        coefficients: [f64; 8],
+        /// `Nearest`, `Bilinear` or `Bicubic`.
+        interpolation: Filter,
+        /// The colour outside the image.
+        fill: [u8; 3],
+    },
+    /// [`affine`].
+    Affine {
+        /// From output to input positions.
+        matrix: [f64; 6],
+        /// `Nearest`, `Bilinear` or `Bicubic`.
+        interpolation: Filter,
+        /// The colour outside the image.
+        fill: [u8; 3],
+    },
+    /// [`rotate`].
+    Rotate {
+        /// Counter-clockwise.
+        degrees: f64,
+        /// `Nearest`, `Bilinear` or `Bicubic`.
+        interpolation: Filter,
+        /// Around what, in pixels from the top-left corner; the middle if there is none.
+        center: Option<(f64, f64)>,
+        /// The colour outside the image.
+        fill: [u8; 3],
+    },
     /// [`adjust_brightness`].
     AdjustBrightness {
         /// 1 changes nothing.
@@ -92,8 +145,11 @@ impl Op {
     #[must_use]
     pub fn apply(&self, mut image: RgbImage) -> RgbImage {
         match *self {
-            Self::ResizedCrop { region, width, height, filter } => {
-                return crop::resized_crop(image, region, width, height, filter);
+            Self::ResizedCrop { region, width, height, filter, fast } => {
+                return crop::resized_crop(&image, region, width, height, filter, fast);
+            }
+            Self::Crop { x, y, width, height, padding } => {
+                return crop_padded(&image, x, y, width, height, padding);
             }
             Self::Resize { width, height, filter } => {
                 if (width, height) != (image.width(), image.height()) {
@@ -106,6 +162,17 @@ impl Op {
                 }
             }
             Self::FlipHorizontal => flip_horizontal(&mut image),
+            Self::FlipVertical => flip_vertical(&mut image),
+            Self::RotateQuarters { quarters } => return rotate_quarters(&image, quarters),
+            Self::Perspective { coefficients, interpolation, fill } => {
+                return perspective(&image, coefficients, interpolation, fill);
+            }
+            Self::Affine { matrix, interpolation, fill } => {
+                return affine(&image, matrix, interpolation, fill);
+            }
+            Self::Rotate { degrees, interpolation, center, fill } => {
+                return rotate(&image, degrees, interpolation, center, fill);
+            }
             Self::AdjustBrightness { factor } => adjust_brightness(&mut image, factor),
             Self::AdjustContrast { factor } => adjust_contrast(&mut image, factor),
             Self::AdjustSaturation { factor } => adjust_saturation(&mut image, factor),
@@ -124,7 +191,9 @@ impl Op {
         match *self {
             Self::ResizedCrop { width, height, .. }
             | Self::Resize { width, height, .. }
+            | Self::Crop { width, height, .. }
             | Self::CenterCrop { width, height } => (width, height),
+            Self::RotateQuarters { quarters } if quarters % 2 == 1 => (size.1, size.0),
             Self::Custom(ref custom) => custom.size.unwrap_or(size),
             _ => size,
         }

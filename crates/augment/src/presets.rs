@@ -3,8 +3,9 @@
 use crate::error::{check_side, check_within};
 use crate::{
     BlurMethod, Border, CenterCrop, ColorJitter, Compose, Error, Filter, GaussianBlur, RandomApply,
-    RandomGrayscale, RandomHorizontalFlip, RandomResizedCrop, Resize,
+    RandomGrayscale, RandomHorizontalFlip, RandomResizedCrop, Resize, Transform,
 };
+use std::ops::RangeInclusive;
 
 /// One view of SimCLR (Chen et al. 2020, appendix A; google-research/simclr `data_util.py`).
 ///
@@ -21,7 +22,7 @@ pub fn simclr(size: u32, strength: f64, blur: bool) -> Result<Compose, Error> {
     check_within("simclr strength", strength, 0.0..=2.5)?;
     let jitter = ColorJitter::new(0.8 * strength, 0.8 * strength, 0.8 * strength, 0.2 * strength)?;
     let views = Compose::new()
-        .then(RandomResizedCrop::new(size)?)
+        .then(RandomResizedCrop::new(size)?.fast())
         .then(RandomHorizontalFlip::new(0.5)?)
         .then(RandomApply::new(jitter, 0.8)?)
         .then(RandomGrayscale::new(0.2)?);
@@ -37,7 +38,7 @@ pub fn simclr(size: u32, strength: f64, blur: bool) -> Result<Compose, Error> {
 ///
 /// Errs on a size outside 1..=[`MAX_SIDE`](crate::MAX_SIDE).
 pub fn supervised(size: u32) -> Result<Compose, Error> {
-    Ok(Compose::new().then(RandomResizedCrop::new(size)?).then(RandomHorizontalFlip::new(0.5)?))
+    Ok(Compose::new().then(RandomResizedCrop::new(size)?.fast()).then(RandomHorizontalFlip::new(0.5)?))
 }
 
 /// Evaluation: the shorter edge to `resize` pixels, then the central `crop` x `crop`.
@@ -48,4 +49,38 @@ pub fn supervised(size: u32) -> Result<Compose, Error> {
 /// Errs on a size outside 1..=[`MAX_SIDE`](crate::MAX_SIDE).
 pub fn eval(resize: u32, crop: u32, filter: Filter) -> Result<Compose, Error> {
     Ok(Compose::new().then(Resize::shortest_edge(resize, filter)?).then(CenterCrop::new(crop)?))
+}
+
+/// Some views of the same kind, for [`multi_crop`].
+#[derive(Clone, Debug, PartialEq)]
+pub struct CropGroup {
+    /// How many.
+    pub count: usize,
+    /// Their side in pixels.
+    pub size: u32,
+    /// The share of the image's area that they show.
+    pub scale: RangeInclusive<f64>,
+    /// The interpolation.
+    pub filter: Filter,
+}
+
+/// Multi-crop (SwAV, Caron et al. 2020): the transforms of all views, group by group, one per view.
+///
+/// Each is a RandomResizedCrop of its group, then what `rest` makes for the view of that index. SwAV's groups are 2 of 224
+/// pixels with 14 to 100 % of the area and 6 of 96 with 5 to 14 %; DINO's 2 of 224 with 40 to 100 % and 8 of 96 with 5 to 40 %.
+///
+/// Errs on a size outside 1..=[`MAX_SIDE`](crate::MAX_SIDE), a scale outside 0..=1, and when `rest` does.
+pub fn multi_crop(
+    groups: &[CropGroup],
+    mut rest: impl FnMut(usize) -> Result<Compose, Error>,
+) -> Result<Vec<Box<dyn Transform>>, Error> {
+    let mut views: Vec<Box<dyn Transform>> = Vec::new();
+    for group in groups {
+        for _ in 0..group.count {
+            let crop = RandomResizedCrop::new(group.size)?.scale(group.scale.clone())?.filter(group.filter);
+            let view = Compose::new().then(crop.fast()).then(rest(views.len())?);
+            views.push(Box::new(view));
+        }
+    }
+    Ok(views)
 }
