@@ -27,6 +27,7 @@ pub mod presets;
 mod random;
 mod resize;
 mod rng;
+mod sharpness;
 mod simd;
 mod transform;
 mod view;
@@ -34,7 +35,8 @@ mod view;
 pub use blur::{BlurMethod, Border, GaussianBlur, gaussian_blur, pillow_blur};
 pub use color::{
     ColorJitter, RandomGrayscale, Solarize, adjust_brightness, adjust_contrast, adjust_hue,
-    adjust_saturation, grayscale, solarize,
+    adjust_saturation, autocontrast, blend_grey, equalize, grayscale, invert, posterize, solarize,
+    solarize_add,
 };
 pub use crop::{CenterCrop, RandomResizedCrop, center_crop};
 pub use error::{Error, MAX_SIDE};
@@ -43,6 +45,7 @@ pub use op::{Custom, Op};
 pub use random::RandomApply;
 pub use resize::{Filter, Resize, resize, resize_region};
 pub use rng::{Rng, view_rng};
+pub use sharpness::adjust_sharpness;
 pub use transform::{Compose, Transform};
 pub use view::View;
 pub use visrep_decode::{Region, RgbImage};

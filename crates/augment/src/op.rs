@@ -1,8 +1,9 @@
 //! One operation with every parameter decided: what a random transform draws, and what can be stored and replayed.
 
 use crate::{
-    BlurMethod, Filter, adjust_brightness, adjust_contrast, adjust_hue, adjust_saturation, center_crop,
-    flip_horizontal, grayscale, resize, solarize,
+    BlurMethod, Filter, adjust_brightness, adjust_contrast, adjust_hue, adjust_saturation, adjust_sharpness,
+    autocontrast, blend_grey, center_crop, equalize, flip_horizontal, grayscale, invert, posterize, resize,
+    solarize, solarize_add,
 };
 use crate::{blur, crop};
 use serde::{Deserialize, Serialize};
@@ -68,11 +69,45 @@ pub enum Op {
         /// Share of a turn, -0.5 to 0.5.
         turns: f64,
     },
+    /// [`adjust_sharpness`].
+    AdjustSharpness {
+        /// 1 changes nothing.
+        factor: f64,
+    },
+    /// [`autocontrast`].
+    #[serde(rename = "autocontrast")]
+    AutoContrast {
+        /// Percent of the pixels left out of account at either end.
+        cutoff: f64,
+    },
+    /// [`blend_grey`].
+    BlendGrey {
+        /// What it blends with.
+        grey: u8,
+        /// 1 changes nothing.
+        factor: f64,
+    },
+    /// [`equalize`].
+    Equalize,
     /// [`grayscale`].
     Grayscale,
+    /// [`invert`].
+    Invert,
+    /// [`posterize`].
+    Posterize {
+        /// How many bits of each value stay.
+        bits: u8,
+    },
     /// [`solarize`].
     Solarize {
         /// Values from here up are inverted; 256 inverts none.
+        threshold: u16,
+    },
+    /// [`solarize_add`].
+    SolarizeAdd {
+        /// What is added to the values below the threshold.
+        addition: u8,
+        /// Values from here up stay; 256 leaves none.
         threshold: u16,
     },
     /// [`pillow_blur`](crate::pillow_blur) or [`gaussian_blur`](crate::gaussian_blur).
@@ -110,8 +145,15 @@ impl Op {
             Self::AdjustContrast { factor } => adjust_contrast(&mut image, factor),
             Self::AdjustSaturation { factor } => adjust_saturation(&mut image, factor),
             Self::AdjustHue { turns } => adjust_hue(&mut image, turns),
+            Self::AdjustSharpness { factor } => adjust_sharpness(&mut image, factor),
+            Self::AutoContrast { cutoff } => autocontrast(&mut image, cutoff),
+            Self::BlendGrey { grey, factor } => blend_grey(&mut image, grey, factor),
+            Self::Equalize => equalize(&mut image),
             Self::Grayscale => grayscale(&mut image),
+            Self::Invert => invert(&mut image),
+            Self::Posterize { bits } => posterize(&mut image, bits),
             Self::Solarize { threshold } => solarize(&mut image, threshold),
+            Self::SolarizeAdd { addition, threshold } => solarize_add(&mut image, addition, threshold),
             Self::GaussianBlur { method, sigma } => blur::blur(&mut image, method, sigma),
             Self::Custom(ref custom) => return (custom.apply)(image),
         }

@@ -70,12 +70,12 @@ pub fn solarize(image: &mut RgbImage, threshold: u16) {
 ///
 /// Added to 2^23, a whole number is in the lowest bits; a cast would check once more for what has been clipped.
 #[inline(always)]
-fn blend(from: f32, to: f32, factor: f32) -> u8 {
+pub(crate) fn blend(from: f32, to: f32, factor: f32) -> u8 {
     let value = from + factor * (to - from);
     (value.clamp(0.0, 255.0).floor() + (1 << 23) as f32).to_bits() as u8
 }
 
-fn blend_with(data: &mut [u8], from: f32, factor: f32) {
+pub(super) fn blend_with(data: &mut [u8], from: f32, factor: f32) {
     vectorised(
         #[inline(always)]
         || {
