@@ -32,7 +32,7 @@ pub enum Error {
 /// The longest side, in pixels, that this crate makes: 65,535.
 pub const MAX_SIDE: u32 = 65_535;
 
-fn wrong(parameter: &'static str, expected: impl Into<String>, found: impl ToString) -> Error {
+pub(crate) fn wrong(parameter: &'static str, expected: impl Into<String>, found: impl ToString) -> Error {
     Error::Parameter { parameter, expected: expected.into(), found: found.to_string() }
 }
 

@@ -22,7 +22,9 @@ mod color;
 mod crop;
 mod error;
 mod flip;
+mod mix;
 mod op;
+mod policy;
 pub mod presets;
 mod random;
 mod resize;
@@ -34,14 +36,19 @@ mod view;
 
 pub use blur::{BlurMethod, Border, GaussianBlur, gaussian_blur, pillow_blur};
 pub use color::{
-    ColorJitter, RandomGrayscale, Solarize, adjust_brightness, adjust_contrast, adjust_hue,
-    adjust_saturation, autocontrast, blend_grey, equalize, grayscale, invert, posterize, solarize,
-    solarize_add,
+    ColorJitter, RandomGrayscale, Solarize, TfBrightness, TfColorJitter, TfColorStep, adjust_brightness,
+    adjust_contrast, adjust_hue, adjust_saturation, autocontrast, blend_grey, equalize, grayscale, invert,
+    posterize, solarize, solarize_add, tf_color_jitter,
 };
 pub use crop::{CenterCrop, RandomResizedCrop, center_crop};
 pub use error::{Error, MAX_SIDE};
 pub use flip::{RandomHorizontalFlip, flip_horizontal};
+pub use mix::{Chain, mix};
 pub use op::{Custom, Op};
+pub use policy::{
+    AugMix, AugMixOps, AutoAugment, AutoAugmentPolicy, BigVisionRandAugment, RandAugment, ThreeAugment,
+    TimmAugment, TrivialAugmentWide,
+};
 pub use random::RandomApply;
 pub use resize::{Filter, Resize, resize, resize_region};
 pub use rng::{Rng, view_rng};

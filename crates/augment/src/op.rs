@@ -1,9 +1,9 @@
 //! One operation with every parameter decided: what a random transform draws, and what can be stored and replayed.
 
 use crate::{
-    BlurMethod, Filter, adjust_brightness, adjust_contrast, adjust_hue, adjust_saturation, adjust_sharpness,
-    autocontrast, blend_grey, center_crop, equalize, flip_horizontal, grayscale, invert, posterize, resize,
-    solarize, solarize_add,
+    BlurMethod, Chain, Filter, TfColorStep, adjust_brightness, adjust_contrast, adjust_hue,
+    adjust_saturation, adjust_sharpness, autocontrast, blend_grey, center_crop, equalize, flip_horizontal,
+    grayscale, invert, mix, posterize, resize, solarize, solarize_add, tf_color_jitter,
 };
 use crate::{blur, crop};
 use serde::{Deserialize, Serialize};
@@ -110,12 +110,24 @@ pub enum Op {
         /// Values from here up stay; 256 leaves none.
         threshold: u16,
     },
+    /// [`tf_color_jitter`].
+    TfColorJitter {
+        /// What is done, in order.
+        steps: Vec<TfColorStep>,
+    },
     /// [`pillow_blur`](crate::pillow_blur) or [`gaussian_blur`](crate::gaussian_blur).
     GaussianBlur {
         /// Which of them.
         method: BlurMethod,
         /// The standard deviation in pixels.
         sigma: f64,
+    },
+    /// [`mix`].
+    Mix {
+        /// The weight of the image as it is.
+        original: f64,
+        /// The versions that are added to it.
+        chains: Vec<Chain>,
     },
     /// An operation of another crate, which cannot be stored.
     #[serde(skip)]
@@ -154,7 +166,9 @@ impl Op {
             Self::Posterize { bits } => posterize(&mut image, bits),
             Self::Solarize { threshold } => solarize(&mut image, threshold),
             Self::SolarizeAdd { addition, threshold } => solarize_add(&mut image, addition, threshold),
+            Self::TfColorJitter { ref steps } => tf_color_jitter(&mut image, steps),
             Self::GaussianBlur { method, sigma } => blur::blur(&mut image, method, sigma),
+            Self::Mix { original, ref chains } => mix(&mut image, original, chains),
             Self::Custom(ref custom) => return (custom.apply)(image),
         }
         image
