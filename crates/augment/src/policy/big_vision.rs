@@ -88,7 +88,7 @@ impl BigVisionRandAugment {
             Kind::ShearY => warp.affine(between_centres([1.0, 0.0, 0.0, signed(0.3), 1.0, 0.0])),
             Kind::TranslateX => warp.translate_x(signed(100.0)),
             Kind::TranslateY => warp.translate_y(signed(100.0)),
-            Kind::Cutout => unreachable!(),
+            Kind::Cutout => Op::FlipHorizontal,
             Kind::SolarizeAdd => {
                 Op::SolarizeAdd { addition: (level * 110.0).min(255.0) as u8, threshold: 128 }
             }

@@ -170,7 +170,7 @@ impl TimmAugment {
 
 impl Transform for TimmAugment {
     fn draw(&self, view: &mut View, rng: &mut Rng) {
-        let mut push = |view: &mut View, op: TimmOp, p: f64, magnitude: f64, rng: &mut Rng| {
+        let push = |view: &mut View, op: TimmOp, p: f64, magnitude: f64, rng: &mut Rng| {
             if rng.random_bool(p) {
                 view.push(self.op(op, magnitude, view.size(), rng));
             }

@@ -83,11 +83,16 @@ const WIDE: Space = Space {
     bins: 31,
 };
 
-/// `torch.linspace` in single precision, at `bin` of `bins`: the second half is counted from the end.
+/// `torch.linspace` in single precision, at `bin` of `bins`: the second half is counted from the end, and products are not
+/// rounded before they are added (it decides about whole pixels).
 fn linspace(start: f64, end: f64, bin: usize, bins: usize) -> f64 {
     let (start, end) = (start as f32, end as f32);
     let step = (end - start) / (bins - 1) as f32;
-    let value = if bin < bins / 2 { start + step * bin as f32 } else { end - step * (bins - 1 - bin) as f32 };
+    let value = if bin < bins / 2 {
+        step.mul_add(bin as f32, start)
+    } else {
+        (-step).mul_add((bins - 1 - bin) as f32, end)
+    };
     f64::from(value)
 }
 
