@@ -22,7 +22,7 @@ mod color;
 mod crop;
 mod error;
 mod flip;
-mod mix;
+mod mixture;
 mod op;
 mod policy;
 pub mod presets;
@@ -33,6 +33,7 @@ mod sharpness;
 mod simd;
 mod transform;
 mod view;
+mod warp;
 
 pub use blur::{BlurMethod, Border, GaussianBlur, gaussian_blur, pillow_blur};
 pub use color::{
@@ -43,7 +44,7 @@ pub use color::{
 pub use crop::{CenterCrop, RandomResizedCrop, center_crop};
 pub use error::{Error, MAX_SIDE};
 pub use flip::{RandomHorizontalFlip, flip_horizontal};
-pub use mix::{Chain, mix};
+pub use mixture::{Chain, mixture};
 pub use op::{Custom, Op};
 pub use policy::{
     AugMix, AugMixOps, AutoAugment, AutoAugmentPolicy, BigVisionRandAugment, RandAugment, ThreeAugment,
@@ -56,3 +57,4 @@ pub use sharpness::adjust_sharpness;
 pub use transform::{Compose, Transform};
 pub use view::View;
 pub use visrep_decode::{Region, RgbImage};
+pub use warp::{affine, affine_matrix, rotate, rotate_quarters, rotation_matrix};

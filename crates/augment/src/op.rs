@@ -1,9 +1,7 @@
 //! One operation with every parameter decided: what a random transform draws, and what can be stored and replayed.
 
 use crate::{
-    BlurMethod, Chain, Filter, TfColorStep, adjust_brightness, adjust_contrast, adjust_hue,
-    adjust_saturation, adjust_sharpness, autocontrast, blend_grey, center_crop, equalize, flip_horizontal,
-    grayscale, invert, mix, posterize, resize, solarize, solarize_add, tf_color_jitter,
+    BlurMethod, Chain, Filter, TfColorStep, adjust_brightness, adjust_contrast, adjust_hue, adjust_saturation, adjust_sharpness, affine, autocontrast, blend_grey, center_crop, equalize, flip_horizontal, grayscale, invert, mixture, posterize, resize, rotate, solarize, solarize_add, tf_color_jitter,
 };
 use crate::{blur, crop};
 use serde::{Deserialize, Serialize};
@@ -49,6 +47,26 @@ pub enum Op {
     },
     /// [`flip_horizontal`].
     FlipHorizontal,
+    /// [`affine`].
+    Affine {
+        /// From output to input positions.
+        matrix: [f64; 6],
+        /// `Nearest`, `Bilinear` or `Bicubic`.
+        interpolation: Filter,
+        /// The colour outside the image.
+        fill: [u8; 3],
+    },
+    /// [`rotate`].
+    Rotate {
+        /// Counter-clockwise.
+        degrees: f64,
+        /// `Nearest`, `Bilinear` or `Bicubic`.
+        interpolation: Filter,
+        /// Around what, in pixels from the top-left corner; the middle if there is none.
+        center: Option<(f64, f64)>,
+        /// The colour outside the image.
+        fill: [u8; 3],
+    },
     /// [`adjust_brightness`].
     AdjustBrightness {
         /// 1 changes nothing.
@@ -122,7 +140,7 @@ pub enum Op {
         /// The standard deviation in pixels.
         sigma: f64,
     },
-    /// [`mix`].
+    /// [`mixture`].
     Mix {
         /// The weight of the image as it is.
         original: f64,
@@ -153,6 +171,12 @@ impl Op {
                 }
             }
             Self::FlipHorizontal => flip_horizontal(&mut image),
+            Self::Affine { matrix, interpolation, fill } => {
+                return affine(&image, matrix, interpolation, fill);
+            }
+            Self::Rotate { degrees, interpolation, center, fill } => {
+                return rotate(&image, degrees, interpolation, center, fill);
+            }
             Self::AdjustBrightness { factor } => adjust_brightness(&mut image, factor),
             Self::AdjustContrast { factor } => adjust_contrast(&mut image, factor),
             Self::AdjustSaturation { factor } => adjust_saturation(&mut image, factor),
@@ -168,7 +192,7 @@ impl Op {
             Self::SolarizeAdd { addition, threshold } => solarize_add(&mut image, addition, threshold),
             Self::TfColorJitter { ref steps } => tf_color_jitter(&mut image, steps),
             Self::GaussianBlur { method, sigma } => blur::blur(&mut image, method, sigma),
-            Self::Mix { original, ref chains } => mix(&mut image, original, chains),
+            Self::Mix { original, ref chains } => mixture(&mut image, original, chains),
             Self::Custom(ref custom) => return (custom.apply)(image),
         }
         image

@@ -20,6 +20,8 @@ pub enum Filter {
     Box,
     /// A triangle of support 1.
     Bilinear,
+    /// A sinc of support 1 under a Hamming window.
+    Hamming,
     /// The Keys cubic with a = -0.5, of support 2.
     Bicubic,
     /// A sinc windowed by a sinc, of support 3.
@@ -33,6 +35,7 @@ impl Filter {
             Filter::Nearest => None,
             Filter::Box => Some(FilterType::Box),
             Filter::Bilinear => Some(FilterType::Bilinear),
+            Filter::Hamming => Some(FilterType::Hamming),
             Filter::Bicubic => Some(FilterType::CatmullRom),
             Filter::Lanczos => Some(FilterType::Lanczos3),
         }

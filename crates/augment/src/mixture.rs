@@ -16,7 +16,7 @@ pub struct Chain {
 
 /// `original` times the image plus, for each chain, its weight times what it makes of the image; rounded to the nearest
 /// level. AugMix's mixture.
-pub fn mix(image: &mut RgbImage, original: f64, chains: &[Chain]) {
+pub fn mixture(image: &mut RgbImage, original: f64, chains: &[Chain]) {
     let mut sum = vec![0f32; image.data().len()];
     add(&mut sum, image, original);
     for chain in chains {
