@@ -17,11 +17,16 @@
 //! ```
 #![forbid(unsafe_code)]
 
+mod background;
 mod blur;
 mod color;
 mod crop;
 mod error;
+mod filter;
 mod flip;
+mod halves;
+mod mix;
+mod occlude;
 mod op;
 pub mod presets;
 mod random;
@@ -31,6 +36,7 @@ mod simd;
 mod transform;
 mod view;
 
+pub use background::{Backgrounds, GreyBackgrounds, Mask, RandomBackground, replace_background};
 pub use blur::{BlurMethod, Border, GaussianBlur, gaussian_blur, pillow_blur};
 pub use color::{
     ColorJitter, RandomGrayscale, Solarize, adjust_brightness, adjust_contrast, adjust_hue,
@@ -38,7 +44,14 @@ pub use color::{
 };
 pub use crop::{CenterCrop, RandomResizedCrop, center_crop};
 pub use error::{Error, MAX_SIDE};
+pub use filter::{Band, ConvKernel, FreqAug, RandomConv, frequency_filter, random_conv};
 pub use flip::{RandomHorizontalFlip, flip_horizontal};
+pub use halves::{CutAxis, YouOnlyCutOnce};
+pub use mix::{BatchMix, Blend, FourierMask, Mix, MixMode, Mixing, Pairing};
+pub use occlude::{
+    Cutout, EraseFill, ErasingValue, GaussianNoise, GridMask, GridMode, PureNoise, RandomErasing, erase,
+    gaussian_noise, grid_mask, noise_image, open_probability,
+};
 pub use op::{Custom, Op};
 pub use random::RandomApply;
 pub use resize::{Filter, Resize, resize, resize_region};
