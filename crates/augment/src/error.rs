@@ -24,6 +24,14 @@ pub enum Error {
         /// (width, height) of the image.
         found: (u32, u32),
     },
+    /// A mask is for an image of another size.
+    #[error("the mask has {}x{} pixels, the image {}x{}", .found.0, .found.1, .expected.0, .expected.1)]
+    MaskSize {
+        /// (width, height) of the image.
+        expected: (u32, u32),
+        /// (width, height) of the mask.
+        found: (u32, u32),
+    },
     /// A region does not lie inside its image.
     #[error(transparent)]
     Region(#[from] visrep_decode::Error),
@@ -60,6 +68,21 @@ pub(crate) fn check_range(
     }
     check_within(parameter, low, allowed.clone())?;
     check_within(parameter, high, allowed)
+}
+
+/// Errs unless both ends are within `allowed`, the lower one first.
+pub(crate) fn check_count(
+    parameter: &'static str,
+    range: &RangeInclusive<u32>,
+    allowed: RangeInclusive<u32>,
+) -> Result<(), Error> {
+    if range.start() > range.end() {
+        return Err(wrong(parameter, "a range, low to high", format!("{}..={}", range.start(), range.end())));
+    }
+    match [range.start(), range.end()].into_iter().find(|end| !allowed.contains(end)) {
+        Some(end) => Err(wrong(parameter, format!("between {} and {}", allowed.start(), allowed.end()), end)),
+        None => Ok(()),
+    }
 }
 
 /// Errs unless `side` is a usable length in pixels.

@@ -17,12 +17,17 @@
 //! ```
 #![forbid(unsafe_code)]
 
+mod background;
 mod blur;
 mod color;
 mod crop;
 mod error;
+mod filter;
 mod flip;
+mod halves;
+mod mix;
 mod mixture;
+mod occlude;
 mod op;
 mod policy;
 pub mod presets;
@@ -35,6 +40,7 @@ mod transform;
 mod view;
 mod warp;
 
+pub use background::{Backgrounds, GreyBackgrounds, Mask, RandomBackground, replace_background};
 pub use blur::{BlurMethod, Border, GaussianBlur, gaussian_blur, pillow_blur};
 pub use color::{
     ColorJitter, RandomGrayscale, Solarize, TfBrightness, TfColorJitter, TfColorStep, adjust_brightness,
@@ -43,8 +49,15 @@ pub use color::{
 };
 pub use crop::{CenterCrop, RandomResizedCrop, center_crop};
 pub use error::{Error, MAX_SIDE};
+pub use filter::{Band, ConvKernel, FreqAug, RandomConv, frequency_filter, random_conv};
 pub use flip::{RandomHorizontalFlip, flip_horizontal};
+pub use halves::{CutAxis, YouOnlyCutOnce};
+pub use mix::{BatchMix, Blend, FourierMask, Mix, MixMode, Mixing, Pairing};
 pub use mixture::{Chain, mixture};
+pub use occlude::{
+    Cutout, EraseFill, ErasingValue, GaussianNoise, GridMask, GridMode, PureNoise, RandomErasing, erase,
+    gaussian_noise, grid_mask, noise_image, open_probability,
+};
 pub use op::{Custom, Op};
 pub use policy::{
     AugMix, AugMixOps, AutoAugment, AutoAugmentPolicy, BigVisionRandAugment, RandAugment, ThreeAugment,

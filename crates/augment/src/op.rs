@@ -1,9 +1,13 @@
 //! One operation with every parameter decided: what a random transform draws, and what can be stored and replayed.
 
 use crate::{
-    BlurMethod, Chain, Filter, TfColorStep, adjust_brightness, adjust_contrast, adjust_hue, adjust_saturation, adjust_sharpness, affine, autocontrast, blend_grey, center_crop, equalize, flip_horizontal, grayscale, invert, mixture, posterize, resize, rotate, solarize, solarize_add, tf_color_jitter,
+    Band, BlurMethod, Chain, ConvKernel, CutAxis, EraseFill, Filter, GridMode, TfColorStep,
+    adjust_brightness, adjust_contrast, adjust_hue, adjust_saturation, adjust_sharpness, affine,
+    autocontrast, blend_grey, center_crop, equalize, erase, flip_horizontal, frequency_filter,
+    gaussian_noise, grayscale, grid_mask, invert, mixture, noise_image, posterize, random_conv, resize,
+    rotate, solarize, solarize_add, tf_color_jitter,
 };
-use crate::{blur, crop};
+use crate::{blur, crop, halves};
 use serde::{Deserialize, Serialize};
 use std::fmt;
 use std::sync::Arc;
@@ -147,6 +151,70 @@ pub enum Op {
         /// The versions that are added to it.
         chains: Vec<Chain>,
     },
+    /// [`erase`].
+    Erase {
+        /// What is erased.
+        #[serde(with = "RegionFields")]
+        region: Region,
+        /// What it is filled with.
+        fill: EraseFill,
+    },
+    /// [`grid_mask`].
+    GridMask {
+        /// The grid's period in pixels.
+        unit: u32,
+        /// The width of a bar in pixels.
+        bar: u32,
+        /// Where the first bars begin (x, y).
+        offset: (u32, u32),
+        /// By how much the grid is turned counter-clockwise.
+        degrees: u32,
+        /// Which pixels are made black.
+        mode: GridMode,
+    },
+    /// Halves the image, applies operations to each half and joins them; a half that changes its size is resized.
+    Halves {
+        /// Where it is cut.
+        axis: CutAxis,
+        /// Operations on the left or upper half.
+        first: Vec<Op>,
+        /// Operations on the right or lower half.
+        second: Vec<Op>,
+    },
+    /// [`gaussian_noise`].
+    GaussianNoise {
+        /// The standard deviation on the scale 0 to 1.
+        std: f64,
+        /// What the pixels follow from.
+        seed: u64,
+    },
+    /// [`noise_image`] in place of the image.
+    NoiseImage {
+        /// The mean of red, green and blue, on the scale 0 to 1.
+        mean: [f64; 3],
+        /// Their standard deviations, on the same scale.
+        std: [f64; 3],
+        /// What the pixels follow from.
+        seed: u64,
+    },
+    /// [`random_conv`] with [`ConvKernel::normal`].
+    RandomConv {
+        /// Width and height of the kernel.
+        size: u32,
+        /// The share of the convolved image.
+        alpha: f64,
+        /// What values are normalised by, on the scale 0 to 1.
+        mean: [f64; 3],
+        /// The same.
+        std: [f64; 3],
+        /// What the weights follow from.
+        seed: u64,
+    },
+    /// [`frequency_filter`].
+    FrequencyFilter {
+        /// What is kept or removed.
+        band: Band,
+    },
     /// An operation of another crate, which cannot be stored.
     #[serde(skip)]
     Custom(Custom),
@@ -192,6 +260,21 @@ impl Op {
             Self::SolarizeAdd { addition, threshold } => solarize_add(&mut image, addition, threshold),
             Self::TfColorJitter { ref steps } => tf_color_jitter(&mut image, steps),
             Self::GaussianBlur { method, sigma } => blur::blur(&mut image, method, sigma),
+            Self::Erase { region, fill } => erase(&mut image, region, fill),
+            Self::GridMask { unit, bar, offset, degrees, mode } => {
+                grid_mask(&mut image, unit, bar, offset, degrees, mode);
+            }
+            Self::Halves { axis, ref first, ref second } => {
+                return halves::halves(image, axis, first, second);
+            }
+            Self::GaussianNoise { std, seed } => gaussian_noise(&mut image, std, seed),
+            Self::NoiseImage { mean, std, seed } => {
+                return noise_image(image.width(), image.height(), mean, std, seed);
+            }
+            Self::RandomConv { size, alpha, mean, std, seed } => {
+                random_conv(&mut image, &ConvKernel::normal(size, seed), alpha, mean, std);
+            }
+            Self::FrequencyFilter { band } => frequency_filter(&mut image, band),
             Self::Mix { original, ref chains } => mixture(&mut image, original, chains),
             Self::Custom(ref custom) => return (custom.apply)(image),
         }
@@ -246,7 +329,7 @@ impl PartialEq for Custom {
 /// A region as it is stored.
 #[derive(Serialize, Deserialize)]
 #[serde(remote = "Region")]
-struct RegionFields {
+pub(crate) struct RegionFields {
     x: u32,
     y: u32,
     width: u32,

@@ -2,7 +2,8 @@
 
 use super::{AUTO_CONTRAST, Warp, either_sign, pick, posterize, solarize};
 use crate::error::check_within;
-use crate::{Error, Filter, Op, Rng, Transform, View};
+use crate::{EraseFill, Error, Filter, Op, Region, Rng, Transform, View};
+use rand::RngExt as _;
 
 /// The sixteen operations; there is no identity.
 #[derive(Clone, Copy)]
@@ -88,7 +89,7 @@ impl BigVisionRandAugment {
             Kind::ShearY => warp.affine(between_centres([1.0, 0.0, 0.0, signed(0.3), 1.0, 0.0])),
             Kind::TranslateX => warp.translate_x(signed(100.0)),
             Kind::TranslateY => warp.translate_y(signed(100.0)),
-            Kind::Cutout => Op::FlipHorizontal,
+            Kind::Cutout => cutout((level * 40.0) as u32, (width, height), rng),
             Kind::SolarizeAdd => {
                 Op::SolarizeAdd { addition: (level * 110.0).min(255.0) as u8, threshold: 128 }
             }
@@ -106,6 +107,17 @@ impl Transform for BigVisionRandAugment {
 }
 
 const GREY: [u8; 3] = [128; 3];
+
+/// A square of twice `half` pixels around a random one, as far as it lies in the image.
+fn cutout(half: u32, (width, height): (u32, u32), rng: &mut Rng) -> Op {
+    let mut side = |size: u32| {
+        let centre = rng.random_range(0..size.max(1));
+        let start = centre.saturating_sub(half);
+        (start, (centre + half).min(size).saturating_sub(start))
+    };
+    let ((y, height), (x, width)) = (side(height), side(width));
+    Op::Erase { region: Region { x, y, width, height }, fill: EraseFill::Color(GREY) }
+}
 
 /// TensorFlow counts positions from the centre of the first pixel, Pillow from its corner.
 fn between_centres([a, b, c, d, e, f]: [f64; 6]) -> [f64; 6] {

@@ -4,7 +4,7 @@ mod preset;
 mod step;
 mod table;
 
-pub use preset::{BatchMix, Preset, PresetView};
+pub use preset::{BatchRecipe, Preset, PresetView};
 pub use step::Step;
 pub use table::{by_name, names};
 

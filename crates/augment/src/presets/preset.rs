@@ -1,7 +1,7 @@
 //! A published recipe: which views of an image it takes, and what is mixed across the batch.
 
 use super::Step;
-use crate::{Compose, Error};
+use crate::{BatchMix, Compose, Error};
 use std::fmt;
 
 /// A recipe of views.
@@ -13,7 +13,7 @@ pub struct Preset {
     /// The kinds of views, in order.
     pub views: Vec<PresetView>,
     /// What is done to batches, which no transform of single images does.
-    pub batch: Option<BatchMix>,
+    pub batch: Option<BatchRecipe>,
 }
 
 /// One kind of view of a [`Preset`].
@@ -36,17 +36,27 @@ impl PresetView {
 
 /// What a supervised recipe does to a batch and its labels.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub struct BatchMix {
+pub struct BatchRecipe {
     /// Parameter of mixup's Beta distribution; 0 for no mixup.
     pub mixup: f64,
     /// Parameter of CutMix's Beta distribution; 0 for no CutMix. Where both are, each batch gets either, by equal chance.
     pub cutmix: f64,
     /// How much of the label is spread over all classes.
     pub label_smoothing: f64,
-    /// Probability that a rectangle of a view is replaced by noise (RandomErasing, mode `pixel`), after normalising.
-    pub erasing: f64,
     /// How many views of each image an epoch's shuffle holds (repeated augmentation); 1 is none.
     pub repeats: usize,
+}
+
+impl BatchRecipe {
+    /// What mixes the batch, if anything does. Errs on a parameter that [`BatchMix`] does not take.
+    pub fn mix(&self) -> Result<Option<BatchMix>, Error> {
+        Ok(match (self.mixup > 0.0, self.cutmix > 0.0) {
+            (true, true) => Some(BatchMix::mixup(self.mixup)?.or_cutmix(self.cutmix, 0.5)?),
+            (true, false) => Some(BatchMix::mixup(self.mixup)?),
+            (false, true) => Some(BatchMix::cutmix(self.cutmix)?),
+            (false, false) => None,
+        })
+    }
 }
 
 impl Preset {
@@ -67,13 +77,13 @@ impl fmt::Display for Preset {
                 writeln!(f, "  {}", step.to_string().trim_end())?;
             }
         }
-        let Some(BatchMix { mixup, cutmix, label_smoothing, erasing, repeats }) = self.batch else {
+        let Some(BatchRecipe { mixup, cutmix, label_smoothing, repeats }) = self.batch else {
             return Ok(());
         };
         writeln!(f, "batch")?;
         writeln!(
             f,
-            "  mixup {mixup}, CutMix {cutmix}, label smoothing {label_smoothing}, erasing {erasing}, {repeats} views each"
+            "  mixup {mixup}, CutMix {cutmix}, label smoothing {label_smoothing}, {repeats} views of each image"
         )
     }
 }

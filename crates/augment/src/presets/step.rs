@@ -1,9 +1,9 @@
 //! What a recipe is made of: named steps with their parameters, which can be read as well as run.
 
 use crate::{
-    BigVisionRandAugment, BlurMethod, Border, ColorJitter, Compose, Error, Filter, GaussianBlur, Op,
-    RandomApply, RandomGrayscale, RandomHorizontalFlip, RandomResizedCrop, TfBrightness, TfColorJitter,
-    ThreeAugment, TimmAugment,
+    BigVisionRandAugment, BlurMethod, Border, ColorJitter, Compose, ErasingValue, Error, Filter,
+    GaussianBlur, Op, RandomApply, RandomErasing, RandomGrayscale, RandomHorizontalFlip, RandomResizedCrop,
+    TfBrightness, TfColorJitter, ThreeAugment, TimmAugment,
 };
 use std::fmt;
 
@@ -76,6 +76,11 @@ pub enum Step {
         /// The interpolation; bilinear or bicubic at random if there is none.
         interpolation: Option<Filter>,
     },
+    /// [`RandomErasing`] as timm's, with noise of ImageNet's mean and deviation (there it comes after normalising).
+    RandomErasing {
+        /// The probability.
+        p: f64,
+    },
     /// [`BigVisionRandAugment`].
     BigVisionRandAugment {
         /// How many operations.
@@ -111,6 +116,9 @@ impl Step {
                     Some(filter) => augment.interpolation(filter),
                     None => augment,
                 })
+            }
+            Self::RandomErasing { p } => {
+                compose.then(RandomErasing::timm(p, ErasingValue::Pixel { mean: MEAN, std: STD })?)
             }
             Self::BigVisionRandAugment { layers, magnitude } => {
                 compose.then(BigVisionRandAugment::new(layers, magnitude)?)
@@ -154,6 +162,7 @@ impl Step {
                 let filter = interpolation.map_or("bilinear or bicubic", filter_name);
                 ("timm", format!("{config}, {filter}, fill {r} {g} {b}"), 1.0)
             }
+            Self::RandomErasing { p } => ("random erasing", "a box of noise".to_owned(), p),
             Self::BigVisionRandAugment { layers, magnitude } => {
                 ("RandAugment (big_vision)", format!("{layers} of 16 operations, magnitude {magnitude}"), 1.0)
             }
@@ -161,13 +170,18 @@ impl Step {
     }
 }
 
+/// ImageNet's mean and standard deviation, as everybody normalises by.
+const MEAN: [f64; 3] = [0.485, 0.456, 0.406];
+const STD: [f64; 3] = [0.229, 0.224, 0.225];
+
 fn filter_name(filter: Filter) -> &'static str {
     match filter {
         Filter::Nearest => "nearest",
         Filter::Bilinear => "bilinear",
         Filter::Bicubic => "bicubic",
         Filter::Lanczos => "Lanczos",
-        _ => "box",
+        Filter::Hamming => "Hamming",
+        Filter::Box => "box",
     }
 }
 

@@ -1,7 +1,7 @@
 //! The published recipes, with the files that their parameters are from.
 
 use super::Step;
-use super::preset::{BatchMix, Preset, PresetView};
+use super::preset::{BatchRecipe, Preset, PresetView};
 use crate::error::wrong;
 use crate::{BlurMethod, Border, Error, Filter, TfBrightness};
 
@@ -9,7 +9,7 @@ struct Recipe {
     name: &'static str,
     source: &'static str,
     views: fn() -> Vec<(usize, Vec<Step>)>,
-    batch: Option<BatchMix>,
+    batch: Option<BatchRecipe>,
 }
 
 impl Recipe {
@@ -17,15 +17,8 @@ impl Recipe {
         Self { name, source, views, batch: None }
     }
 
-    const fn batch(
-        mut self,
-        mixup: f64,
-        cutmix: f64,
-        label_smoothing: f64,
-        erasing: f64,
-        repeats: usize,
-    ) -> Self {
-        self.batch = Some(BatchMix { mixup, cutmix, label_smoothing, erasing, repeats });
+    const fn batch(mut self, mixup: f64, cutmix: f64, label_smoothing: f64, repeats: usize) -> Self {
+        self.batch = Some(BatchRecipe { mixup, cutmix, label_smoothing, repeats });
         self
     }
 }
@@ -38,7 +31,7 @@ const RECIPES: [Recipe; 30] = [
         "Beyer et al. 2022 (2205.01580); google-research/big_vision configs/vit_s16_i1k.py",
         || big_vision(10),
     )
-    .batch(0.2, 0.0, 0.0, 0.0, 1),
+    .batch(0.2, 0.0, 0.0, 1),
     Recipe::new(
         "byol",
         "Grill et al. 2020; google-deepmind/deepmind-research byol/utils/augmentations.py",
@@ -47,13 +40,13 @@ const RECIPES: [Recipe; 30] = [
     Recipe::new("deit", "Touvron et al. 2020; facebookresearch/deit main.py, timm create_transform", || {
         timm(224, "rand-m9-mstd0.5-inc1", Some(Filter::Bicubic))
     })
-    .batch(0.8, 1.0, 0.1, 0.25, 3),
+    .batch(0.8, 1.0, 0.1, 3),
     Recipe::new(
         "deit3",
         "Touvron et al. 2022 (ImageNet-1k, 3-Augment); facebookresearch/deit augment.py",
         || vec![(1, vec![crop(224, 0.08, BICUBIC), FLIP, Step::ThreeAugment { color_jitter: 0.3 }])],
     )
-    .batch(0.8, 1.0, 0.0, 0.0, 3),
+    .batch(0.8, 1.0, 0.0, 3),
     Recipe::new("dino", "Caron et al. 2021 (ViT); facebookresearch/dino main_dino.py", || dino(0.4)),
     Recipe::new("dino-resnet50", "Caron et al. 2021 (ResNet-50); facebookresearch/dino README.md", || {
         dino(0.14)
@@ -81,17 +74,17 @@ const RECIPES: [Recipe; 30] = [
     Recipe::new("rsb-a1", "Wightman et al. 2021, procedure A1 (600 epochs), timm create_transform", || {
         timm(224, "rand-m7-mstd0.5-inc1", None)
     })
-    .batch(0.2, 1.0, 0.1, 0.0, 3),
+    .batch(0.2, 1.0, 0.1, 3),
     Recipe::new("rsb-a2", "Wightman et al. 2021, procedure A2 (300 epochs), timm create_transform", || {
         timm(224, "rand-m7-mstd0.5-inc1", None)
     })
-    .batch(0.1, 1.0, 0.0, 0.0, 3),
+    .batch(0.1, 1.0, 0.0, 3),
     Recipe::new(
         "rsb-a3",
         "Wightman et al. 2021, procedure A3 (100 epochs at 160), timm create_transform",
         || timm(160, "rand-m6-mstd0.5-inc1", None),
     )
-    .batch(0.1, 1.0, 0.0, 0.0, 1),
+    .batch(0.1, 1.0, 0.0, 1),
     Recipe::new("simclr", "Chen et al. 2020 (ImageNet), with torchvision's operations", || {
         let blur = kernel_blur(23, Border::Zero, 0.5);
         vec![(2, vec![crop(224, 0.08, BILINEAR), FLIP, jitter([0.8, 0.8, 0.8, 0.2]), GREY, blur])]
@@ -120,11 +113,11 @@ const RECIPES: [Recipe; 30] = [
         vec![(1, vec![crop(224, 0.08, BILINEAR), FLIP])]
     }),
     Recipe::new("supervised-light1", AUGREG, || big_vision(0)),
-    Recipe::new("supervised-light2", AUGREG, || big_vision(10)).batch(0.2, 0.0, 0.0, 0.0, 1),
-    Recipe::new("supervised-medium1", AUGREG, || big_vision(15)).batch(0.2, 0.0, 0.0, 0.0, 1),
-    Recipe::new("supervised-medium2", AUGREG, || big_vision(15)).batch(0.5, 0.0, 0.0, 0.0, 1),
-    Recipe::new("supervised-strong1", AUGREG, || big_vision(20)).batch(0.5, 0.0, 0.0, 0.0, 1),
-    Recipe::new("supervised-strong2", AUGREG, || big_vision(20)).batch(0.8, 0.0, 0.0, 0.0, 1),
+    Recipe::new("supervised-light2", AUGREG, || big_vision(10)).batch(0.2, 0.0, 0.0, 1),
+    Recipe::new("supervised-medium1", AUGREG, || big_vision(15)).batch(0.2, 0.0, 0.0, 1),
+    Recipe::new("supervised-medium2", AUGREG, || big_vision(15)).batch(0.5, 0.0, 0.0, 1),
+    Recipe::new("supervised-strong1", AUGREG, || big_vision(20)).batch(0.5, 0.0, 0.0, 1),
+    Recipe::new("supervised-strong2", AUGREG, || big_vision(20)).batch(0.8, 0.0, 0.0, 1),
     Recipe::new(
         "swav",
         "Caron et al. 2020; facebookresearch/swav src/multicropdataset.py, README.md",
