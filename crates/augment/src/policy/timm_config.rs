@@ -57,7 +57,11 @@ pub(super) fn parse<'a>(
     parts: impl Iterator<Item = &'a str>,
 ) -> Result<Settings, Error> {
     if !["rand", "original", "originalr", "v0", "v0r", "3a"].contains(&name) {
-        return Err(wrong(CONFIG, "to start with rand, original, originalr, v0, v0r or 3a", config));
+        return Err(wrong(
+            CONFIG,
+            "something that starts with rand, original, originalr, v0, v0r or 3a",
+            config,
+        ));
     }
     let mut settings = Settings {
         noise: Noise::Normal(0.0),
