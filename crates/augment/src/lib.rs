@@ -33,6 +33,8 @@ mod random;
 mod resize;
 mod rng;
 mod simd;
+#[cfg(feature = "tensor")]
+pub mod tensor;
 mod transform;
 mod view;
 
