@@ -32,6 +32,10 @@ pub enum Error {
         /// (width, height) of the mask.
         found: (u32, u32),
     },
+    /// LibTorch refused an operation: a device without memory, or a tensor of another device or kind than the rest.
+    #[cfg(feature = "tensor")]
+    #[error("LibTorch: {0}")]
+    Tensor(#[from] tch::TchError),
     /// A region does not lie inside its image.
     #[error(transparent)]
     Region(#[from] visrep_decode::Error),

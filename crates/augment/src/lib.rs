@@ -36,6 +36,8 @@ mod resize;
 mod rng;
 mod sharpness;
 mod simd;
+#[cfg(feature = "tensor")]
+pub mod tensor;
 mod transform;
 mod view;
 mod warp;

@@ -52,6 +52,20 @@ impl Mixing {
         self.apply(data, 3, 1)
     }
 
+    /// The share of each pixel of each image that stays its own, `n` x height x width.
+    #[cfg(feature = "tensor")]
+    pub(crate) fn shares(&self) -> Vec<f32> {
+        let (width, height) = (self.size.0 as usize, self.size.1 as usize);
+        let layout = Layout { planes: 1, height, width, channels: 1 };
+        let other = vec![0.0; width * height];
+        let mut shares = vec![1.0; self.samples.len() * other.len()];
+        let mut mask = None;
+        for (i, own) in shares.chunks_exact_mut(other.len()).enumerate() {
+            self.blend(i, own, &other, layout, &mut mask);
+        }
+        shares
+    }
+
     fn apply<T: Value>(&self, data: &mut [T], planes: usize, channels: usize) -> Result<(), Error> {
         let (width, height) = (self.size.0 as usize, self.size.1 as usize);
         let layout = Layout { planes, height, width, channels };

@@ -48,6 +48,7 @@ impl DiscreteNormal {
     /// Fills each slot's share up with a part of an outcome that has more than one slot's worth.
     fn alias(mut weights: [f64; SLOTS], low: i16) -> Self {
         let outcome = |i: usize| low.saturating_add(i as i16);
+        let likeliest = (0..SLOTS).max_by(|&a, &b| weights[a].total_cmp(&weights[b])).unwrap_or(0);
         let mut slots = Box::new([Slot::default(); SLOTS]);
         let (mut poor, mut rich): (Vec<usize>, Vec<usize>) = (0..SLOTS).partition(|&i| weights[i] < 1.0);
         while let (Some(i), Some(&donor)) = (poor.pop(), rich.last()) {
@@ -59,11 +60,10 @@ impl DiscreteNormal {
                 poor.push(donor);
             }
         }
-        // Rounding may leave some over, each with a weight of one but for the rounding; an outcome of no weight is
-        // never among them as long as there is a donor.
-        let full = |i: usize| Slot { share: 1 << SHARE_BITS, own: outcome(i), other: outcome(i) };
+        // Rounding may leave some over: slots whose weight is one but for the rounding, or nothing but for it.
         for i in poor.into_iter().chain(rich) {
-            slots[i] = full(i);
+            let outcome = outcome(if weights[i] > 0.5 { i } else { likeliest });
+            slots[i] = Slot { share: 1 << SHARE_BITS, own: outcome, other: outcome };
         }
         Self { slots }
     }
@@ -106,6 +106,17 @@ mod tests {
                 let error = (sum as f64 / DRAWS as f64 - expected).abs();
                 assert!(error < 2.7 / (DRAWS as f64).sqrt(), "{mean} {deviation}: {value} is {error} off");
             }
+        }
+    }
+
+    #[test]
+    fn what_is_all_but_impossible_does_not_come() {
+        for (mean, deviation) in [(127.5, 25.5), (100.0, 5.0), (20.1, 0.7), (128.0, 12.75)] {
+            let table = DiscreteNormal::new(mean, deviation, 0, 255);
+            let mut rng = view_rng(1, 0, 0, 0);
+            let drawn = (0..100_000).flat_map(|_| table.pair(&mut rng));
+            let furthest = drawn.map(|value| (f64::from(value) - mean).abs()).fold(0.0, f64::max);
+            assert!(furthest < 7.0 * deviation + 1.0, "{furthest} from {mean}, {deviation}");
         }
     }
 
