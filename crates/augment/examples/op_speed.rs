@@ -38,6 +38,7 @@ fn operations() -> Vec<(&'static str, Run)> {
         ("affine bicubic", Box::new(move |i| affine(i, turned, Filter::Bicubic, [0; 3]))),
         ("rotate nearest", Box::new(|i| rotate(i, 30.0, Filter::Nearest, None, [0; 3]))),
         ("rotate bilinear", Box::new(|i| rotate(i, 30.0, Filter::Bilinear, None, [0; 3]))),
+        in_place("copy alone", |_| ()),
         in_place("equalize", equalize),
         in_place("autocontrast", |i| autocontrast(i, 0.0)),
         in_place("autocontrast, cutoff 1", |i| autocontrast(i, 1.0)),

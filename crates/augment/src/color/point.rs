@@ -31,7 +31,9 @@ pub fn solarize_add(image: &mut RgbImage, addition: u8, threshold: u16) {
         #[inline(always)]
         || {
             for value in image.data_mut() {
-                *value = if *value <= last { value.saturating_add(addition) } else { *value };
+                // Adding nothing, rather than choosing a result, vectorises.
+                let added = if *value <= last { addition } else { 0 };
+                *value = value.saturating_add(added);
             }
         },
     );
