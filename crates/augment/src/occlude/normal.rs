@@ -51,7 +51,8 @@ impl DiscreteNormal {
         let likeliest = (0..SLOTS).max_by(|&a, &b| weights[a].total_cmp(&weights[b])).unwrap_or(0);
         let mut slots = Box::new([Slot::default(); SLOTS]);
         let (mut poor, mut rich): (Vec<usize>, Vec<usize>) = (0..SLOTS).partition(|&i| weights[i] < 1.0);
-        while let (Some(i), Some(&donor)) = (poor.pop(), rich.last()) {
+        while let Some(&donor) = rich.last() {
+            let Some(i) = poor.pop() else { break };
             let share = (weights[i] * f64::from(1u32 << SHARE_BITS)).round() as u32;
             slots[i] = Slot { share, own: outcome(i), other: outcome(donor) };
             weights[donor] -= 1.0 - weights[i];

@@ -50,8 +50,8 @@ pub fn grayscale(images: &Tensor, which: &[bool]) -> Result<Tensor, Error> {
     Ok(luma(images)?.f_expand_as(images)?.f_where_self(&chosen(images, which)?, images)?)
 }
 
-/// Inverts values from each image's threshold (0 to 1) up: [`crate::solarize`] with 256 times the threshold, on the
-/// scale where 1 is 255. `None` leaves an image as it is.
+/// Inverts the values of each image from its threshold (0 to 1) up; `None` leaves an image as it is. The thresholds of
+/// [`crate::solarize`] are 255 times these.
 pub fn solarize(images: &Tensor, thresholds: &[Option<f64>]) -> Result<Tensor, Error> {
     check_one_each("solarize thresholds", shape(images)?.0, thresholds.len())?;
     let numbers: Vec<f64> = thresholds.iter().map(|threshold| threshold.unwrap_or(f64::INFINITY)).collect();
@@ -100,7 +100,7 @@ pub fn gaussian_blur(images: &Tensor, size: u32, sigmas: &[f64]) -> Result<Tenso
     let largest = f64::from(2 * width.min(height)) - 1.0;
     check_within("gaussian_blur size", f64::from(size), 1.0..=largest)?;
     if n == 0 {
-        return Ok(images.f_copy()?);
+        return Ok(images.shallow_clone());
     }
     let half = i64::from(size / 2);
     let mut kernels = Vec::with_capacity(n * 3 * size as usize);

@@ -2,8 +2,8 @@
 //!
 //! Images are (N, 3, H, W), float, 0 to 1; every sample has parameters of its own. [`apply_views`] takes them from the
 //! [`View`](crate::View)s that the transforms of this crate draw, so that a batch gets on a GPU what its images would
-//! get one by one on the CPU, but for the 8-bit rounding between the steps there: within 1/255 for each operation,
-//! within 2/255 where an image operation rounds twice inside.
+//! get one by one on the CPU, but for the rounding to 8 bits there: within 1/255 for each operation, within 2/255 for
+//! contrast and saturation, which round twice. Hue is another matter: see [`adjust_hue`].
 
 mod color;
 mod geometry;
@@ -27,7 +27,7 @@ fn shape(images: &Tensor) -> Result<(usize, u32, u32), Error> {
     let size = images.size();
     let side = |length: i64| u32::try_from(length).ok().filter(|&length| length > 0);
     match size[..] {
-        [n, 3, height, width] if images.is_floating_point_kind() => {
+        [n, 3, height, width] if images.is_floating_point() => {
             if let (Some(height), Some(width)) = (side(height), side(width)) {
                 return Ok((n as usize, height, width));
             }

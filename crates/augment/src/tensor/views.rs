@@ -39,7 +39,7 @@ pub fn apply_views(images: &Tensor, views: &[View]) -> Result<Tensor, Error> {
         }
     }
     if n == 0 {
-        return Ok(images.f_copy()?);
+        return Ok(images.shallow_clone());
     }
     if let Some(other) = parts.iter().find(|part| part.size() != parts[0].size()) {
         let expected = format!("of one size, {:?}", parts[0].size());
@@ -70,7 +70,7 @@ fn apply(images: &Tensor, ops: &[&Op]) -> Result<Tensor, Error> {
                 .collect::<Vec<_>>()
         };
     }
-    let Some(first) = ops.first() else { return Ok(images.f_copy()?) };
+    let Some(first) = ops.first() else { return Ok(images.shallow_clone()) };
     match first {
         Op::ResizedCrop { width, height, filter: Filter::Bilinear, .. } => {
             resized_crop(images, &each!(Op::ResizedCrop { region, .. } => region), *width, *height)
