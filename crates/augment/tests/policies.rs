@@ -237,7 +237,7 @@ fn augmix_mixes_chains_of_one_to_three_operations() {
     assert!(depths[0] == 0 && depths[1..].iter().all(|&n| (5700..6300).contains(&n)), "{depths:?}");
     // Levels of .1 to 3 of 10, cut to whole degrees.
     assert!(degrees.iter().all(|angle| angle.fract() == 0.0 && angle.abs() <= 9.0), "{degrees:?}");
-    assert!(degrees.iter().any(|&angle| angle == 8.0) && degrees.iter().any(|&angle| angle == -8.0));
+    assert!(degrees.contains(&8.0) && degrees.contains(&-8.0), "{degrees:?}");
     let total = f64::from(kinds.values().sum::<u32>());
     for (name, ninths) in [
         ("autocontrast", 1.0),
