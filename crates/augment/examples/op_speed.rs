@@ -10,6 +10,25 @@ use visrep_augment::*;
 
 type Run = Box<dyn Fn(&RgbImage) -> RgbImage>;
 
+fn in_place(name: &'static str, run: impl Fn(&mut RgbImage) + 'static) -> (&'static str, Run) {
+    let on_a_copy = move |image: &RgbImage| {
+        let mut copy = image.clone();
+        run(&mut copy);
+        copy
+    };
+    (name, Box::new(on_a_copy))
+}
+
+/// A hundred draws of a random transform: its time is theirs together.
+fn random(name: &'static str, transform: impl Transform + 'static) -> (&'static str, Run) {
+    let draws = move |image: &RgbImage| {
+        let draw = |index| transform.apply(image.clone(), &mut view_rng(0, 0, index, 0));
+        (0..99).for_each(|index| drop(black_box(draw(index))));
+        draw(99)
+    };
+    (name, Box::new(draws))
+}
+
 /// Names and functions, one line each.
 fn operations() -> Vec<(&'static str, Run)> {
     let turned = affine_matrix(15.0, (5.0, -3.0), 1.1, (4.0, 2.0), (112.0, 112.0));
@@ -47,6 +66,33 @@ fn operations() -> Vec<(&'static str, Run)> {
         ("affine bicubic", Box::new(move |i| affine(i, turned, Filter::Bicubic, [0; 3]))),
         ("rotate nearest", Box::new(|i| rotate(i, 30.0, Filter::Nearest, None, [0; 3]))),
         ("rotate bilinear", Box::new(|i| rotate(i, 30.0, Filter::Bilinear, None, [0; 3]))),
+        in_place("copy alone", |_| ()),
+        in_place("equalize", equalize),
+        in_place("autocontrast", |i| autocontrast(i, 0.0)),
+        in_place("autocontrast, cutoff 1", |i| autocontrast(i, 1.0)),
+        in_place("posterize", |i| posterize(i, 4)),
+        in_place("invert", invert),
+        in_place("solarize", |i| solarize(i, 128)),
+        in_place("solarize_add", |i| solarize_add(i, 54, 128)),
+        in_place("adjust_sharpness", |i| adjust_sharpness(i, 1.7)),
+        in_place("adjust_brightness", |i| adjust_brightness(i, 1.3)),
+        in_place("adjust_contrast", |i| adjust_contrast(i, 1.3)),
+        in_place("adjust_saturation", |i| adjust_saturation(i, 1.3)),
+        in_place("adjust_hue", |i| adjust_hue(i, 0.1)),
+        in_place("colour jitter, Pillow", |i| {
+            adjust_brightness(i, 1.3);
+            adjust_contrast(i, 0.8);
+            adjust_saturation(i, 1.2);
+            adjust_hue(i, 0.1);
+        }),
+        in_place("colour jitter, TF", |i| {
+            use TfColorStep::{Contrast, Hue, Saturation, Scale};
+            tf_color_jitter(i, &[Scale(1.3), Contrast(0.8), Saturation(1.2), Hue(0.1)]);
+        }),
+        random("randaugment 2, 9", RandAugment::new(2, 9).unwrap()),
+        random("timm rand-m9-mstd0.5-inc1", TimmAugment::parse("rand-m9-mstd0.5-inc1").unwrap()),
+        random("trivialaugment", TrivialAugmentWide::new()),
+        random("augmix", AugMix::new(AugMixOps::Original).unwrap()),
     ]
 }
 

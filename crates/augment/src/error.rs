@@ -32,6 +32,18 @@ pub enum Error {
         /// What is there.
         part: visrep_decode::Region,
     },
+    /// A mask is for an image of another size.
+    #[error("the mask has {}x{} pixels, the image {}x{}", .found.0, .found.1, .expected.0, .expected.1)]
+    MaskSize {
+        /// (width, height) of the image.
+        expected: (u32, u32),
+        /// (width, height) of the mask.
+        found: (u32, u32),
+    },
+    /// LibTorch refused an operation: a device without memory, or a tensor of another device or kind than the rest.
+    #[cfg(feature = "tensor")]
+    #[error("LibTorch: {0}")]
+    Tensor(#[from] tch::TchError),
     /// A region does not lie inside its image.
     #[error(transparent)]
     Region(#[from] visrep_decode::Error),
@@ -40,7 +52,7 @@ pub enum Error {
 /// The longest side, in pixels, that this crate makes: 65,535.
 pub const MAX_SIDE: u32 = 65_535;
 
-fn wrong(parameter: &'static str, expected: impl Into<String>, found: impl ToString) -> Error {
+pub(crate) fn wrong(parameter: &'static str, expected: impl Into<String>, found: impl ToString) -> Error {
     Error::Parameter { parameter, expected: expected.into(), found: found.to_string() }
 }
 
@@ -68,6 +80,21 @@ pub(crate) fn check_range(
     }
     check_within(parameter, low, allowed.clone())?;
     check_within(parameter, high, allowed)
+}
+
+/// Errs unless both ends are within `allowed`, the lower one first.
+pub(crate) fn check_count(
+    parameter: &'static str,
+    range: &RangeInclusive<u32>,
+    allowed: RangeInclusive<u32>,
+) -> Result<(), Error> {
+    if range.start() > range.end() {
+        return Err(wrong(parameter, "a range, low to high", format!("{}..={}", range.start(), range.end())));
+    }
+    match [range.start(), range.end()].into_iter().find(|end| !allowed.contains(end)) {
+        Some(end) => Err(wrong(parameter, format!("between {} and {}", allowed.start(), allowed.end()), end)),
+        None => Ok(()),
+    }
 }
 
 /// Errs unless `side` is a usable length in pixels.

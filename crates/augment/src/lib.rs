@@ -17,35 +17,60 @@
 //! ```
 #![forbid(unsafe_code)]
 
+mod background;
 mod blur;
 mod color;
 mod crop;
 mod error;
+mod filter;
 mod flip;
+mod halves;
+mod mix;
+mod mixture;
+mod occlude;
 mod op;
+mod policy;
 pub mod presets;
 mod random;
 mod resize;
 mod rng;
+mod sharpness;
 mod simd;
+#[cfg(feature = "tensor")]
+pub mod tensor;
 mod transform;
 mod view;
 mod warp;
 
+pub use background::{Backgrounds, GreyBackgrounds, Mask, RandomBackground, replace_background};
 pub use blur::{BlurMethod, Border, GaussianBlur, gaussian_blur, pillow_blur};
 pub use color::{
-    ColorJitter, RandomGrayscale, Solarize, adjust_brightness, adjust_contrast, adjust_hue,
-    adjust_saturation, grayscale, solarize,
+    ColorJitter, RandomGrayscale, Solarize, TfBrightness, TfColorJitter, TfColorStep, adjust_brightness,
+    adjust_contrast, adjust_hue, adjust_saturation, autocontrast, blend_grey, equalize, grayscale, invert,
+    posterize, solarize, solarize_add, tf_color_jitter,
 };
 pub use crop::{
     CenterCrop, CropSampling, Padding, RandomCrop, RandomResizedCrop, RandomShift, center_crop, crop_padded,
 };
 pub use error::{Error, MAX_SIDE};
+pub use filter::{Band, ConvKernel, FreqAug, RandomConv, frequency_filter, random_conv};
 pub use flip::{RandomHorizontalFlip, RandomVerticalFlip, flip_horizontal, flip_vertical};
+pub use halves::{CutAxis, YouOnlyCutOnce};
+pub use mix::{BatchMix, Blend, FourierMask, Mix, MixMode, Mixing, Pairing};
+pub use mixture::{Chain, mixture};
+pub use occlude::{
+    Cutout, EraseFill, ErasingValue, GaussianNoise, GridMask, GridMode, PureNoise, RandomErasing, erase,
+    gaussian_noise, grid_mask, noise_image, open_probability,
+};
 pub use op::{Custom, Op};
+pub use policy::{
+    AugMix, AugMixOps, AutoAugment, AutoAugmentPolicy, BigVisionRandAugment, RandAugment, ThreeAugment,
+    TimmAugment, TrivialAugmentWide,
+};
 pub use random::RandomApply;
 pub use resize::{Filter, Resize, resize, resize_box, resize_region, resize_region_fast};
 pub use rng::{Rng, view_rng};
+pub use sharpness::adjust_sharpness;
 pub use transform::{Compose, Transform};
 pub use view::View;
 pub use visrep_decode::{Region, RgbImage};

@@ -1,11 +1,13 @@
 //! One operation with every parameter decided: what a random transform draws, and what can be stored and replayed.
 
 use crate::{
-    BlurMethod, Filter, Padding, adjust_brightness, adjust_contrast, adjust_hue, adjust_saturation, affine,
-    center_crop, crop_padded, flip_horizontal, flip_vertical, grayscale, perspective, resize, rotate,
-    rotate_quarters, solarize,
+    Band, BlurMethod, Chain, ConvKernel, CutAxis, EraseFill, Filter, GridMode, Padding, TfColorStep,
+    adjust_brightness, adjust_contrast, adjust_hue, adjust_saturation, adjust_sharpness, affine,
+    autocontrast, blend_grey, center_crop, crop_padded, equalize, erase, flip_horizontal, flip_vertical,
+    frequency_filter, gaussian_noise, grayscale, grid_mask, invert, mixture, noise_image, perspective,
+    posterize, random_conv, resize, rotate, rotate_quarters, solarize, solarize_add, tf_color_jitter,
 };
-use crate::{blur, crop};
+use crate::{blur, crop, halves};
 use serde::{Deserialize, Serialize};
 use std::fmt;
 use std::sync::Arc;
@@ -121,12 +123,51 @@ pub enum Op {
         /// Share of a turn, -0.5 to 0.5.
         turns: f64,
     },
+    /// [`adjust_sharpness`].
+    AdjustSharpness {
+        /// 1 changes nothing.
+        factor: f64,
+    },
+    /// [`autocontrast`].
+    #[serde(rename = "autocontrast")]
+    AutoContrast {
+        /// Percent of the pixels left out of account at either end.
+        cutoff: f64,
+    },
+    /// [`blend_grey`].
+    BlendGrey {
+        /// What it blends with.
+        grey: u8,
+        /// 1 changes nothing.
+        factor: f64,
+    },
+    /// [`equalize`].
+    Equalize,
     /// [`grayscale`].
     Grayscale,
+    /// [`invert`].
+    Invert,
+    /// [`posterize`].
+    Posterize {
+        /// How many bits of each value stay.
+        bits: u8,
+    },
     /// [`solarize`].
     Solarize {
         /// Values from here up are inverted; 256 inverts none.
         threshold: u16,
+    },
+    /// [`solarize_add`].
+    SolarizeAdd {
+        /// What is added to the values below the threshold.
+        addition: u8,
+        /// Values from here up stay; 256 leaves none.
+        threshold: u16,
+    },
+    /// [`tf_color_jitter`].
+    TfColorJitter {
+        /// What is done, in order.
+        steps: Vec<TfColorStep>,
     },
     /// [`pillow_blur`](crate::pillow_blur) or [`gaussian_blur`](crate::gaussian_blur).
     GaussianBlur {
@@ -134,6 +175,77 @@ pub enum Op {
         method: BlurMethod,
         /// The standard deviation in pixels.
         sigma: f64,
+    },
+    /// [`mixture`].
+    Mix {
+        /// The weight of the image as it is.
+        original: f64,
+        /// The versions that are added to it.
+        chains: Vec<Chain>,
+    },
+    /// [`erase`].
+    Erase {
+        /// What is erased.
+        #[serde(with = "RegionFields")]
+        region: Region,
+        /// What it is filled with.
+        fill: EraseFill,
+    },
+    /// [`grid_mask`].
+    GridMask {
+        /// The grid's period in pixels.
+        unit: u32,
+        /// The width of a bar in pixels.
+        bar: u32,
+        /// Where the first bars begin (x, y).
+        offset: (u32, u32),
+        /// By how much the grid is turned counter-clockwise.
+        degrees: u32,
+        /// Which pixels are made black.
+        mode: GridMode,
+    },
+    /// Halves the image, applies operations to each half and joins them; a half that changes its size is resized.
+    Halves {
+        /// Where it is cut.
+        axis: CutAxis,
+        /// Operations on the left or upper half.
+        first: Vec<Op>,
+        /// Operations on the right or lower half.
+        second: Vec<Op>,
+    },
+    /// [`gaussian_noise`].
+    GaussianNoise {
+        /// The standard deviation on the scale 0 to 1.
+        std: f64,
+        /// What the pixels follow from.
+        seed: u64,
+    },
+    /// [`noise_image`] in place of the image.
+    NoiseImage {
+        /// The mean of red, green and blue, on the scale 0 to 1.
+        mean: [f64; 3],
+        /// Their standard deviations, on the same scale.
+        std: [f64; 3],
+        /// What the pixels follow from.
+        seed: u64,
+    },
+    /// [`random_conv`] with [`ConvKernel::normal`].
+    RandomConv {
+        /// Width and height of the kernel.
+        size: u32,
+        /// The share of the convolved image.
+        alpha: f64,
+        /// What values are normalised by, on the scale 0 to 1.
+        mean: [f64; 3],
+        /// The same.
+        std: [f64; 3],
+        /// What the weights follow from.
+        seed: u64,
+    },
+    /// [`frequency_filter`].
+    FrequencyFilter {
+        /// What is kept or removed.
+        band: Band,
     },
     /// An operation of another crate, which cannot be stored.
     #[serde(skip)]
@@ -177,9 +289,33 @@ impl Op {
             Self::AdjustContrast { factor } => adjust_contrast(&mut image, factor),
             Self::AdjustSaturation { factor } => adjust_saturation(&mut image, factor),
             Self::AdjustHue { turns } => adjust_hue(&mut image, turns),
+            Self::AdjustSharpness { factor } => adjust_sharpness(&mut image, factor),
+            Self::AutoContrast { cutoff } => autocontrast(&mut image, cutoff),
+            Self::BlendGrey { grey, factor } => blend_grey(&mut image, grey, factor),
+            Self::Equalize => equalize(&mut image),
             Self::Grayscale => grayscale(&mut image),
+            Self::Invert => invert(&mut image),
+            Self::Posterize { bits } => posterize(&mut image, bits),
             Self::Solarize { threshold } => solarize(&mut image, threshold),
+            Self::SolarizeAdd { addition, threshold } => solarize_add(&mut image, addition, threshold),
+            Self::TfColorJitter { ref steps } => tf_color_jitter(&mut image, steps),
             Self::GaussianBlur { method, sigma } => blur::blur(&mut image, method, sigma),
+            Self::Erase { region, fill } => erase(&mut image, region, fill),
+            Self::GridMask { unit, bar, offset, degrees, mode } => {
+                grid_mask(&mut image, unit, bar, offset, degrees, mode);
+            }
+            Self::Halves { axis, ref first, ref second } => {
+                return halves::halves(image, axis, first, second);
+            }
+            Self::GaussianNoise { std, seed } => gaussian_noise(&mut image, std, seed),
+            Self::NoiseImage { mean, std, seed } => {
+                return noise_image(image.width(), image.height(), mean, std, seed);
+            }
+            Self::RandomConv { size, alpha, mean, std, seed } => {
+                random_conv(&mut image, &ConvKernel::normal(size, seed), alpha, mean, std);
+            }
+            Self::FrequencyFilter { band } => frequency_filter(&mut image, band),
+            Self::Mix { original, ref chains } => mixture(&mut image, original, chains),
             Self::Custom(ref custom) => return (custom.apply)(image),
         }
         image
@@ -235,7 +371,7 @@ impl PartialEq for Custom {
 /// A region as it is stored.
 #[derive(Serialize, Deserialize)]
 #[serde(remote = "Region")]
-struct RegionFields {
+pub(crate) struct RegionFields {
     x: u32,
     y: u32,
     width: u32,

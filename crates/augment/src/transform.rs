@@ -1,6 +1,6 @@
 //! The trait that every transform implements, and how transforms combine.
 
-use crate::{Rng, View};
+use crate::{Op, Rng, View};
 use visrep_decode::RgbImage;
 
 /// Decides at random what happens to an image.
@@ -47,6 +47,14 @@ pub trait Transform: Send + Sync {
 impl Transform for Box<dyn Transform> {
     fn draw(&self, view: &mut View, rng: &mut Rng) {
         (**self).draw(view, rng);
+    }
+}
+
+/// An operation as a transform: nothing is left to chance. With [`RandomApply`](crate::RandomApply) it is what torchvision
+/// calls `RandomEqualize`, `RandomPosterize` and so on.
+impl Transform for Op {
+    fn draw(&self, view: &mut View, _: &mut Rng) {
+        view.push(self.clone());
     }
 }
 

@@ -24,11 +24,15 @@ pub fn adjust_saturation(image: &mut RgbImage, factor: f64) {
                 image.data_mut(),
                 #[inline(always)]
                 |planes| {
-                    let grey = luma(planes);
-                    for channel in [&mut planes.r, &mut planes.g, &mut planes.b] {
-                        for i in 0..LANES {
-                            channel[i] = blend(f32::from(grey[i]), f32::from(channel[i]), factor);
-                        }
+                    for i in 0..LANES {
+                        let (r, g, b) =
+                            (f32::from(planes.r[i]), f32::from(planes.g[i]), f32::from(planes.b[i]));
+                        // `luma` in floating point: every number is whole and below 2^24, so nothing is rounded.
+                        let sum = r * 19595.0 + g * 38470.0 + b * 7471.0 + 32768.0;
+                        let grey = (sum * (1.0 / 65536.0)).floor();
+                        planes.r[i] = blend(grey, r, factor);
+                        planes.g[i] = blend(grey, g, factor);
+                        planes.b[i] = blend(grey, b, factor);
                     }
                 },
             );
@@ -70,12 +74,12 @@ pub fn solarize(image: &mut RgbImage, threshold: u16) {
 ///
 /// Added to 2^23, a whole number is in the lowest bits; a cast would check once more for what has been clipped.
 #[inline(always)]
-fn blend(from: f32, to: f32, factor: f32) -> u8 {
+pub(crate) fn blend(from: f32, to: f32, factor: f32) -> u8 {
     let value = from + factor * (to - from);
     (value.clamp(0.0, 255.0).floor() + (1 << 23) as f32).to_bits() as u8
 }
 
-fn blend_with(data: &mut [u8], from: f32, factor: f32) {
+pub(super) fn blend_with(data: &mut [u8], from: f32, factor: f32) {
     vectorised(
         #[inline(always)]
         || {

@@ -1,5 +1,13 @@
 //! The augmentation of published recipes, by name.
 
+mod preset;
+mod step;
+mod table;
+
+pub use preset::{BatchRecipe, Preset, PresetView};
+pub use step::Step;
+pub use table::{by_name, names};
+
 use crate::error::{check_side, check_within};
 use crate::{
     BlurMethod, Border, CenterCrop, ColorJitter, Compose, Error, Filter, GaussianBlur, RandomApply,

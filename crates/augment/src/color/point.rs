@@ -1,0 +1,48 @@
+//! Operations on each value by itself: posterize, invert, and the TensorFlow policies' solarize-add and contrast.
+
+use super::adjust::blend_with;
+use crate::simd::vectorised;
+use visrep_decode::RgbImage;
+
+/// Keeps the `bits` most significant bits of every value: 0 is black, 8 and more change nothing. As
+/// `ImageOps.posterize`.
+pub fn posterize(image: &mut RgbImage, bits: u8) {
+    let mask = u8::MAX.checked_shl(8 - u32::from(bits.min(8))).unwrap_or(0);
+    vectorised(
+        #[inline(always)]
+        || image.data_mut().iter_mut().for_each(|value| *value &= mask),
+    );
+}
+
+/// Makes every value 255 minus itself. As `ImageOps.invert`.
+pub fn invert(image: &mut RgbImage) {
+    vectorised(
+        #[inline(always)]
+        || image.data_mut().iter_mut().for_each(|value| *value = !*value),
+    );
+}
+
+/// Adds `addition` to the values below `threshold`, at most up to 255; the others stay. The `SolarizeAdd` of the
+/// TensorFlow policies, whose threshold is 128.
+pub fn solarize_add(image: &mut RgbImage, addition: u8, threshold: u16) {
+    let Some(last) = threshold.min(256).checked_sub(1) else { return };
+    let last = last as u8;
+    vectorised(
+        #[inline(always)]
+        || {
+            for value in image.data_mut() {
+                // Adding nothing, rather than choosing a result, vectorises.
+                let added = if *value <= last { addition } else { 0 };
+                *value = value.saturating_add(added);
+            }
+        },
+    );
+}
+
+/// Blends with one grey: 0 is that grey, 1 changes nothing.
+///
+/// It is what `Contrast` does in the TensorFlow policies: big_vision's `autoaugment.py` takes for the mean grey of an
+/// image its number of pixels / 256, at most 255, which is 196 at 224 x 224.
+pub fn blend_grey(image: &mut RgbImage, grey: u8, factor: f64) {
+    blend_with(image.data_mut(), f32::from(grey), factor as f32);
+}

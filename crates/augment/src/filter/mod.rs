@@ -1,0 +1,9 @@
+//! Linear filters that are drawn at random: a convolution over the colours, and bands of spatial frequencies.
+
+mod convolution;
+mod fourier;
+mod frequency;
+
+pub use convolution::{ConvKernel, RandomConv, random_conv};
+pub(crate) use fourier::{Complex, Fourier, frequencies};
+pub use frequency::{Band, FreqAug, frequency_filter};
