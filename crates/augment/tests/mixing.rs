@@ -94,7 +94,8 @@ fn assert_uniform(mut numbers: Vec<f64>, what: &str) {
 #[test]
 fn lambdas_are_of_the_beta_distribution() {
     // Beta(1, 1) is uniform; Beta(2, 2) has the distribution function 3x² - 2x³, Beta(1/2, 1/2) the arcsine's.
-    let cases: [(f64, fn(f64) -> f64); 3] = [
+    type Distribution = fn(f64) -> f64;
+    let cases: [(f64, Distribution); 3] = [
         (1.0, |x| x),
         (2.0, |x| 3.0 * x * x - 2.0 * x.powi(3)),
         (0.5, |x| x.sqrt().asin() * 2.0 / std::f64::consts::PI),

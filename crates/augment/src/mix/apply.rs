@@ -15,10 +15,11 @@ trait Value: Copy {
 impl Value for u8 {
     #[inline(always)]
     fn mixed(own: Self, other: Self, share: f32) -> Self {
-        // Adding and taking off 1.5 * 2^23 rounds to a whole number, ties to even, as NumPy's rint.
-        const ROUND: f32 = 12_582_912.0;
+        // Where numbers lie 1 apart, so that adding it rounds to a whole number, ties to even as NumPy's rint; the
+        // lowest byte of the sum is that number. Unlike a cast, this can be vectorised.
+        const ONES: f32 = 12_582_912.0;
         let sum = f32::from(own) * share + f32::from(other) * (1.0 - share);
-        (sum + ROUND - ROUND) as u8
+        (sum + ONES).to_bits() as u8
     }
 }
 

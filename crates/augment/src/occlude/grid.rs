@@ -40,7 +40,7 @@ pub fn grid_mask(
     let (left, top) = ((side - width) / 2, (side - height) / 2);
     let black = |bar: bool| bar == (mode == GridMode::Bars);
     let lines = image.data_mut().chunks_exact_mut(width * 3).enumerate();
-    if degrees % 360 == 0 {
+    if degrees.is_multiple_of(360) {
         for (y, line) in lines {
             if rows[top + y] {
                 if mode == GridMode::Bars {
