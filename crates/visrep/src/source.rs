@@ -61,7 +61,7 @@ impl Source {
         match self {
             Self::Digits => Ok(crate::fixtures::all_digits()?),
             Self::Photos => Ok(Arc::new(crate::fixtures::photos())),
-            Self::Path(path) => Ok(visrep_data::open(path)?),
+            Self::Path(path) => Ok(warned(visrep_data::open(path)?)),
             Self::Patches | Self::AllFixtures => {
                 let Splits { train, test, .. } = self.splits()?;
                 let classes = train.classes().to_vec();
@@ -97,9 +97,18 @@ impl Source {
             Self::Photos => {
                 bail!("fixtures:photos has one image of each class, too few to split; use fixtures:patches")
             }
-            Self::Path(path) => Ok(visrep_data::open_splits(path)?),
+            Self::Path(path) => {
+                let Splits { train, test, description } = visrep_data::open_splits(path)?;
+                Ok(Splits { train: warned(train), test: warned(test), description })
+            }
         }
     }
+}
+
+/// Tells what was odd about a dataset.
+fn warned(data: Arc<dyn Dataset>) -> Arc<dyn Dataset> {
+    data.warnings().iter().for_each(|warning| eprintln!("warning: {warning}"));
+    data
 }
 
 #[cfg(test)]
