@@ -37,8 +37,13 @@ pub(super) enum Next {
 
 /// What archives are read through.
 pub(super) trait Fetch {
-    /// Up to `len` bytes from `offset` on: fewer at the end only.
+    /// Up to `len` bytes from `offset` on: fewer at the end only. What begins beyond the end is [`cut_short`].
     fn fetch(&mut self, offset: u64, len: usize) -> std::io::Result<Bytes>;
+}
+
+/// The error of an archive that ends within a file.
+pub(super) fn cut_short() -> std::io::Error {
+    std::io::Error::new(std::io::ErrorKind::UnexpectedEof, "is cut short")
 }
 
 const BLOCK: usize = 512;

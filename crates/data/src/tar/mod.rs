@@ -74,8 +74,8 @@ struct Indexed {
 
 impl Fetch for &Input {
     fn fetch(&mut self, offset: u64, len: usize) -> std::io::Result<Bytes> {
-        let left = self.len()?.saturating_sub(offset);
-        self.read_at(offset.min(self.len()?), left.min(len as u64) as usize)
+        let left = self.len()?.checked_sub(offset).ok_or_else(entry::cut_short)?;
+        self.read_at(offset, left.min(len as u64) as usize)
     }
 }
 
