@@ -14,6 +14,7 @@ pub(crate) struct Args {}
 pub(crate) fn run(root: &Path, _args: &Args) -> Result<()> {
     tidy::check(root)?;
     run_command(cargo().args(["fmt", "--all", "--check"]))?;
+    run_command(cargo().args(["fmt", "--manifest-path", "fuzz/Cargo.toml", "--check"]))?;
     setup::ensure(root)?;
     let clippy = ["clippy", "--workspace", "--all-targets", "--", "--deny", "warnings"];
     run_command(cargo().args(clippy))?;

@@ -9,6 +9,7 @@ mod bench;
 mod ci;
 mod doctor;
 mod error;
+mod fuzz;
 mod libtorch;
 mod lint;
 mod process;
@@ -28,6 +29,7 @@ Examples:
   cargo xtask bench                        set up, build, train and evaluate on the built-in images
   cargo xtask bench --help                 what `bench` can do with your own weights and data
   cargo xtask test                         every test, doctests included
+  cargo xtask fuzz jpeg --minutes 1        libFuzzer on a decoder or container; all of them without a name
   cargo xtask setup                        only fetch LibTorch; then plain `cargo build` works
   cargo xtask setup --cuda                 also what an NVIDIA GPU needs (2.5 GB to download)
   cargo xtask doctor                       what this machine has, and what to fix
@@ -47,6 +49,7 @@ enum Command {
     Doctor(doctor::Args),
     Bench(bench::Args),
     Test(test::Args),
+    Fuzz(fuzz::Args),
     Lint(lint::Args),
     Ci(ci::Args),
 }
@@ -71,6 +74,7 @@ fn run(cli: Cli) -> Result<ExitCode> {
         Command::Doctor(args) => doctor::run(&root, &args),
         Command::Bench(args) => bench::run(&root, &here, &args),
         Command::Test(args) => test::run(&root, &args).map(|()| ExitCode::SUCCESS),
+        Command::Fuzz(args) => fuzz::run(&root, &args),
         Command::Lint(args) => lint::run(&root, &args).map(|()| ExitCode::SUCCESS),
         Command::Ci(args) => ci::run(&root, &args).map(|()| ExitCode::SUCCESS),
     }

@@ -9,6 +9,9 @@ use crate::setup;
 /// Features that are off by default, and need no LibTorch either.
 const FEATURES: &[&str] = &["visrep-data/remote"];
 
+/// The same for the whole workspace: one build for everything.
+const ALL_FEATURES: &[&str] = &["visrep/remote"];
+
 /// Crates that must build and test on a machine without LibTorch, with their default features and [`FEATURES`].
 const WITHOUT_LIBTORCH: &[&str] =
     &["visrep-decode", "visrep-augment", "visrep-corrupt", "visrep-data", "visrep-metrics"];
@@ -24,7 +27,9 @@ pub(crate) struct Args {}
 pub(crate) fn run(root: &Path, _args: &Args) -> Result<()> {
     without_libtorch()?;
     let libtorch = setup::ensure(root)?;
-    run_command(with_libtorch(cargo().args(["test", "--workspace"]), &libtorch.lib)?)
+    let mut test = cargo();
+    test.args(["test", "--workspace", "--features", &ALL_FEATURES.join(",")]);
+    run_command(with_libtorch(&mut test, &libtorch.lib)?)
 }
 
 /// Asks cargo what those crates depend on, then tests them, alone so that no other crate of the workspace

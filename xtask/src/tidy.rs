@@ -24,6 +24,9 @@ const FORBIDDEN: &[(&str, &str)] = &[
     (concat!("download.", "pytorch.org"), "name no registry host: mirrors are the user's choice"),
 ];
 
+/// Folders of what is built, which git ignores.
+const BUILT: &[&str] = &["target", "fuzz/target", "fuzz/corpus", "fuzz/artifacts", "fuzz/coverage"];
+
 /// Endings of the files whose text is looked at.
 const TEXT: &[&str] = &["rs", "toml", "md", "py", "sh", "yml", "yaml"];
 
@@ -56,7 +59,7 @@ fn collect(root: &Path, folder: &Path, files: &mut Vec<PathBuf>) -> std::io::Res
         let kind = entry.file_type()?;
         if kind.is_dir() {
             let ours = !name.starts_with('.') || [".ci", ".cargo", ".github"].contains(&name.as_str());
-            if ours && path != Path::new("target") {
+            if ours && !BUILT.iter().any(|built| path == Path::new(built)) {
                 collect(root, &path, files)?;
             }
         } else if kind.is_file() && is_text(&path) {

@@ -1,5 +1,6 @@
 //! Datasets made of other datasets: a selection of one, or several in a row.
 
+use crate::fingerprint::Fingerprint;
 use crate::{Dataset, Error, Sample};
 use std::ops::Range;
 use std::sync::Arc;
@@ -58,6 +59,17 @@ impl Dataset for Subset {
     fn labels(&self) -> Result<Vec<Option<u32>>, Error> {
         let labels = self.base.labels()?;
         (0..self.len()).map(|index| Ok(labels[self.base_index(index)?])).collect()
+    }
+
+    fn fingerprint(&self) -> Result<u64, Error> {
+        let mut hash = Fingerprint::new();
+        hash.number(self.base.fingerprint()?);
+        self.indices.iter().for_each(|index| hash.number(*index as u64));
+        Ok(hash.finish())
+    }
+
+    fn warnings(&self) -> Vec<String> {
+        self.base.warnings()
     }
 
     fn groups(&self) -> Vec<Range<usize>> {
@@ -161,6 +173,18 @@ impl Dataset for Concat {
             labels.extend(part.dataset.labels()?.into_iter().map(|label| part.offset(label)));
         }
         Ok(labels)
+    }
+
+    fn fingerprint(&self) -> Result<u64, Error> {
+        let mut hash = Fingerprint::new();
+        for part in &self.parts {
+            hash.number(part.dataset.fingerprint()?);
+        }
+        Ok(hash.finish())
+    }
+
+    fn warnings(&self) -> Vec<String> {
+        self.parts.iter().flat_map(|part| part.dataset.warnings()).collect()
     }
 
     fn groups(&self) -> Vec<Range<usize>> {

@@ -87,8 +87,8 @@ pub struct Converted {
 /// labels, `label`, with the class names in the metadata that Hugging Face's `datasets` reads.
 ///
 /// Each file appears when it is complete, under its own name, or not at all. A run that was stopped is taken up by the
-/// next: files that say that they were made the same way from as many samples are kept. What else is in the way is an
-/// error. `progress` is called with the number of samples done after every few.
+/// next: files that say that they were made the same way of the same samples ([`Dataset::fingerprint`]) are kept. What else
+/// is in the way is an error. `progress` is called with the number of samples done after every few.
 pub fn convert(
     dataset: &dyn Dataset,
     out: &Path,
@@ -121,7 +121,8 @@ pub fn convert(
     let rows_per_file = if single { dataset.len() } else { options.rows_per_file.min(dataset.len()) };
     let files = dataset.len().div_ceil(rows_per_file);
     let has_labels = !dataset.classes().is_empty() || dataset.labels()?.iter().any(Option::is_some);
-    let writer = Writer { dataset, options, has_labels, folder };
+    let source = dataset.fingerprint()?;
+    let writer = Writer { dataset, options, has_labels, source, folder };
     let mut converted = Converted::default();
     if !single {
         refuse_others(out, files)?;
@@ -223,6 +224,8 @@ struct Writer<'a> {
     dataset: &'a dyn Dataset,
     options: &'a ConvertOptions,
     has_labels: bool,
+    /// The dataset's fingerprint.
+    source: u64,
     folder: &'a Path,
 }
 
@@ -240,8 +243,8 @@ impl Writer<'_> {
         let reencode = self.options.reencode.map(|reencode| {
             json!({"format": "jpeg", "longest_side": reencode.longest_side, "quality": reencode.quality})
         });
-        let first = self.dataset.key(rows.start);
-        let mut made = json!({"first_row": rows.start, "rows": rows.len(), "of": self.dataset.len(), "first_key": first, "reencode": reencode});
+        let source = format!("{:016x}", self.source);
+        let mut made = json!({"first_row": rows.start, "rows": rows.len(), "of": self.dataset.len(), "source": source, "reencode": reencode});
         if let Some(note) = &self.options.note {
             made["note"] = note.clone();
         }

@@ -1,6 +1,7 @@
 //! Where samples are: the `Dataset` trait and the sample it gives.
 
 use crate::Error;
+use crate::fingerprint::Fingerprint;
 use bytes::Bytes;
 use visrep_decode::RgbImage;
 
@@ -51,6 +52,22 @@ pub trait Dataset: Send + Sync {
     /// themselves cannot be read, this gives the error.
     fn labels(&self) -> Result<Vec<Option<u32>>, Error> {
         Ok((0..self.len()).map(|index| self.label(index)).collect())
+    }
+
+    /// A number that is the same for the same samples, under the same labels and in the same order, in every process,
+    /// and another for other samples; of data in files, it may change whenever the files do. Images are not
+    /// looked at. [`convert`](crate::convert) tells by it whether it may go on with what a stopped run has left.
+    fn fingerprint(&self) -> Result<u64, Error> {
+        let mut hash = Fingerprint::new();
+        (0..self.len()).for_each(|index| hash.text(&self.key(index)));
+        hash.labels(self.labels()?);
+        self.classes().iter().for_each(|class| hash.text(class));
+        Ok(hash.finish())
+    }
+
+    /// What was odd about the source when it was opened and is no error, for people; each names the file.
+    fn warnings(&self) -> Vec<String> {
+        Vec::new()
     }
 
     /// Whether there are no samples.

@@ -6,6 +6,7 @@
 
 use crate::columns::{self, ColumnOptions, Columns};
 use crate::error::guarded;
+use crate::fingerprint::Fingerprint;
 use crate::labels::{Labels, numbered_classes};
 use crate::source::{Input, Source, Stamp};
 use crate::{Dataset, Error, Sample, SampleImage, parallel};
@@ -468,5 +469,10 @@ impl Dataset for ArrowIpc {
             Ok((shard, row)) => format!("{}:{row}", shard.name),
             Err(_) => format!("sample {index}"),
         }
+    }
+
+    fn fingerprint(&self) -> Result<u64, Error> {
+        let files = self.shards.iter().map(|shard| (shard.name.as_str(), shard.stamp));
+        Ok(Fingerprint::of_files(files, self.labels.iter(), &self.classes))
     }
 }

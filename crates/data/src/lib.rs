@@ -22,7 +22,7 @@
 //!
 //! [`Subset`], [`Concat`] and [`Map`] make new datasets of others, [`PixelCache`] keeps a small one decoded, [`InMemory`] and
 //! [`Patches`] are datasets of what is in memory. What is kept of a set does not grow with its samples but for their
-//! labels, of one to four bytes each, and four bytes for the place of each in tar archives; [`ImageFolder`] keeps names.
+//! labels, of one to four bytes each, and four bytes for the place of each in tar archives; [`ImageFolder`] keeps names, of some 30 bytes each.
 //!
 //! A [`Loader`] reads a dataset epoch by epoch on worker threads, decodes each image once, draws its [`Views`] and
 //! delivers them as [`Batch`]es of 8-bit RGB in a fixed order: samples once each, or drawn by class or weight
@@ -68,6 +68,7 @@ mod error;
 mod expand;
 #[cfg(feature = "parquet")]
 mod extra_column;
+mod fingerprint;
 mod folder;
 #[cfg(feature = "arrow")]
 mod ipc;

@@ -1,5 +1,6 @@
 //! A text file that names images and their labels.
 
+use crate::fingerprint::Fingerprint;
 use crate::labels::{ClassTable, Labels};
 use crate::source::{Input, Source, Stamp};
 use crate::{Dataset, Error, Sample, SampleImage, folder};
@@ -278,6 +279,12 @@ impl Dataset for ListFile {
     /// Keys are not kept: this reads the list.
     fn key(&self, index: usize) -> String {
         self.entry(index).unwrap_or_else(|_| format!("sample {index}"))
+    }
+
+    /// The list's, whatever has become of the images.
+    fn fingerprint(&self) -> Result<u64, Error> {
+        let name = self.path.file_name().unwrap_or_default().to_string_lossy();
+        Ok(Fingerprint::of_files([(&*name, self.stamp)], self.labels.iter(), &self.classes))
     }
 }
 

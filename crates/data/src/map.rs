@@ -1,20 +1,26 @@
 //! Datasets that change another one's samples: a mapping, and a cache of pixels.
 
+use crate::fingerprint::Fingerprint;
 use crate::{Dataset, Error, Sample, SampleImage, decode_sample, parallel};
 use std::ops::Range;
 use std::sync::Arc;
 use visrep_decode::{DecodeOptions, RgbImage};
 
-type LabelMap = dyn Fn(Option<u32>) -> Option<u32> + Send + Sync;
-type SampleMap = dyn Fn(Sample) -> Result<Sample, Error> + Send + Sync;
-
-/// A dataset with each label or sample changed by a function.
+/// A dataset with each label, image or key changed by a function.
 pub struct Map {
     base: Arc<dyn Dataset>,
     classes: Vec<String>,
-    label: Option<Box<LabelMap>>,
-    sample: Option<Box<SampleMap>>,
+    change: Change,
 }
+
+/// What is changed, on the thread that asks for it.
+enum Change {
+    Labels(Box<dyn Fn(Option<u32>) -> Option<u32> + Send + Sync>),
+    Images(Box<ImageMap>),
+    Keys(Box<dyn Fn(String) -> String + Send + Sync>),
+}
+
+type ImageMap = dyn Fn(SampleImage, &str) -> Result<SampleImage, Error> + Send + Sync;
 
 impl Map {
     /// `base` with other labels, which index `classes`: the 16 classes of an experiment for ImageNet's 1000, say. What
@@ -24,20 +30,24 @@ impl Map {
         classes: Vec<String>,
         map: impl Fn(Option<u32>) -> Option<u32> + Send + Sync + 'static,
     ) -> Self {
-        Self { base, classes, label: Some(Box::new(map)), sample: None }
+        Self { base, classes, change: Change::Labels(Box::new(map)) }
     }
 
-    /// `base` with other images or keys, on the thread that asks for them. Labels stay as they are: `map` must
-    /// not change them.
-    pub fn samples(
+    /// `base` with other images; `map` is given a sample's image and its key.
+    pub fn images(
         base: Arc<dyn Dataset>,
-        map: impl Fn(Sample) -> Result<Sample, Error> + Send + Sync + 'static,
+        map: impl Fn(SampleImage, &str) -> Result<SampleImage, Error> + Send + Sync + 'static,
     ) -> Self {
-        Self { classes: base.classes().to_vec(), base, label: None, sample: Some(Box::new(map)) }
+        Self { classes: base.classes().to_vec(), base, change: Change::Images(Box::new(map)) }
+    }
+
+    /// `base` with other keys: those of samples and those in messages alike.
+    pub fn keys(base: Arc<dyn Dataset>, map: impl Fn(String) -> String + Send + Sync + 'static) -> Self {
+        Self { classes: base.classes().to_vec(), base, change: Change::Keys(Box::new(map)) }
     }
 
     fn mapped(&self, label: Option<u32>) -> Option<u32> {
-        self.label.as_ref().map_or(label, |map| map(label))
+        if let Change::Labels(map) = &self.change { map(label) } else { label }
     }
 }
 
@@ -48,11 +58,12 @@ impl Dataset for Map {
 
     fn get(&self, index: usize) -> Result<Sample, Error> {
         let mut sample = self.base.get(index)?;
-        sample.label = self.mapped(sample.label);
-        match &self.sample {
-            Some(map) => map(sample),
-            None => Ok(sample),
+        match &self.change {
+            Change::Labels(map) => sample.label = map(sample.label),
+            Change::Images(map) => sample.image = map(sample.image, &sample.key)?,
+            Change::Keys(map) => sample.key = map(sample.key),
         }
+        Ok(sample)
     }
 
     fn label(&self, index: usize) -> Option<u32> {
@@ -64,11 +75,25 @@ impl Dataset for Map {
     }
 
     fn key(&self, index: usize) -> String {
-        self.base.key(index)
+        let key = self.base.key(index);
+        if let Change::Keys(map) = &self.change { map(key) } else { key }
     }
 
     fn labels(&self) -> Result<Vec<Option<u32>>, Error> {
         Ok(self.base.labels()?.into_iter().map(|label| self.mapped(label)).collect())
+    }
+
+    /// Does not know what a function does to images and keys: the base's, its labels and classes apart.
+    fn fingerprint(&self) -> Result<u64, Error> {
+        let mut hash = Fingerprint::new();
+        hash.number(self.base.fingerprint()?);
+        hash.labels(self.labels()?);
+        self.classes.iter().for_each(|class| hash.text(class));
+        Ok(hash.finish())
+    }
+
+    fn warnings(&self) -> Vec<String> {
+        self.base.warnings()
     }
 
     fn groups(&self) -> Vec<Range<usize>> {
@@ -186,5 +211,12 @@ impl Dataset for PixelCache {
 
     fn labels(&self) -> Result<Vec<Option<u32>>, Error> {
         self.base.labels()
+    }
+    fn fingerprint(&self) -> Result<u64, Error> {
+        self.base.fingerprint()
+    }
+
+    fn warnings(&self) -> Vec<String> {
+        self.base.warnings()
     }
 }

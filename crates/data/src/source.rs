@@ -4,6 +4,8 @@ use bytes::Bytes;
 use std::fs::File;
 use std::io::{Error, ErrorKind, Read, Result};
 use std::path::PathBuf;
+#[cfg(feature = "webdataset")]
+use std::sync::Arc;
 use std::time::SystemTime;
 
 /// Where a file's bytes are.
@@ -75,12 +77,19 @@ impl Source {
 pub(crate) enum Input {
     File(File),
     Memory(Bytes),
+    /// Part of a file that is nobody else's.
+    #[cfg(feature = "webdataset")]
+    Part {
+        file: Arc<File>,
+        from: u64,
+        len: u64,
+    },
     #[cfg(feature = "remote")]
     Remote(crate::remote::RemoteFile),
 }
 
 impl Input {
-    /// What the file is told by; none for memory, which does not change.
+    /// What the file is told by; none for what nobody else can change.
     pub(crate) fn stamp(&self) -> Result<Option<Stamp>> {
         match self {
             Self::File(file) => {
@@ -88,6 +97,8 @@ impl Input {
                 Ok(Some((metadata.len(), metadata.modified().ok())))
             }
             Self::Memory(_) => Ok(None),
+            #[cfg(feature = "webdataset")]
+            Self::Part { .. } => Ok(None),
             #[cfg(feature = "remote")]
             Self::Remote(file) => Ok(Some(file.stamp())),
         }
@@ -98,6 +109,8 @@ impl Input {
         match self {
             Self::File(file) => Ok(file.metadata()?.len()),
             Self::Memory(bytes) => Ok(bytes.len() as u64),
+            #[cfg(feature = "webdataset")]
+            Self::Part { len, .. } => Ok(*len),
             #[cfg(feature = "remote")]
             Self::Remote(file) => Ok(file.stamp().0),
         }
@@ -110,12 +123,15 @@ impl Input {
             let problem = format!("{len} bytes at {offset} lie beyond the end of {total} bytes");
             return Err(Error::new(ErrorKind::UnexpectedEof, problem));
         }
+        let read = |file: &File, offset| {
+            let mut buffer = vec![0; len];
+            read_exact_at(file, &mut buffer, offset)?;
+            Ok(buffer.into())
+        };
         match self {
-            Self::File(file) => {
-                let mut buffer = vec![0; len];
-                read_exact_at(file, &mut buffer, offset)?;
-                Ok(buffer.into())
-            }
+            Self::File(file) => read(file, offset),
+            #[cfg(feature = "webdataset")]
+            Self::Part { file, from, .. } => read(file, from + offset),
             Self::Memory(bytes) => Ok(bytes.slice(offset as usize..offset as usize + len)),
             #[cfg(feature = "remote")]
             Self::Remote(file) => file.read_at(offset, len),
@@ -126,6 +142,25 @@ impl Input {
 #[cfg(unix)]
 fn read_exact_at(file: &File, buffer: &mut [u8], offset: u64) -> Result<()> {
     std::os::unix::fs::FileExt::read_exact_at(file, buffer, offset)
+}
+
+#[cfg(all(unix, feature = "webdataset"))]
+pub(crate) fn write_all_at(file: &File, bytes: &[u8], offset: u64) -> Result<()> {
+    std::os::unix::fs::FileExt::write_all_at(file, bytes, offset)
+}
+
+#[cfg(all(windows, feature = "webdataset"))]
+pub(crate) fn write_all_at(file: &File, mut bytes: &[u8], mut offset: u64) -> Result<()> {
+    while !bytes.is_empty() {
+        match std::os::windows::fs::FileExt::seek_write(file, bytes, offset)? {
+            0 => return Err(ErrorKind::WriteZero.into()),
+            written => {
+                bytes = &bytes[written..];
+                offset += written as u64;
+            }
+        }
+    }
+    Ok(())
 }
 
 #[cfg(windows)]

@@ -7,8 +7,8 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use support::{image, in_memory};
 use visrep_data::{
-    Concat, ConvertOptions, Dataset, InMemory, Parquet, Reencode, Sample, SampleImage, contact_sheet,
-    convert, decode_sample, open,
+    Concat, ConvertOptions, Dataset, InMemory, Map, Parquet, Reencode, Sample, SampleImage, Subset,
+    contact_sheet, convert, decode_sample, open,
 };
 use visrep_decode::{DecodeOptions, Format, RgbImage, read_header};
 
@@ -155,4 +155,73 @@ fn a_contact_sheet_has_a_row_for_each_class_and_marks_what_is_broken() {
     assert_eq!(sheet.image.pixel(4, 4 + 3 * 20), [200, 30, 30]);
     assert_eq!(contact_sheet(&in_memory(100), 2, 5, 16).rows.len(), 2);
     assert_eq!(contact_sheet(&InMemory::new(vec![], vec![]), 2, 5, 16).rows.len(), 0);
+}
+
+#[test]
+fn what_a_run_left_of_other_samples_is_in_the_way() {
+    let dir = tempfile::tempdir().unwrap();
+    let samples = |change: &dyn Fn(usize, &mut Sample)| {
+        let sample = |index| {
+            let mut sample = in_memory(60).get(index).unwrap();
+            change(index, &mut sample);
+            sample
+        };
+        InMemory::new((0..60).map(sample).collect(), in_memory(1).classes().to_vec())
+    };
+    let options = ConvertOptions { rows_per_file: 20, ..ConvertOptions::default() };
+    let out = dir.path().join("set");
+    convert(&samples(&|_, _| ()), &out, &options, |_| ()).unwrap();
+    assert_eq!(convert(&samples(&|_, _| ()), &out, &options, |_| ()).unwrap().kept, 3);
+    // As many samples, of which the first of each file has its old key.
+    let key = samples(&|index, sample| sample.key += if index == 31 { "!" } else { "" });
+    let label = samples(&|index, sample| sample.label = sample.label.filter(|_| index != 58));
+    for other in [key, label] {
+        let error = convert(&other, &out, &options, |_| ()).unwrap_err().to_string();
+        assert!(error.contains("in the way") && error.contains("00000-of"), "{error}");
+    }
+}
+
+#[test]
+fn a_fingerprint_is_that_of_the_samples() {
+    let dir = tempfile::tempdir().unwrap();
+    let copy = |from: &str, to: &str| {
+        let path = dir.path().join(to);
+        // As `cp -p` does: the time of the last change stays.
+        let changed = std::fs::metadata(golden(from)).unwrap().modified().unwrap();
+        std::fs::copy(golden(from), &path).unwrap();
+        std::fs::File::options().write(true).open(&path).unwrap().set_modified(changed).unwrap();
+        path
+    };
+    let print = |data: &dyn Dataset| data.fingerprint().unwrap();
+    for name in [
+        "webdataset/gnu.tar",
+        "parquet/zstd.parquet",
+        "arrow/file.arrow",
+        "cifar-c/fog.npy",
+        "lists/headed.csv",
+    ] {
+        let original = open(&golden(name)).unwrap();
+        assert_eq!(print(&*original), print(&*open(&golden(name)).unwrap()), "{name}");
+        let path = copy(name, name.split('/').next_back().unwrap());
+        if name == "cifar-c/fog.npy" {
+            copy("cifar-c/labels.npy", "labels.npy");
+        }
+        assert_eq!(print(&*original), print(&*open(&path).unwrap()), "{name}: a copy elsewhere");
+        let file = std::fs::File::options().write(true).open(&path).unwrap();
+        file.set_modified(std::time::UNIX_EPOCH).unwrap();
+        assert_ne!(print(&*original), print(&*open(&path).unwrap()), "{name}: changed since");
+    }
+    let base: Arc<dyn Dataset> = Arc::new(in_memory(30));
+    let subset = |indices: &[usize]| print(&Subset::new(base.clone(), indices.to_vec()));
+    assert_eq!(subset(&[1, 2]), subset(&[1, 2]));
+    assert_ne!(subset(&[1, 2]), subset(&[2, 1]));
+    assert_ne!(print(&*base), print(&in_memory(29)));
+    let concat = |parts: &[usize]| {
+        let parts = parts.iter().map(|n| Arc::new(in_memory(*n)) as Arc<dyn Dataset>).collect();
+        print(&Concat::new(parts))
+    };
+    assert_eq!(concat(&[3, 4]), concat(&[3, 4]));
+    assert_ne!(concat(&[3, 4]), concat(&[4, 3]));
+    let flipped = Map::labels(base.clone(), base.classes().to_vec(), |label| label.map(|label| 2 - label));
+    assert_ne!(print(&flipped), print(&*base));
 }

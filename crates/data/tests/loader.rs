@@ -297,45 +297,6 @@ impl Dataset for Counting {
 }
 
 #[test]
-fn a_slow_consumer_is_never_run_ahead_of_by_more_than_prefetch() {
-    for prefetch in [1, 2, 4] {
-        let data = Counting::new(100, Duration::ZERO);
-        let options = LoaderOptions { prefetch, ..options(5, 3) };
-        let loader = Loader::new(data.clone(), plain(), options).unwrap();
-        for (delivered, batch) in (1..).zip(loader.epoch(0, 0)) {
-            batch.unwrap();
-            std::thread::sleep(Duration::from_millis(2));
-            let reads = data.reads.load(Ordering::SeqCst);
-            assert!(
-                reads <= (delivered + prefetch) * 5,
-                "{reads} reads, {delivered} delivered, {prefetch} ahead"
-            );
-        }
-        assert_eq!(data.reads.load(Ordering::SeqCst), 100);
-    }
-}
-
-#[test]
-fn an_epoch_dropped_at_any_moment_leaves_no_thread_behind() {
-    for taken in 0..6 {
-        let data = Counting::new(100, Duration::from_millis(1));
-        let loader = Loader::new(data.clone(), plain(), options(5, 4)).unwrap();
-        let mut epoch = loader.epoch(0, 0);
-        for _ in 0..taken {
-            epoch.next().unwrap().unwrap();
-        }
-        drop(epoch);
-        let reads = data.reads.load(Ordering::SeqCst);
-        drop(loader);
-        // The threads shared the dataset: nobody has it any more, and nobody reads on.
-        assert_eq!(Arc::strong_count(&data), 1);
-        std::thread::sleep(Duration::from_millis(3));
-        assert_eq!(data.reads.load(Ordering::SeqCst), reads);
-        assert!(reads <= (taken + 2) * 5);
-    }
-}
-
-#[test]
 fn an_epoch_outlives_its_loader_and_may_be_moved() {
     let epoch = Loader::new(Arc::new(in_memory(20)), plain(), options(6, 2)).unwrap().epoch(0, 0);
     let sizes =
@@ -412,24 +373,4 @@ fn a_dataset_that_panics_over_a_key_stops_no_worker() {
         let keys: Vec<_> = epoch.skipped().iter().map(|skipped| skipped.key.as_str()).collect();
         assert_eq!(keys, ["sample 0", "sample 1", "sample 2"]);
     }
-}
-
-#[test]
-fn a_worker_that_dies_is_reported_with_its_batch() {
-    /// What a panic carries, and panics again when it is thrown away, outside of any guard.
-    struct Payload;
-    impl Drop for Payload {
-        fn drop(&mut self) {
-            panic!("twice");
-        }
-    }
-    let bomb =
-        Call(|image: RgbImage| if image.data()[0] == 5 { std::panic::panic_any(Payload) } else { image });
-    let mut epoch =
-        Loader::new(Arc::new(in_memory(9)), Views::single(bomb), options(3, 1)).unwrap().epoch(0, 0);
-    assert!(epoch.next().unwrap().is_ok());
-    let error = epoch.next().unwrap().unwrap_err();
-    assert!(matches!(error, Error::WorkerLost { batch: 1 }), "{error}");
-    assert!(error.to_string().starts_with("batch 1 was lost: a worker thread ended"), "{error}");
-    assert!(epoch.next().is_none());
 }

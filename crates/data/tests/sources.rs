@@ -1,4 +1,4 @@
-//! Samplers, shares, streams, maps and caches under the loader; sources that vanish; loaders that are dropped.
+//! Samplers, shares, streams, maps and caches under the loader.
 #![allow(missing_docs, clippy::unwrap_used)]
 
 mod support;
@@ -7,16 +7,14 @@ use std::collections::BTreeSet;
 use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
-use std::time::{Duration, Instant};
-use support::{hugging_face, image, in_memory, png};
+use support::{hugging_face, image, in_memory, png, tar};
 use visrep_augment::{Compose, RandomResizedCrop};
 use visrep_data::{
     Batch, Dataset, Error, Loader, LoaderOptions, Map, OnBadSample, Parquet, PixelCache, ProcessShare,
-    Sample, SampleStream, Sampling, StreamLoader, StreamOptions, Subset, TarStream, Views, WebDataset,
-    decode_sample, open,
+    Sample, SampleImage, SampleStream, Sampling, StreamLoader, StreamOptions, Subset, TarStream, Views,
+    WebDataset, decode_sample, open,
 };
-use visrep_decode::DecodeOptions;
+use visrep_decode::{DecodeOptions, RgbImage};
 
 fn views() -> Views {
     Views::same(RandomResizedCrop::new(4).unwrap(), 2)
@@ -28,27 +26,6 @@ fn options(batch_size: usize) -> LoaderOptions {
 
 fn same(a: &Batch, b: &Batch) -> bool {
     (&a.views, &a.labels, &a.indices, &a.keys) == (&b.views, &b.labels, &b.indices, &b.keys)
-}
-
-/// A tar archive, as every tar writes it: `name, content` in order.
-fn tar(files: &[(String, Vec<u8>)]) -> Vec<u8> {
-    let mut archive = Vec::new();
-    for (name, content) in files {
-        let mut header = [0_u8; 512];
-        header[..name.len()].copy_from_slice(name.as_bytes());
-        header[100..108].copy_from_slice(b"0000644\0");
-        header[124..136].copy_from_slice(format!("{:011o}\0", content.len()).as_bytes());
-        header[148..156].copy_from_slice(b"        ");
-        header[156] = b'0';
-        header[257..265].copy_from_slice(b"ustar\x0000");
-        let sum: u64 = header.iter().map(|byte| u64::from(*byte)).sum();
-        header[148..156].copy_from_slice(format!("{sum:06o}\0 ").as_bytes());
-        archive.extend(header);
-        archive.extend(content);
-        archive.resize(archive.len().next_multiple_of(512), 0);
-    }
-    archive.resize(archive.len() + 1024, 0);
-    archive
 }
 
 /// `shards` archives of `per_shard` images each, every second one packed.
@@ -231,9 +208,15 @@ fn maps_and_caches_give_what_they_should() {
         (Some(0), None, Some(1), None)
     );
     assert_eq!(halves.labels().unwrap()[4], halves.get(4).unwrap().label);
-    let renamed =
-        Map::samples(base.clone(), |sample| Ok(Sample { key: format!("{}!", sample.key), ..sample }));
-    assert_eq!(renamed.get(3).unwrap().key, "image-3!");
+    let renamed = Map::keys(base.clone(), |key| format!("{key}!"));
+    assert_eq!((renamed.get(3).unwrap().key.as_str(), renamed.key(3).as_str()), ("image-3!", "image-3!"));
+    let dark = Map::images(base.clone(), |_, key| match key {
+        "image-9" => Err(Error::Row { key: key.into(), problem: "is too bright".into() }),
+        _ => Ok(SampleImage::Decoded(RgbImage::filled(1, 1, [0; 3]))),
+    });
+    let sample = dark.get(4).unwrap();
+    assert_eq!((sample.key, sample.label, dark.key(4)), ("image-4".into(), Some(1), "image-4".into()));
+    assert!(dark.get(9).unwrap_err().to_string().contains("too bright"));
 
     let decode = DecodeOptions::default();
     let cache = PixelCache::new(base.clone(), &decode, 1 << 20).unwrap();
@@ -245,88 +228,6 @@ fn maps_and_caches_give_what_they_should() {
     }
     let error = PixelCache::new(base, &decode, 1000).err().unwrap().to_string();
     assert!(error.contains("max_bytes") && error.contains("of 30 images"), "{error}");
-}
-
-#[test]
-fn a_source_that_vanishes_ends_the_epoch_with_its_name() {
-    let dir = tempfile::tempdir().unwrap();
-    let file = dir.path().join("set.parquet");
-    std::fs::write(&file, hugging_face(400, 10, &["a", "b"])).unwrap();
-    let archive = dir.path().join("set.tar");
-    let sample = |index: usize| (format!("{index}.png"), png(index));
-    std::fs::write(&archive, tar(&(0..400).map(sample).collect::<Vec<_>>())).unwrap();
-    let list = dir.path().join("set.csv");
-    std::fs::create_dir(dir.path().join("images")).unwrap();
-    let line = |index: usize| {
-        std::fs::write(dir.path().join(format!("images/{index}.png")), png(index)).unwrap();
-        format!("images/{index}.png,{}\n", index % 2)
-    };
-    std::fs::write(&list, (0..400).map(line).collect::<String>()).unwrap();
-    for path in [file, archive, list] {
-        let data = open(&path).unwrap();
-        let mut epoch = Loader::new(data, views(), options(4)).unwrap().epoch(0, 0);
-        assert!(epoch.next().unwrap().is_ok());
-        std::fs::remove_file(&path).unwrap();
-        let mut rest: Vec<_> = epoch.collect();
-        let error = rest.pop().unwrap().err().unwrap().to_string();
-        assert!(error.contains(path.file_name().unwrap().to_str().unwrap()), "{error}");
-        assert!(rest.len() < 60 && rest.iter().all(Result::is_ok));
-        // Something else in its place is noticed too.
-        std::fs::write(&path, b"something else").unwrap();
-    }
-}
-
-/// Counts how often it is read.
-struct Counting(AtomicUsize);
-
-impl Dataset for Counting {
-    fn len(&self) -> usize {
-        1_000_000
-    }
-    fn get(&self, index: usize) -> Result<Sample, Error> {
-        self.0.fetch_add(1, Ordering::SeqCst);
-        in_memory(3).get(index % 3)
-    }
-    fn label(&self, _: usize) -> Option<u32> {
-        None
-    }
-    fn classes(&self) -> &[String] {
-        &[]
-    }
-}
-
-/// Threads of this process that only a loader of ten workers has.
-#[cfg(target_os = "linux")]
-fn tenth_workers() -> usize {
-    let tasks = std::fs::read_dir("/proc/self/task").unwrap();
-    let name =
-        |task: &std::fs::DirEntry| std::fs::read_to_string(task.path().join("comm")).unwrap_or_default();
-    tasks.flatten().filter(|task| name(task).trim() == "visrep-data-9").count()
-}
-
-#[test]
-fn a_slow_consumer_holds_the_loader_back_and_a_dropped_one_ends_it() {
-    let data = Arc::new(Counting(AtomicUsize::new(0)));
-    let options = LoaderOptions { workers: 10, prefetch: 3, ..options(8) };
-    let loader = Loader::new(data.clone(), views(), options).unwrap();
-    let mut epoch = loader.epoch(0, 0);
-    for delivered in 1..4 {
-        epoch.next().unwrap().unwrap();
-        std::thread::sleep(Duration::from_millis(50));
-        let read = data.0.load(Ordering::SeqCst);
-        assert!(read <= (delivered + 3) * 8, "{read} samples read for {delivered} batches");
-    }
-    #[cfg(target_os = "linux")]
-    assert!(tenth_workers() == 1);
-    let start = Instant::now();
-    drop(epoch);
-    drop(loader);
-    assert!(start.elapsed() < Duration::from_secs(2));
-    #[cfg(target_os = "linux")]
-    assert_eq!(tenth_workers(), 0, "threads are left");
-    let read = data.0.load(Ordering::SeqCst);
-    std::thread::sleep(Duration::from_millis(50));
-    assert_eq!((data.0.load(Ordering::SeqCst), Arc::strong_count(&data)), (read, 1));
 }
 
 #[test]
@@ -390,4 +291,61 @@ fn files_of_one_name_have_keys_of_their_own() {
     assert_eq!(stream.epoch(0, 0).map(|sample| sample.unwrap().key).collect::<Vec<_>>(), expected);
     let parquet = open(&dir.path().join("*/x.parquet")).unwrap();
     assert_eq!(keys(&*parquet), ["a/x.parquet:0", "a/x.parquet:1", "b/x.parquet:0", "b/x.parquet:1"]);
+}
+
+#[test]
+fn an_archive_without_its_end_is_read_with_a_warning_and_one_cut_in_a_file_is_refused() {
+    let dir = tempfile::tempdir().unwrap();
+    let put = |name: &str, content: &[u8]| {
+        let path = dir.path().join(name);
+        std::fs::write(&path, content).unwrap();
+        path
+    };
+    let entries: Vec<_> = (0..4).map(|index| (format!("{index}.png"), png(index))).collect();
+    let whole = tar(&entries);
+    // Without both blocks, without one of them.
+    let (none, one) = (&whole[..whole.len() - 1024], &whole[..whole.len() - 512]);
+    let files = [put("a.tar", &whole), put("b.tar", none), put("c.tar", one)];
+    let data = WebDataset::open_files(&files).unwrap();
+    assert_eq!(data.len(), 12);
+    let warnings = data.warnings();
+    assert_eq!(warnings.len(), 1);
+    assert!(
+        warnings[0].contains("b.tar: 1 of 3 archives") && warnings[0].contains("end without"),
+        "{warnings:?}"
+    );
+    assert!(WebDataset::open_files(&files[..1]).unwrap().warnings().is_empty());
+    let kept = Subset::new(Arc::new(data), vec![0]);
+    assert_eq!(kept.warnings(), warnings);
+    let stream = TarStream::new(&files, StreamOptions::default()).unwrap();
+    assert_eq!(stream.epoch(0, 0).filter(Result::is_ok).count(), 12);
+    // Packed, it is the same.
+    let packed = dir.path().join("d.tar.gz");
+    let mut encoder =
+        flate2::write::GzEncoder::new(std::fs::File::create(&packed).unwrap(), flate2::Compression::fast());
+    encoder.write_all(none).unwrap();
+    encoder.finish().unwrap();
+    assert!(WebDataset::open_files(&[packed]).unwrap().warnings()[0].contains("d.tar.gz"));
+
+    // At every block: between two files there are as many samples as files, elsewhere an error.
+    let mut complete = 0;
+    for blocks in 1..none.len() / 512 {
+        match WebDataset::open_files(&[put("cut.tar", &none[..blocks * 512])]) {
+            Ok(data) => {
+                complete += 1;
+                assert_eq!((data.len(), data.warnings().len()), (complete, 1), "{blocks} blocks");
+            }
+            Err(error) => assert!(error.to_string().contains("is cut short"), "{error}"),
+        }
+    }
+    assert_eq!(complete, 3);
+    // The header of a long name belongs to a file that has gone.
+    let mut long = tar(&[("x".into(), b"folder/long.png\0".to_vec())]);
+    long[156] = b'L';
+    long[148..156].copy_from_slice(b"        ");
+    let sum: u64 = long[..512].iter().map(|byte| u64::from(*byte)).sum();
+    long[148..156].copy_from_slice(format!("{sum:06o}\0 ").as_bytes());
+    let long = [none, &long[..1024]].concat();
+    let error = WebDataset::open_files(&[put("long.tar", &long)]).err().unwrap().to_string();
+    assert!(error.contains("is cut short"), "{error}");
 }

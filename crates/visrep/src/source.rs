@@ -61,7 +61,11 @@ impl Source {
         match self {
             Self::Digits => Ok(crate::fixtures::all_digits()?),
             Self::Photos => Ok(Arc::new(crate::fixtures::photos())),
-            Self::Path(path) => Ok(visrep_data::open(path)?),
+            Self::Path(path) => {
+                let data = visrep_data::open(path)?;
+                warn(&data.warnings());
+                Ok(data)
+            }
             Self::Patches | Self::AllFixtures => {
                 let Splits { train, test, .. } = self.splits()?;
                 let classes = train.classes().to_vec();
@@ -97,9 +101,21 @@ impl Source {
             Self::Photos => {
                 bail!("fixtures:photos has one image of each class, too few to split; use fixtures:patches")
             }
-            Self::Path(path) => Ok(visrep_data::open_splits(path)?),
+            Self::Path(path) => {
+                let splits = visrep_data::open_splits(path)?;
+                let mut warnings = [splits.train.warnings(), splits.test.warnings()].concat();
+                // Of one source that was divided, both parts tell the same.
+                warnings.dedup();
+                warn(&warnings);
+                Ok(splits)
+            }
         }
     }
+}
+
+/// Tells what was odd about a dataset.
+fn warn(warnings: &[String]) {
+    warnings.iter().for_each(|warning| eprintln!("warning: {warning}"));
 }
 
 #[cfg(test)]

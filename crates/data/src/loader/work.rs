@@ -3,6 +3,7 @@
 use super::{OnBadSample, Shared};
 use crate::decode::into_views;
 use crate::error::panic_message;
+use crate::fingerprint::Fingerprint;
 use crate::{Batch, Error, ImageBatch, Sample};
 use crossbeam_channel::Sender;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -53,13 +54,11 @@ impl Item {
         }
     }
 
-    /// What tells the sample's random numbers from others'; of a stream's sample, a hash (FNV-1a) of its key.
+    /// What tells the sample's random numbers from others'; of a stream's sample, a hash of its key.
     fn identity(&self) -> u64 {
         match self {
             Self::Index { identity, .. } => *identity,
-            Self::Sample { key, .. } => key.bytes().fold(0xcbf2_9ce4_8422_2325, |hash, byte| {
-                (hash ^ u64::from(byte)).wrapping_mul(0x100_0000_01b3)
-            }),
+            Self::Sample { key, .. } => Fingerprint::of(key),
         }
     }
 

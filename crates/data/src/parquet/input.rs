@@ -4,6 +4,8 @@ use crate::source::Input;
 use bytes::Bytes;
 use parquet::errors::Result;
 use parquet::file::reader::{ChunkReader, Length};
+#[cfg(feature = "webdataset")]
+use std::io::Cursor;
 use std::io::Read;
 
 impl Length for Input {
@@ -20,6 +22,10 @@ impl ChunkReader for Input {
         Ok(match self {
             Self::File(file) => Box::new(file.get_read(start)?),
             Self::Memory(bytes) => Box::new(bytes.get_read(start)?),
+            #[cfg(feature = "webdataset")]
+            Self::Part { len, .. } => {
+                Box::new(Cursor::new(self.read_at(start, len.saturating_sub(start) as usize)?))
+            }
             #[cfg(feature = "remote")]
             Self::Remote(file) => Box::new(file.clone().into_reader(start)),
         })

@@ -11,6 +11,7 @@ mod shard;
 
 use crate::cache::Cache;
 use crate::columns::{self, ColumnOptions};
+use crate::fingerprint::Fingerprint;
 use crate::labels;
 use crate::parallel;
 use crate::source::Source;
@@ -225,6 +226,11 @@ impl Dataset for Parquet {
             all.extend(shard.labels(&self.blocks, &self.footers, Some(self.classes.len()))?.iter());
         }
         Ok(all)
+    }
+
+    fn fingerprint(&self) -> Result<u64, Error> {
+        let files = self.shards.iter().map(|shard| (shard.name.as_str(), shard.stamp));
+        Ok(Fingerprint::of_files(files, self.labels()?, &self.classes))
     }
 
     fn groups(&self) -> Vec<Range<usize>> {

@@ -50,7 +50,7 @@ pub(super) struct Shard {
     number: usize,
     rows: usize,
     source: Source,
-    stamp: Option<Stamp>,
+    pub(super) stamp: Option<Stamp>,
     max_label: MaxLabel,
     /// Read when first asked for.
     labels: OnceLock<Result<Labels, LabelFault>>,

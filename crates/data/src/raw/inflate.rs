@@ -11,7 +11,7 @@ const IN_MEMORY: u64 = 256 << 20;
 pub(super) const LIMIT: u64 = 16 << 30;
 
 /// The file at `path`, unpacked when it is gzip (told from its first bytes).
-pub(crate) fn gunzip(path: &Path) -> Result<Input> {
+pub(super) fn gunzip(path: &Path) -> Result<Input> {
     let input = Source::File(path.into()).open()?;
     let packed = input.len()? >= 2 && *input.read_at(0, 2)? == [0x1f, 0x8b];
     if !packed {
@@ -24,6 +24,7 @@ pub(crate) fn gunzip(path: &Path) -> Result<Input> {
 pub(super) fn unpack(mut reader: impl Read, limit: u64) -> Result<Input> {
     let mut head = Vec::new();
     (&mut reader).take(IN_MEMORY.min(limit) + 1).read_to_end(&mut head)?;
+    head.shrink_to_fit();
     if head.len() as u64 > limit {
         return Err(too_large(limit));
     }

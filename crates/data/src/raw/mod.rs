@@ -14,12 +14,13 @@ mod npz;
 
 pub(crate) use cifar::{CifarSplit, splits as cifar_splits};
 pub(crate) use idx::{is_images as is_idx_images, open as open_idx, splits as idx_splits};
-pub(crate) use inflate::gunzip;
+use inflate::gunzip;
 #[cfg(feature = "numpy")]
 pub use npy::NpyOptions;
 #[cfg(feature = "numpy")]
 pub(crate) use npz::splits as npz_splits;
 
+use crate::fingerprint::Fingerprint;
 use crate::labels::{Labels, numbered_classes};
 use crate::source::{Input, Stamp};
 use crate::{Dataset, Error, Sample, SampleImage};
@@ -219,5 +220,10 @@ impl Dataset for RawImages {
             Ok((part, row)) => format!("{}:{row}", part.name),
             Err(_) => format!("sample {index}"),
         }
+    }
+
+    fn fingerprint(&self) -> Result<u64, Error> {
+        let files = self.parts.iter().map(|part| (part.name.as_str(), part.stamp));
+        Ok(Fingerprint::of_files(files, self.labels.iter(), &self.classes))
     }
 }

@@ -25,10 +25,25 @@ impl Entry {
     }
 }
 
+/// What comes next in an archive.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Next {
+    File(Entry),
+    /// Its end: the blocks of zeros that mark it, or only that nothing follows.
+    End {
+        marked: bool,
+    },
+}
+
 /// What archives are read through.
 pub(super) trait Fetch {
-    /// Up to `len` bytes from `offset` on: fewer at the end only.
+    /// Up to `len` bytes from `offset` on: fewer at the end only. What begins beyond the end is [`cut_short`].
     fn fetch(&mut self, offset: u64, len: usize) -> std::io::Result<Bytes>;
+}
+
+/// The error of an archive that ends within a file.
+pub(super) fn cut_short() -> std::io::Error {
+    std::io::Error::new(std::io::ErrorKind::UnexpectedEof, "is cut short")
 }
 
 const BLOCK: usize = 512;
@@ -37,16 +52,20 @@ const MAX_EXTENSION: u64 = 1 << 16;
 /// More headers than this before a file's own are refused.
 const MAX_EXTENSIONS: usize = 16;
 
-/// The first regular file at `position` or after it; none at the archive's end. Folders, links and the like are
-/// passed over.
-pub(super) fn next_file(input: &mut impl Fetch, position: u64) -> Result<Option<Entry>, String> {
+/// The first regular file at `position` or after it, or the archive's end. Folders, links and the like are passed over.
+///
+/// An archive may end without the blocks of zeros that mark its end, as for GNU tar and Python's `tarfile`; one block of
+/// zeros is enough of them.
+pub(super) fn next_file(input: &mut impl Fetch, position: u64) -> Result<Next, String> {
     let (mut at, mut start) = (position, position);
     let (mut long_name, mut pax_size) = (None, None);
     let mut extensions = 0;
     loop {
         let block = input.fetch(at, BLOCK).map_err(|error| error.to_string())?;
-        if block.is_empty() || block.len() == BLOCK && block.iter().all(|byte| *byte == 0) {
-            return Ok(None);
+        let marked = block.len() == BLOCK && block.iter().all(|byte| *byte == 0);
+        // The header of a long name is not the end of anything.
+        if marked || block.is_empty() && extensions == 0 {
+            return Ok(Next::End { marked });
         }
         if block.len() < BLOCK {
             return Err(format!("is cut short in a header at byte {at}"));
@@ -84,7 +103,7 @@ pub(super) fn next_file(input: &mut impl Fetch, position: u64) -> Result<Option<
             }
             0 | b'0' | b'7' => {
                 let name = long_name.take().unwrap_or_else(|| clean(&short_name(&block)));
-                return Ok(Some(Entry { header: start, data, size, name }));
+                return Ok(Next::File(Entry { header: start, data, size, name }));
             }
             b'S' => return Err(fail("has a sparse file, which is not read")),
             _ => {

@@ -5,17 +5,19 @@
 
 mod entry;
 mod sample;
+mod scratch;
 mod stream;
 
 pub use stream::{StreamOptions, TarStream};
 
+use crate::fingerprint::Fingerprint;
 use crate::labels::{ClassTable, Labels};
-use crate::raw::gunzip;
 use crate::source::{Input, Source, Stamp};
 use crate::{Dataset, Error, Sample, SampleImage, parallel};
 use bytes::Bytes;
 use entry::Fetch;
 use sample::Samples;
+use scratch::Scratch;
 use std::ops::Range;
 use std::path::PathBuf;
 
@@ -33,8 +35,13 @@ const REMOTE_GROUPS: usize = 2;
 /// `label`, `cls`, `class`, `class_id` or `target` in `.json`. Integers are class indices; names become classes in
 /// sorted order. Samples without an image are passed over.
 ///
-/// Plain archives are read in place. Packed ones (`.tar.gz`, `.tgz`) are unpacked when they are opened, to memory or
-/// a temporary file: stream them instead, with [`TarStream`], where that is too much.
+/// Plain archives are read in place. Packed ones (`.tar.gz`, `.tgz`) are unpacked when they are opened, to temporary files
+/// without a name, which take the space on disk (in `TMPDIR`) that the archives take unpacked: stream them instead, with
+/// [`TarStream`], where that is too much.
+///
+/// An archive that is cut within a file is an error. One that was cut between two files cannot be told from one whose
+/// writer left out the blocks of zeros at its end, which GNU tar and Python's `tarfile` put up with: it is read, and named in
+/// [`warnings`](Dataset::warnings).
 ///
 /// A sample's key is `shard.tar/key`, with folders before it where shards of several folders have one name.
 pub struct WebDataset {
@@ -44,6 +51,8 @@ pub struct WebDataset {
     labels: Labels,
     classes: Vec<String>,
     remote: bool,
+    /// Those of the shards that end without a mark.
+    unmarked: Vec<String>,
 }
 
 struct Shard {
@@ -60,12 +69,13 @@ struct Indexed {
     shard: Shard,
     places: Vec<u32>,
     labels: ClassTable,
+    unmarked: bool,
 }
 
 impl Fetch for &Input {
     fn fetch(&mut self, offset: u64, len: usize) -> std::io::Result<Bytes> {
-        let left = self.len()?.saturating_sub(offset);
-        self.read_at(offset.min(self.len()?), left.min(len as u64) as usize)
+        let left = self.len()?.checked_sub(offset).ok_or_else(entry::cut_short)?;
+        self.read_at(offset, left.min(len as u64) as usize)
     }
 }
 
@@ -83,10 +93,15 @@ impl WebDataset {
             labels: Labels::default(),
             classes: Vec::new(),
             remote,
+            unmarked: Vec::new(),
         };
         let mut table = ClassTable::default();
-        for indexed in parallel::map(Source::named(sources), index) {
-            let Indexed { mut shard, places, labels } = indexed?;
+        let scratch = Scratch::default();
+        for indexed in parallel::map(Source::named(sources), |(name, source)| index(name, source, &scratch)) {
+            let Indexed { mut shard, places, labels, unmarked } = indexed?;
+            if unmarked {
+                this.unmarked.push(shard.source.describe(&shard.name));
+            }
             shard.samples = this.places.len()..this.places.len() + places.len();
             this.places.extend(places);
             table.append(&labels);
@@ -119,7 +134,7 @@ impl WebDataset {
                 &opened
             }
         };
-        if input.stamp().map_err(io)? != shard.stamp {
+        if shard.unpacked.is_none() && input.stamp().map_err(io)? != shard.stamp {
             return Err(fail("the file has changed since it was opened".into()));
         }
         let mut bytes = Bytes::new();
@@ -136,12 +151,12 @@ impl WebDataset {
 }
 
 /// Goes through an archive's headers.
-fn index((name, source): (String, Source)) -> Result<Indexed, Error> {
+fn index(name: String, source: Source, scratch: &Scratch) -> Result<Indexed, Error> {
     let path = PathBuf::from(source.describe(&name));
     let io = |source| Error::Io { path: path.clone(), source };
     let layout = |problem| Error::Layout { path: path.clone(), problem };
     let unpacked = match &source {
-        Source::File(path) if is_packed(path).map_err(io)? => Some(gunzip(path).map_err(io)?),
+        Source::File(path) if is_packed(path).map_err(io)? => Some(scratch.gunzip(path).map_err(io)?),
         _ => None,
     };
     let opened;
@@ -153,7 +168,10 @@ fn index((name, source): (String, Source)) -> Result<Indexed, Error> {
         }
     };
     let len = input.len().map_err(io)?;
-    let stamp = input.stamp().map_err(io)?;
+    let stamp = match &unpacked {
+        Some(_) => source.open().and_then(|packed| packed.stamp()).map_err(io)?,
+        None => input.stamp().map_err(io)?,
+    };
     let (mut places, mut labels) = (Vec::new(), ClassTable::default());
     let mut other = None;
     let mut samples = Samples::new(input, 0, true);
@@ -176,7 +194,9 @@ fn index((name, source): (String, Source)) -> Result<Indexed, Error> {
         };
         return Err(layout(problem));
     }
-    Ok(Indexed { shard: Shard { name, source, unpacked, stamp, samples: 0..0 }, places, labels })
+    let unmarked = samples.ended_unmarked();
+    places.shrink_to_fit();
+    Ok(Indexed { shard: Shard { name, source, unpacked, stamp, samples: 0..0 }, places, labels, unmarked })
 }
 
 fn is_packed(path: &std::path::Path) -> std::io::Result<bool> {
@@ -205,6 +225,25 @@ impl Dataset for WebDataset {
     /// Keys are not kept: this reads the sample's header.
     fn key(&self, index: usize) -> String {
         self.read(index, false).map_or_else(|_| format!("sample {index}"), |(key, _)| key)
+    }
+
+    fn fingerprint(&self) -> Result<u64, Error> {
+        let files = self.shards.iter().map(|shard| (shard.name.as_str(), shard.stamp));
+        Ok(Fingerprint::of_files(files, self.labels.iter(), &self.classes))
+    }
+
+    fn warnings(&self) -> Vec<String> {
+        const SHOWN: usize = 3;
+        let all = self.unmarked.len();
+        if all == 0 {
+            return Vec::new();
+        }
+        let named = self.unmarked[..all.min(SHOWN)].join(", ");
+        let more = if all > SHOWN { format!(" and {} more", all - SHOWN) } else { String::new() };
+        vec![format!(
+            "{named}{more}: {all} of {} archives end without the blocks that mark an archive's end: check that they are whole",
+            self.shards.len()
+        )]
     }
 
     fn groups(&self) -> Vec<Range<usize>> {

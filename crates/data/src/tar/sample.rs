@@ -2,7 +2,7 @@
 //!
 //! WebDataset's convention: the key is the path up to the first dot of the file name, the rest is the extension.
 
-use super::entry::{Entry, Fetch, next_file};
+use super::entry::{Entry, Fetch, Next, next_file};
 
 /// The extensions, in lower case, by which an image is known.
 const IMAGES: [&str; 8] = ["jpg", "jpeg", "png", "webp", "gif", "bmp", "tif", "tiff"];
@@ -49,30 +49,40 @@ pub(super) struct Samples<F> {
     position: u64,
     /// The first file of the next sample.
     ahead: Option<Entry>,
-    ended: bool,
+    /// Whether the end was reached, and whether it was marked as such.
+    ended: Option<bool>,
     labels: bool,
 }
 
 impl<F: Fetch> Samples<F> {
     /// Samples from `position` on, which is a sample's first header; `labels` says whether labels are read.
     pub(super) fn new(input: F, position: u64, labels: bool) -> Self {
-        Self { input, position, ahead: None, ended: false, labels }
+        Self { input, position, ahead: None, ended: None, labels }
     }
 
     pub(super) fn input(&mut self) -> &mut F {
         &mut self.input
     }
 
+    /// Whether the archive has ended, and without the mark of its end.
+    pub(super) fn ended_unmarked(&self) -> bool {
+        self.ended == Some(false)
+    }
+
     fn next_entry(&mut self) -> Result<Option<Entry>, String> {
-        if self.ended {
+        if self.ended.is_some() {
             return Ok(None);
         }
-        let entry = next_file(&mut self.input, self.position)?;
-        match &entry {
-            Some(entry) => self.position = entry.next()?,
-            None => self.ended = true,
+        match next_file(&mut self.input, self.position)? {
+            Next::File(entry) => {
+                self.position = entry.next()?;
+                Ok(Some(entry))
+            }
+            Next::End { marked } => {
+                self.ended = Some(marked);
+                Ok(None)
+            }
         }
-        Ok(entry)
     }
 
     /// The next sample; `visit` sees each image as it comes, while a stream is still there.

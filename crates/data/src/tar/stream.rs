@@ -1,6 +1,6 @@
 //! Archives read from front to back, any number of them, with nothing kept.
 
-use super::entry::Fetch;
+use super::entry::{Fetch, cut_short};
 use super::sample::Samples;
 use crate::source::Source;
 use crate::{Error, Sample, SampleImage, SampleStream};
@@ -257,7 +257,7 @@ impl Fetch for Forward {
         let skipped = std::io::copy(&mut (&mut self.reader).take(ahead), &mut std::io::sink())?;
         self.position += skipped;
         if skipped < ahead {
-            return Ok(Bytes::new());
+            return Err(cut_short());
         }
         // Grows with what is there, whatever the header claims.
         let mut bytes = Vec::with_capacity(len.min(1 << 16));

@@ -25,6 +25,22 @@ pub fn check(path: &Path) -> Result<()> {
     Ok(())
 }
 
+/// A number of bytes, for people: `812 B`, `3.4 kB`, `1.2 GB`.
+pub fn size(bytes: u64) -> String {
+    const UNITS: [&str; 4] = ["kB", "MB", "GB", "TB"];
+    if bytes < 1000 {
+        return format!("{bytes} B");
+    }
+    let mut size = bytes as f64 / 1000.0;
+    let mut unit = 0;
+    // What would be shown as 1000.0 is one of the next.
+    while size >= 999.95 && unit + 1 < UNITS.len() {
+        size /= 1000.0;
+        unit += 1;
+    }
+    format!("{size:.1} {}", UNITS[unit])
+}
+
 fn folder_of(path: &Path) -> PathBuf {
     match path.parent() {
         Some(parent) if !parent.as_os_str().is_empty() => parent.to_owned(),
@@ -43,6 +59,15 @@ pub fn replace(path: &Path, write: impl FnOnce(&Path) -> Result<()>) -> Result<(
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn sizes_have_the_unit_that_suits_them() {
+        let sizes = [0, 999, 1000, 1249, 999_949, 999_950, 2_500_000_000, u64::MAX].map(size);
+        assert_eq!(
+            sizes,
+            ["0 B", "999 B", "1.0 kB", "1.2 kB", "999.9 kB", "1.0 MB", "2.5 GB", "18446744.1 TB"]
+        );
+    }
 
     #[test]
     fn what_is_no_file_is_refused_and_a_link_stays_one() {

@@ -58,10 +58,10 @@ impl Convert {
         let bytes: u64 =
             converted.files.iter().filter_map(|file| Some(std::fs::metadata(file).ok()?.len())).sum();
         let mut text = format!(
-            "{}: {} images, {:.1} MB, {} files",
+            "{}: {} images, {}, {} files",
             self.out.display(),
             converted.rows,
-            bytes as f64 / 1e6,
+            output::size(bytes),
             converted.files.len()
         );
         if converted.kept > 0 {

@@ -1,0 +1,90 @@
+//! What tells one set of samples from another, in one number.
+
+use crate::source::Stamp;
+use std::time::UNIX_EPOCH;
+
+/// A hash (FNV-1a) that is the same in every process and every version of this crate.
+pub(crate) struct Fingerprint(u64);
+
+impl Fingerprint {
+    pub(crate) fn new() -> Self {
+        Self(0xcbf2_9ce4_8422_2325)
+    }
+
+    fn bytes(&mut self, bytes: &[u8]) {
+        self.0 =
+            bytes.iter().fold(self.0, |hash, byte| (hash ^ u64::from(*byte)).wrapping_mul(0x100_0000_01b3));
+    }
+
+    pub(crate) fn number(&mut self, number: u64) {
+        self.bytes(&number.to_le_bytes());
+    }
+
+    /// Text, which is kept apart from what follows.
+    pub(crate) fn text(&mut self, text: &str) {
+        self.bytes(text.as_bytes());
+        // No byte of UTF-8.
+        self.bytes(&[0xff]);
+    }
+
+    pub(crate) fn labels(&mut self, labels: impl IntoIterator<Item = Option<u32>>) {
+        labels.into_iter().for_each(|label| self.number(label.map_or(u64::MAX, u64::from)));
+    }
+
+    fn file(&mut self, name: &str, stamp: Option<Stamp>) {
+        self.text(name);
+        if let Some((len, changed)) = stamp {
+            self.number(len);
+            let since = changed.and_then(|time| time.duration_since(UNIX_EPOCH).ok()).unwrap_or_default();
+            self.number(since.as_secs());
+            self.number(since.subsec_nanos().into());
+        }
+    }
+
+    pub(crate) fn finish(self) -> u64 {
+        self.0
+    }
+
+    /// Of a dataset in `files`, by their names, sizes and the times of their last change, with its labels and classes.
+    pub(crate) fn of_files<'a>(
+        files: impl IntoIterator<Item = (&'a str, Option<Stamp>)>,
+        labels: impl IntoIterator<Item = Option<u32>>,
+        classes: &[String],
+    ) -> u64 {
+        let mut hash = Self::new();
+        files.into_iter().for_each(|(name, stamp)| hash.file(name, stamp));
+        hash.labels(labels);
+        classes.iter().for_each(|class| hash.text(class));
+        hash.finish()
+    }
+
+    /// The hash of a text alone.
+    pub(crate) fn of(text: &str) -> u64 {
+        let mut hash = Self::new();
+        hash.bytes(text.as_bytes());
+        hash.finish()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_hash_is_fnv() {
+        // The published test vectors.
+        assert_eq!(Fingerprint::of(""), 0xcbf2_9ce4_8422_2325);
+        assert_eq!(Fingerprint::of("foobar"), 0x8594_4171_f739_67e8);
+    }
+
+    #[test]
+    fn texts_do_not_run_together() {
+        let of = |texts: &[&str]| {
+            let mut hash = Fingerprint::new();
+            texts.iter().for_each(|text| hash.text(text));
+            hash.finish()
+        };
+        assert_ne!(of(&["a", "bc"]), of(&["ab", "c"]));
+        assert_eq!(of(&["a", "bc"]), of(&["a", "bc"]));
+    }
+}

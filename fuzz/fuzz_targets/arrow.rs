@@ -1,0 +1,6 @@
+//! Arrow IPC files and streams of images.
+#![no_main]
+
+use libfuzzer_sys::fuzz_target;
+
+fuzz_target!(init: visrep_fuzz::start(), |bytes: &[u8]| visrep_fuzz::arrow(bytes));

@@ -1,0 +1,6 @@
+//! NPY files, of images and of labels, and NPZ files.
+#![no_main]
+
+use libfuzzer_sys::fuzz_target;
+
+fuzz_target!(init: visrep_fuzz::start(), |bytes: &[u8]| visrep_fuzz::npy(bytes));
