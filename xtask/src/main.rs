@@ -26,6 +26,7 @@ use crate::error::{Error, Result};
 const EXAMPLES: &str = "\
 Examples:
   cargo xtask bench                        set up, build, train and evaluate on the built-in images
+  cargo xtask bench peers --list           what can be measured beside other libraries
   cargo xtask bench --help                 what `bench` can do with your own weights and data
   cargo xtask test                         every test, doctests included
   cargo xtask setup                        only fetch LibTorch; then plain `cargo build` works
@@ -100,6 +101,7 @@ mod tests {
         for (given, passed) in [
             (vec!["--model", "resnet50", "--data", "DIR"], vec!["--model", "resnet50", "--data", "DIR"]),
             (vec!["--", "--help"], vec!["--help"]),
+            (vec!["--data", "peers"], vec!["--data", "peers"]),
             (vec![], vec![]),
         ] {
             let line = ["cargo xtask", "bench"].into_iter().chain(given);

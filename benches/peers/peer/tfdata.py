@@ -1,0 +1,63 @@
+"""TensorFlow's decode-and-crop and its tf.data, with `--tensorflow`: a strong peer, and a large one to install."""
+
+import os
+
+import numpy as np
+
+from .corpus import SIDE
+from .measure import Theirs
+
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+os.environ.setdefault("CUDA_VISIBLE_DEVICES", "")
+
+import tensorflow as tf  # noqa: E402 - the variables must be set before
+
+MEAN, DEVIATION = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
+# The list's crops run on one thread; an epoch of the loader on as many as it has workers.
+WORKERS, BATCH = 2, 64
+
+
+def crop():
+    tf.config.threading.set_intra_op_parallelism_threads(1)
+    tf.config.threading.set_inter_op_parallelism_threads(1)
+
+    @tf.function(input_signature=[tf.TensorSpec([], tf.string), tf.TensorSpec([4], tf.int32), tf.TensorSpec([], tf.bool)])
+    def view(data, window, flip):
+        image = tf.io.decode_and_crop_jpeg(data, window, channels=3, dct_method="INTEGER_ACCURATE")
+        image = tf.image.resize(image, [SIDE, SIDE], antialias=True)
+        image = tf.cast(tf.clip_by_value(tf.round(image), 0, 255), tf.uint8)
+        return tf.cond(flip, lambda: image[:, ::-1], lambda: image)
+
+    def work(item):
+        data, (x, y, w, h), flip = item
+        return view(data, np.array([y, x, h, w], np.int32), flip).numpy()
+
+    return work
+
+
+def loader(folder):
+    tf.config.threading.set_intra_op_parallelism_threads(1)
+    paths = [str(path) for ending in ("jpg", "jpeg", "JPEG") for path in tf.io.gfile.glob(f"{folder}/*/*.{ending}")]
+
+    def load(path):
+        data = tf.io.read_file(path)
+        begin, size, _ = tf.image.sample_distorted_bounding_box(
+            tf.io.extract_jpeg_shape(data), tf.zeros([0, 0, 4]), area_range=(0.08, 1.0), aspect_ratio_range=(3 / 4, 4 / 3),
+            max_attempts=10, use_image_if_no_bounding_boxes=True,
+        )  # fmt: skip
+        window = tf.concat([begin[:2], size[:2]], 0)
+        image = tf.io.decode_and_crop_jpeg(data, window, channels=3, dct_method="INTEGER_ACCURATE")
+        image = tf.image.random_flip_left_right(tf.image.resize(image, [SIDE, SIDE], antialias=True))
+        return (image / 255 - MEAN) / DEVIATION
+
+    data = tf.data.Dataset.from_tensor_slices(paths).shuffle(len(paths)).map(load, WORKERS).batch(BATCH).prefetch(2)
+    options = tf.data.Options()
+    options.threading.private_threadpool_size = WORKERS
+    data = data.with_options(options)
+
+    def once():
+        for _ in data:
+            pass
+
+    # Channels last, as TensorFlow's models take them: the numbers are the same, in another order.
+    return Theirs(once, lambda: np.concatenate([batch.numpy().ravel() for batch in data]), len(paths))
