@@ -14,9 +14,9 @@ import shlex
 import sys
 from pathlib import Path
 
-# Before any library is loaded: what is measured for each core runs on one thread.
-from peer.measure import OUTPUT, TABLE_HEAD, Bench, limit_threads, table_line
+from peer.surroundings import OUTPUT, asked_for, limit_threads
 
+# Before any library is loaded: what is measured for each core runs on one thread.
 limit_threads(os.environ, 1)
 # It would ask a server for newer versions.
 os.environ["NO_ALBUMENTATIONS_UPDATE"] = "1"
@@ -37,6 +37,8 @@ BENCHES = {
 
 def worker(name, settings, corpora, output):
     """One bench in a process of its own: what a peer changes or breaks stays in it."""
+    from peer.measure import Bench
+
     module, function, _ = BENCHES[name]
     bench = Bench(name, settings)
     try:
@@ -85,6 +87,7 @@ def main():
             print(f"{name:<12} {text}")
         return 0
     from peer import corpus, machine
+    from peer.measure import TABLE_HEAD
 
     OUTPUT.mkdir(parents=True, exist_ok=True)
     environment = machine.describe("cargo xtask bench peers " + shlex.join(sys.argv[1:]))
@@ -99,7 +102,7 @@ def main():
     for c in corpora.values():
         print(f"{c.name}: {c.images} JPEGs, mean {c.mean_bytes / 1e3:.0f} KB, {c.mean_megapixels:.2f} Mpx")
     print(TABLE_HEAD)
-    parts = [run(name, settings, corpora) for name in BENCHES if Bench(name, settings).wanted(name)]
+    parts = [run(name, settings, corpora) for name in BENCHES if asked_for(settings.only, name)]
     rows, details, failures = (sum((part[key] for part in parts), []) for key in ("rows", "details", "failures"))
     environment |= {"load_average_after": machine.load(), "failures": failures}
     for name, content in {"results": rows, "measurements": details, "environment": environment}.items():
@@ -109,6 +112,8 @@ def main():
 
 
 def summary(rows, failures):
+    from peer.measure import table_line
+
     below = [row for row in rows if row["limit"] is not None and row["ratio"] < row["limit"]]
     limited = sum(row["limit"] is not None for row in rows)
     print(f"\n{limited - len(below)} of {limited} rows reach their limit; {OUTPUT / 'results.json'}")

@@ -15,7 +15,8 @@ from pathlib import Path
 import numpy as np
 from PIL import Image, ImageDraw
 
-from .measure import OUTPUT, ROOT, say
+from .measure import say
+from .surroundings import OUTPUT, ROOT
 
 # Changes with anything below that changes a pixel or a crop.
 RECIPE = 1
@@ -55,6 +56,7 @@ def prepare(data, most):
     index = home / "corpora.json"
     if not index.exists():
         shutil.rmtree(home, ignore_errors=True)
+        home.mkdir(parents=True)
         made = make(home, Path(data).resolve() if data else None, most)
         index.write_text(json.dumps([asdict(corpus) for corpus in made], indent=1))
     return {corpus["name"]: Corpus(**corpus) for corpus in json.loads(index.read_text())}
@@ -121,6 +123,8 @@ def natural(generator):
         shape((x, y, x + w, y + h), fill=tuple(int(v) for v in generator.integers(0, 256, 3)))
     frequency = np.hypot(np.fft.fftfreq(height)[:, None], np.fft.fftfreq(width)[None, :])
     frequency[0, 0] = 1
+    # A little steeper than 1/f: lenses blur.
+    frequency **= 1.2
 
     def noise(deviation):
         spectrum = np.fft.fft2(generator.standard_normal((height, width))) / frequency
@@ -128,7 +132,7 @@ def natural(generator):
         values = np.fft.ifft2(spectrum).real
         return values / values.std() * deviation
 
-    light = noise(generator.uniform(25, 45)) + generator.normal(0, generator.uniform(0, 4.5), (height, width))
+    light = noise(generator.uniform(8, 24)) + generator.normal(0, generator.uniform(0, 4.5), (height, width))
     pixels = np.asarray(canvas) * 0.7 + 35 + light[..., None] + np.dstack([noise(5) for _ in range(3)])
     return Image.fromarray(np.clip(pixels, 0, 255).astype(np.uint8))
 

@@ -7,7 +7,7 @@ import subprocess
 from importlib import metadata
 from pathlib import Path
 
-from .measure import ROOT
+from .surroundings import ROOT
 
 PACKAGES = (
     "albumentations", "imagecorruptions", "kornia", "lightly", "numpy", "opencv-python", "opencv-python-headless", "pillow",

@@ -2,28 +2,17 @@
 
 import gc
 import math
-import os
 import statistics
 import subprocess
 import sys
 import tempfile
 import time
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Callable
 
 import numpy as np
 
-ROOT = Path(__file__).resolve().parents[3]
-BINARIES = ROOT / "target" / "debug"
-OUTPUT = ROOT / "target" / "visrep" / "peers"
-
-THREAD_VARIABLES = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS", "NUMBA_NUM_THREADS")
-
-
-def limit_threads(environment, count):
-    """Sets the variables that numeric libraries look at when they are loaded."""
-    environment.update({name: str(count) for name in THREAD_VARIABLES}, OMP_WAIT_POLICY="passive")
+from .surroundings import BINARIES, OUTPUT, asked_for, for_ours
 
 
 class Refused(Exception):
@@ -34,14 +23,8 @@ class Ours:
     """visrep: the binary of benches/peers/src, one process that answers requests."""
 
     def __init__(self, threads=1):
-        environment = dict(os.environ)
-        limit_threads(environment, threads)
-        # Only here: PyTorch would take a LibTorch on this path for its own.
-        if folder := environment.pop("VISREP_LIBTORCH", None):
-            environment["LD_LIBRARY_PATH"] = folder
-        self.process = subprocess.Popen(
-            [BINARIES / "visrep-peers"], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env=environment
-        )
+        pipe, binary = subprocess.PIPE, BINARIES / "visrep-peers"
+        self.process = subprocess.Popen([binary], stdin=pipe, stdout=pipe, text=True, env=for_ours(threads))
         self.units = 1
 
     def ask(self, *words):
@@ -124,9 +107,8 @@ class Bench:
     failures: list = field(default_factory=list)
 
     def wanted(self, name):
-        """Whether `--only` asks for the contest `name`, or for one that begins so."""
-        only = self.settings.only
-        return not only or any(f"{name}/".startswith(f"{word}/") or word.startswith(f"{name}/") for word in only)
+        """Whether `--only` asks for the contest `name`."""
+        return asked_for(self.settings.only, name)
 
     def contest(self, name, ours, sample, peers, unit="images/s", clock="cpu", seconds=None):
         """`ours` is open and `sample` are its results for the check. Returns the seconds per unit by side's name."""

@@ -6,7 +6,8 @@ import sys
 import numpy as np
 
 from .agree import numbers
-from .measure import ROOT, Ours, Peer, Theirs, limit_threads
+from .measure import Ours, Peer, Theirs
+from .surroundings import ROOT, for_ours
 
 MODEL = "vit_small_patch16_224"
 CLOSE = numbers(1e-5)
@@ -15,25 +16,25 @@ CLOSE = numbers(1e-5)
 def adamw(bench, _corpora):
     """A step of AdamW on the parameters of ViT-S/16."""
     threads = os.cpu_count()
-    ours = Ours(threads).open("adamw", "fused", MODEL)
+    ours = Optimizer(threads, "fused")
     peers = [
-        Peer("tch::nn::AdamW", lambda: OwnOptimizer(threads), CLOSE, 2.5),
+        Peer("tch::nn::AdamW", lambda: Optimizer(threads, "tch"), CLOSE, 2.5),
         Peer("torch AdamW(fused)", lambda: torch_adamw(threads, fused=True), CLOSE, 1 / 1.05),
         Peer("torch AdamW(foreach)", lambda: torch_adamw(threads, foreach=True), CLOSE, None),
     ]
-    bench.contest(f"{bench.name}/vit_small", ours, ours.results(np.float32), peers, unit="ms", clock="wall")
+    bench.contest(f"{bench.name}/vit_small", ours, ours.results(), peers, unit="ms", clock="wall")
     ours.close()
 
 
-class OwnOptimizer(Ours):
-    """The optimiser that `tch` has, in a process of its own."""
+class Optimizer(Ours):
+    """visrep's step or that of `tch`, in a process of its own."""
 
-    def __init__(self, threads):
+    def __init__(self, threads, method):
         super().__init__(threads)
-        self.open("adamw", "tch", MODEL)
+        self.open("adamw", method, MODEL)
 
     def results(self):
-        return super().results(np.float32)
+        return np.sort(super().results(np.float32))
 
 
 def torch_adamw(threads, **kind):
@@ -51,7 +52,8 @@ def torch_adamw(threads, **kind):
 
     def results():
         optimizer.step()
-        return np.array([parameter.detach().norm().item() for parameter in parameters], np.float32)
+        # Sorted, as libraries list parameters in other orders.
+        return np.sort([np.float32(parameter.detach().norm().item()) for parameter in parameters])
 
     return Theirs(optimizer.step, results, 1)
 
@@ -75,11 +77,7 @@ def models(bench, _corpora):
 
     threads = os.cpu_count()
     torch.set_num_threads(threads)
-    environment = dict(os.environ)
-    limit_threads(environment, threads)
-    if folder := environment.pop("VISREP_LIBTORCH", None):
-        environment["LD_LIBRARY_PATH"] = folder
-    ours, peer, best = compare.Ours(environment), compare.Peer(), {}
+    ours, peer, best = compare.Ours(for_ours(threads)), compare.Peer(), {}
     for model, batch, mode in MODELS:
         for kind in ("f32", "bf16"):
             name = f"{bench.name}/{model}/{mode}/{kind}"

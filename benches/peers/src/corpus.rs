@@ -28,8 +28,7 @@ fn entry(line: &str) -> Result<Entry> {
         anyhow::bail!("not `path x y w h flip`: {line}");
     };
     let bytes = std::fs::read(path).with_context(|| format!("cannot read {path}"))?;
-    let crop =
-        Region { x: x.parse()?, y: y.parse()?, width: width.parse()?, height: height.parse()? };
+    let crop = Region { x: x.parse()?, y: y.parse()?, width: width.parse()?, height: height.parse()? };
     Ok(Entry { bytes, crop, flip: flip == "1" })
 }
 
@@ -43,5 +42,8 @@ pub(crate) fn raw_images(path: &Path, width: u32, height: u32) -> Result<Vec<Rgb
         path.display(),
         bytes.len()
     );
-    Ok(bytes.chunks(size).map(|pixels| RgbImage::new(width, height, pixels.to_vec())).collect::<Result<_, _>>()?)
+    Ok(bytes
+        .chunks(size)
+        .map(|pixels| RgbImage::new(width, height, pixels.to_vec()))
+        .collect::<Result<_, _>>()?)
 }

@@ -28,8 +28,7 @@ pub(crate) fn open(method: &str, model: &str) -> Result<Box<dyn Workload>> {
         "fused" => Box::new(Fused::new(parameters)),
         "tch" => {
             let [beta1, beta2] = STEP.betas;
-            let config =
-                nn::AdamW { beta1, beta2, wd: STEP.weight_decay, eps: STEP.eps, amsgrad: false };
+            let config = nn::AdamW { beta1, beta2, wd: STEP.weight_decay, eps: STEP.eps, amsgrad: false };
             let optimizer = config.build(model.var_store(), STEP.lr)?;
             Box::new(Own { optimizer, parameters })
         }

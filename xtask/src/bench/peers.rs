@@ -93,7 +93,9 @@ pub(super) fn run(root: &Path, here: &Path, args: &Args) -> Result<ExitCode> {
         return Err(Error::new(format!("{} is no folder", data.display())).fix("give --data an ImageFolder"));
     }
     let libtorch = setup::ensure(root)?;
-    for what in [&["--package", "visrep-peers"][..], &["--package", "visrep-models", "--example", "model_speed"]] {
+    for what in
+        [&["--package", "visrep-peers"][..], &["--package", "visrep-models", "--example", "model_speed"]]
+    {
         run_command(with_libtorch(cargo().arg("build").args(what), &libtorch.lib)?)?;
     }
     let python = match &args.python {
@@ -140,8 +142,11 @@ fn environment(root: &Path, tensorflow: bool) -> Result<PathBuf> {
             eprintln!("The peers: about {download} to download, {disk} in {}", folder.display());
             run_command(Command::new("python3").args(["-m", "venv"]).arg(&folder))?;
         }
-        run_command(Command::new(&python).args(["-m", "pip", "install", "--requirement"]).arg(root.join(file)))?;
-        fs::write(&stamp, pins).map_err(|e| Error::io(format_args!("cannot write {}", stamp.display()), &e))?;
+        run_command(
+            Command::new(&python).args(["-m", "pip", "install", "--requirement"]).arg(root.join(file)),
+        )?;
+        fs::write(&stamp, pins)
+            .map_err(|e| Error::io(format_args!("cannot write {}", stamp.display()), &e))?;
     }
     Ok(python)
 }
