@@ -3,9 +3,10 @@
     cargo build -p visrep-models --examples
     python benches/models/compare.py [MODEL ...] [--training] [--batches 1,32] [--startup FILE.safetensors] [--json OUT]
 
-Needs timm 1.0.31 and PyTorch 2.11.0. Both sides run in one process each, with the same number of threads, and take turns
-measurement by measurement; a figure is the best of `--rounds` medians. GMACs are counted by PyTorch's FlopCounterMode on
-the peer; that the architectures are equal is what the golden tests prove.
+MODEL is a name of timm's, with `@32` after it for images of 32 x 32 instead of its own size. Needs timm 1.0.31 and PyTorch
+2.11.0. Both sides run in one process each, with the same number of threads, and take turns measurement by measurement; a
+figure is the best of `--rounds` medians. GMACs are counted by PyTorch's FlopCounterMode on the peer; that the architectures
+are equal is what the golden tests prove.
 """
 
 import argparse
@@ -30,7 +31,12 @@ MODELS = [
 def timm_model(name):
     import timm
 
-    return timm.create_model(name)
+    return timm.create_model(name.partition("@")[0])
+
+
+def input_size(name, model):
+    side = name.partition("@")[2]
+    return (3, int(side), int(side)) if side else model.pretrained_cfg["input_size"]
 
 
 class Peer:
@@ -48,8 +54,7 @@ class Peer:
         memory = torch.channels_last if layout == "channels_last" else torch.contiguous_format
         model = self.model.to(dtype=dtype).to(memory_format=memory)
         model.train(mode == "training")
-        size = model.pretrained_cfg["input_size"]
-        x = torch.randn(batch, *size).to(dtype).to(memory_format=memory)
+        x = torch.randn(batch, *input_size(name, model)).to(dtype).to(memory_format=memory)
 
         def step():
             if mode == "training":
@@ -74,7 +79,7 @@ class Peer:
         model = timm_model(name).eval()
         counter = FlopCounterMode(display=False)
         with counter, torch.no_grad():
-            model(torch.zeros(1, *model.pretrained_cfg["input_size"]))
+            model(torch.zeros(1, *input_size(name, model)))
         return sum(p.numel() for p in model.parameters()), counter.get_total_flops() / 2
 
 

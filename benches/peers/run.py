@@ -23,7 +23,7 @@ os.environ["NO_ALBUMENTATIONS_UPDATE"] = "1"
 
 BENCHES = {
     "decode": ("jpeg", "decode", "JPEG to RGB, whole images: simplejpeg, OpenCV, torchvision, Pillow"),
-    "crop": ("jpeg", "crop", "JPEG, RandomResizedCrop(224), flip: libjpeg-turbo's crop, torchvision, OpenCV, albumentations, Pillow"),
+    "crop": ("jpeg", "crop", "JPEG, RandomResizedCrop(224), flip: libjpeg-turbo, torchvision, OpenCV, albumentations, Pillow"),
     "resize": ("jpeg", "resize", "crop of a decoded image to 224: Pillow, OpenCV, torchvision"),
     "views": ("views", "run", "SimCLR's two views from JPEG: lightly, albumentations, OpenCV"),
     "loader": ("loader", "run", "normalised float batches, 2 workers, wall time: DataLoader (tf.data)"),
@@ -96,7 +96,7 @@ def main():
         print(environment["warning"], file=sys.stderr)
     corpora = corpus.prepare(settings.data, settings.images)
     environment["corpora"] = [
-        {"name": c.name, "images": c.images, "mean_bytes": c.mean_bytes, "mean_megapixels": c.mean_megapixels} for c in corpora.values()
+        {name: getattr(c, name) for name in ("name", "images", "mean_bytes", "mean_megapixels")} for c in corpora.values()
     ]
     environment |= {"rounds": settings.rounds, "seconds": settings.seconds}
     for c in corpora.values():

@@ -10,10 +10,11 @@ import math
 import random
 import shutil
 from dataclasses import asdict, dataclass
+from io import BytesIO
 from pathlib import Path
 
 import numpy as np
-from PIL import Image, ImageDraw
+from PIL import Image, ImageDraw, ImageOps
 
 from .measure import say
 from .surroundings import OUTPUT, ROOT
@@ -40,9 +41,14 @@ class Corpus:
     mean_bytes: int
     mean_megapixels: float
 
-    def entries(self, sample=False):
+    @property
+    def checked(self):
+        """How many images the sample has."""
+        return min(SAMPLE, self.images)
+
+    def entries(self):
         """(bytes, (x, y, width, height), flip) of each image."""
-        for line in Path(self.sample if sample else self.crops).read_text().splitlines():
+        for line in Path(self.crops).read_text().splitlines():
             path, *numbers = line.rsplit(" ", 5)
             *crop, flip = map(int, numbers)
             yield Path(path).read_bytes(), tuple(crop), bool(flip)
@@ -113,7 +119,8 @@ def draw(folder):
 
 def natural(generator):
     """Shapes under 1/f noise, mostly grey, with some grain."""
-    width, height = [(500, 375), (375, 500), (500, 333), (500, 500), (400, 300)][generator.choice(5, p=[0.45, 0.2, 0.2, 0.05, 0.1])]
+    sizes, shares = [(500, 375), (375, 500), (500, 333), (500, 500), (400, 300)], [0.45, 0.2, 0.2, 0.05, 0.1]
+    width, height = sizes[generator.choice(len(sizes), p=shares)]
     canvas = Image.new("RGB", (width, height), tuple(int(v) for v in generator.integers(40, 200, 3)))
     pen = ImageDraw.Draw(canvas)
     for _ in range(generator.integers(8, 30)):
@@ -188,16 +195,10 @@ def squares(corpus, count, width=SIDE, height=SIDE):
     bytes, for visrep, and the array, for the peers."""
     file = Path(corpus.crops).with_name(f"{corpus.name}-{count}-{width}x{height}.rgb")
     if not file.exists():
-        images = []
-        for data in list(corpus.entries())[:count]:
-            images.append(square(data[0], width, height))
+        images = [square(data, width, height) for data, *_ in list(corpus.entries())[:count]]
         file.write_bytes(np.stack(images).tobytes())
     return file, np.fromfile(file, np.uint8).reshape(-1, height, width, 3)
 
 
 def square(data, width, height):
-    from io import BytesIO
-
-    from PIL import ImageOps
-
     return np.asarray(ImageOps.fit(Image.open(BytesIO(data)).convert("RGB"), (width, height), Image.Resampling.BICUBIC))

@@ -40,14 +40,20 @@ def crop(bench, corpora):
             cropper = Cropper(scaled)
             return side(cropper.decode, items(list), corpus, cropper.finished)
 
+        def tensor():
+            return side(torchvision_crop(), items(as_tensors), corpus, channels_last)
+
+        def albumentations():
+            return side(albumentations_crop(), as_arrays(buffers), corpus)
+
         peers = [
             Peer("libjpeg-turbo's crop decode alone", lambda: turbo(False), SAME, 0.85),
             Peer("libjpeg-turbo's scaled crop decode alone", lambda: turbo(True), ALIKE, None),
-            Peer("torchvision v2 tensor", lambda: side(torchvision_crop(), items(as_tensors), corpus, channels_last), SAME, 1.5),
+            Peer("torchvision v2 tensor", tensor, SAME, 1.5),
             Peer("torchvision v2 PIL", lambda: side(torchvision_pil_crop(), items(list), corpus), SAME),
             Peer("Pillow resize(box)", lambda: side(pillow_crop(), items(list), corpus), ALIKE),
             Peer("OpenCV INTER_AREA", lambda: side(opencv_crop(), items(as_arrays), corpus), ALIKE, 1.45),
-            Peer("albumentations INTER_AREA", lambda: side(albumentations_crop(), as_arrays(buffers), corpus), statistics(0.3), 1.45),
+            Peer("albumentations INTER_AREA", albumentations, statistics(0.3), 1.45),
         ]
         if bench.settings.tensorflow:
             from . import tfdata
@@ -84,7 +90,7 @@ def compare(bench, corpus, peers):
 
 
 def side(work, items, corpus, array=np.asarray):
-    return Theirs.each(work, items, array, sample=len(list(corpus.entries(sample=True))))
+    return Theirs.each(work, items, array, items[: corpus.checked])
 
 
 def as_arrays(buffers):

@@ -15,6 +15,15 @@ import numpy as np
 from .surroundings import BINARIES, OUTPUT, asked_for, for_ours
 
 
+# From the seconds for one.
+UNITS = {
+    "images/s": lambda seconds: 1 / seconds,
+    "ms": lambda seconds: seconds * 1e3,
+    "us": lambda seconds: seconds * 1e6,
+    "core-hours": lambda seconds: seconds / 3600,
+}
+
+
 class Refused(Exception):
     """visrep's side answered with an error, or not at all."""
 
@@ -62,15 +71,15 @@ class Theirs:
         self.once, self.results, self.units = once, results, units
 
     @classmethod
-    def each(cls, work, items, array=np.asarray, sample=None):
-        """`work` on every item; for the check `array` makes pixels of the first `sample` results."""
+    def each(cls, work, items, array=np.asarray, check=None):
+        """`work` on every item; for the check on those of `check`, where it is given, and `array` makes pixels of results."""
 
         def once():
             for item in items:
                 work(item)
 
         def results():
-            return np.concatenate([array(work(item)).ravel() for item in items[:sample]])
+            return np.concatenate([array(work(item)).ravel() for item in (items if check is None else check)])
 
         return cls(once, results, len(items))
 
@@ -151,7 +160,7 @@ class Bench:
 
     def row(self, name, unit, ours, peer, peer_name, limit):
         """A line of the results from both sides' seconds per unit."""
-        show = {"images/s": lambda s: 1 / s, "ms": lambda s: s * 1e3, "us": lambda s: s * 1e6, "core-hours": lambda s: s / 3600}[unit]
+        show = UNITS[unit]
         row = {"bench": name, "unit": unit, "ours": show(ours), "peer": show(peer), "peer_name": peer_name}
         row |= {"ratio": peer / ours, "limit": limit}
         self.rows.append(row)
@@ -168,10 +177,10 @@ def table_line(row):
     verdict = "" if row["limit"] is None else "pass" if row["ratio"] >= row["limit"] else "BELOW"
     limit = "" if row["limit"] is None else f"{row['limit']:.2f}"
     figures = f"{figure(row['ours']):>9} {figure(row['peer']):>9} {row['unit']:<10} {row['ratio']:>7.2f} {limit:>6} {verdict:<5}"
-    return f"{row['bench']:<28} {figures} {row['peer_name']}"
+    return f"{row['bench']:<42} {figures} {row['peer_name']}"
 
 
-TABLE_HEAD = f"{'bench':<28} {'visrep':>9} {'peer':>9} {'unit':<10} {'ratio':>7} {'limit':>6} {'':<5} peer"
+TABLE_HEAD = f"{'bench':<42} {'visrep':>9} {'peer':>9} {'unit':<10} {'ratio':>7} {'limit':>6} {'':<5} peer"
 
 
 def figure(value):

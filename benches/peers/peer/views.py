@@ -18,16 +18,17 @@ def run(bench, corpora):
     check = [data for data, *_ in checked.entries()]
     for corpus in corpora.values():
         buffers = [data for data, *_ in corpus.entries()]
+
+        def peer(name, work, convert, limit):
+            return Peer(name, lambda: Theirs.each(work(), convert(buffers), stacked, convert(check)), ALIKE, limit)
+
         contests = {
-            f"{bench.name}/{corpus.name}/pillow-blur": (
-                "pillow",
-                [Peer("lightly", lambda: side(lightly_views(), buffers, check), ALIKE, 4.0)],
-            ),
+            f"{bench.name}/{corpus.name}/pillow-blur": ("pillow", [peer("lightly", lightly_views, list, 4.0)]),
             f"{bench.name}/{corpus.name}/kernel-blur": (
                 "kernel",
                 [
-                    Peer("albumentations", lambda: side(albumentations_views(), as_arrays(buffers), as_arrays(check)), ALIKE, 1.5),
-                    Peer("OpenCV by hand", lambda: side(opencv_views(), as_arrays(buffers), as_arrays(check)), ALIKE, 1.5),
+                    peer("albumentations", albumentations_views, as_arrays, 1.5),
+                    peer("OpenCV by hand", opencv_views, as_arrays, 1.5),
                 ],
             ),
         }
@@ -37,12 +38,6 @@ def run(bench, corpora):
                 sample = ours.open("views", blur, checked.crops).results()
                 bench.contest(name, ours.open("views", blur, corpus.crops), sample, peers)
                 ours.close()
-
-
-def side(work, items, check):
-    """Times the work on `items`, and checks it on others."""
-    timed = Theirs.each(work, items)
-    return Theirs(timed.once, Theirs.each(work, check, stacked).results, timed.units)
 
 
 def stacked(views):
