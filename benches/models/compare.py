@@ -1,4 +1,4 @@
-"""Models here against timm in eager PyTorch: the same architecture, sizes, kinds and memory formats, in turns, in one run.
+"""Models here against timm (torchvision where timm has none) in eager PyTorch: the same architecture, sizes, kinds and memory formats, in turns, in one run.
 
     cargo build -p visrep-models --examples
     python benches/models/compare.py [MODEL ...] [--training] [--batches 1,32] [--startup FILE.safetensors] [--json OUT]
@@ -24,37 +24,41 @@ MODELS = [
     "resnet18", "resnet50", "seresnext50_32x4d", "resnetv2_50x1_bit", "nfnet_f0", "vit_small_patch16_224",
     "vit_base_patch16_224", "vit_small_patch14_reg4_dinov2", "beit_base_patch16_224", "mixer_b16_224", "convnext_tiny",
     "convnextv2_tiny", "swin_tiny_patch4_window7_224", "efficientnet_b0", "tf_efficientnet_b0", "mobilenetv2_100",
-    "mobilenetv3_large_100", "vgg16", "densenet121", "inception_v3",
+    "mobilenetv3_large_100", "vgg16", "densenet121", "inception_v3", "alexnet", "squeezenet1_1", "googlenet",
 ]  # fmt: skip
 
 
-def timm_model(name):
+def peer_model(name):
+    """timm's model, else torchvision's without its auxiliary heads, which ours leave out; and the size of its input."""
     import timm
 
-    return timm.create_model(name.partition("@")[0])
+    name, _, side = name.partition("@")
+    asked = (3, int(side), int(side)) if side else None
+    if timm.is_model(name):
+        model = timm.create_model(name)
+        return model, asked or model.pretrained_cfg["input_size"]
+    import torchvision
 
-
-def input_size(name, model):
-    side = name.partition("@")[2]
-    return (3, int(side), int(side)) if side else model.pretrained_cfg["input_size"]
+    heads = {"aux_logits": False, "init_weights": False} if name == "googlenet" else {}
+    return torchvision.models.get_model(name, **heads), asked or (3, 224, 224)
 
 
 class Peer:
-    """timm, answering the same requests as examples/model_speed.rs."""
+    """The peer, answering the same requests as examples/model_speed.rs."""
 
     def __init__(self):
-        self.name = self.model = None
+        self.name = self.model = self.size = None
 
     def run(self, name, batch, kind, layout, mode):
         import torch
 
         if name != self.name:
-            self.name, self.model = name, timm_model(name)
+            self.name, (self.model, self.size) = name, peer_model(name)
         dtype = {"f32": torch.float32, "bf16": torch.bfloat16}[kind]
         memory = torch.channels_last if layout == "channels_last" else torch.contiguous_format
         model = self.model.to(dtype=dtype).to(memory_format=memory)
         model.train(mode == "training")
-        x = torch.randn(batch, *input_size(name, model)).to(dtype).to(memory_format=memory)
+        x = torch.randn(batch, *self.size).to(dtype).to(memory_format=memory)
 
         def step():
             if mode == "training":
@@ -76,10 +80,11 @@ class Peer:
         import torch
         from torch.utils.flop_counter import FlopCounterMode
 
-        model = timm_model(name).eval()
+        model, size = peer_model(name)
+        model.eval()
         counter = FlopCounterMode(display=False)
         with counter, torch.no_grad():
-            model(torch.zeros(1, *input_size(name, model)))
+            model(torch.zeros(1, *size))
         return sum(p.numel() for p in model.parameters()), counter.get_total_flops() / 2
 
 
@@ -104,7 +109,7 @@ def models(arguments, environment):
     torch.set_num_threads(arguments.threads)
     ours, peer, rows = Ours(environment), Peer(), []
     mode = "training" if arguments.training else "inference"
-    print(f"torch {torch.__version__}, {arguments.threads} threads, {mode}; images/s, ours / timm = ratio")
+    print(f"torch {torch.__version__}, {arguments.threads} threads, {mode}; images/s, ours / peer = ratio")
     for name in arguments.models or MODELS:
         parameters, macs = peer.describe(name)
         print(f"{name}: {parameters / 1e6:.2f} M parameters, {macs / 1e9:.2f} GMACs")
@@ -147,7 +152,7 @@ def startup(name, path, environment, rounds):
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("models", nargs="*", metavar="MODEL", help="timm's names (default: one or more of each family)")
+    parser.add_argument("models", nargs="*", metavar="MODEL", help="timm's or torchvision's names (default: one or more of each family)")
     parser.add_argument("--training", action="store_true", help="forward and backward instead of inference")
     parser.add_argument("--batches", default="1,32")
     parser.add_argument("--kinds", default="f32,bf16")

@@ -58,7 +58,7 @@ def crop(bench, corpora):
         if bench.settings.tensorflow:
             from . import tfdata
 
-            peers.append(Peer("tf.image", lambda: side(tfdata.crop(), items(list), corpus), ALIKE))
+            peers.append(Peer("tf.data", lambda: tfdata.crop(items(list), corpus.checked), ALIKE))
         compare(bench, corpus, peers)
 
 

@@ -13,30 +13,25 @@ os.environ.setdefault("CUDA_VISIBLE_DEVICES", "")
 import tensorflow as tf  # noqa: E402 - the variables must be set before
 
 MEAN, DEVIATION = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
-# The list's crops run on one thread; an epoch of the loader on as many as it has workers.
 WORKERS, BATCH = 2, 64
 
 
-def crop():
-    tf.config.threading.set_intra_op_parallelism_threads(1)
-    tf.config.threading.set_inter_op_parallelism_threads(1)
+def crop(items, checked):
+    """The list's crops on one thread."""
+    buffers, crops, flips = zip(*items)
+    windows = np.array([(y, x, h, w) for x, y, w, h in crops], np.int32)
 
-    @tf.function(input_signature=[tf.TensorSpec([], tf.string), tf.TensorSpec([4], tf.int32), tf.TensorSpec([], tf.bool)])
     def view(data, window, flip):
-        image = tf.io.decode_and_crop_jpeg(data, window, channels=3, dct_method="INTEGER_ACCURATE")
-        image = tf.image.resize(image, [SIDE, SIDE], antialias=True)
+        image = decoded(data, window)
         image = tf.cast(tf.clip_by_value(tf.round(image), 0, 255), tf.uint8)
         return tf.cond(flip, lambda: image[:, ::-1], lambda: image)
 
-    def work(item):
-        data, (x, y, w, h), flip = item
-        return view(data, np.array([y, x, h, w], np.int32), flip).numpy()
-
-    return work
+    data = tf.data.Dataset.from_tensor_slices((list(buffers), windows, list(flips))).map(view)
+    data = on_threads(data, 1)
+    return Theirs(lambda: exhaust(data), lambda: values(data.take(checked)), len(items))
 
 
 def loader(folder):
-    tf.config.threading.set_intra_op_parallelism_threads(1)
     paths = [str(path) for ending in ("jpg", "jpeg", "JPEG") for path in tf.io.gfile.glob(f"{folder}/*/*.{ending}")]
 
     def load(path):
@@ -46,18 +41,31 @@ def loader(folder):
             max_attempts=10, use_image_if_no_bounding_boxes=True,
         )  # fmt: skip
         window = tf.concat([begin[:2], size[:2]], 0)
-        image = tf.io.decode_and_crop_jpeg(data, window, channels=3, dct_method="INTEGER_ACCURATE")
-        image = tf.image.random_flip_left_right(tf.image.resize(image, [SIDE, SIDE], antialias=True))
+        image = tf.image.random_flip_left_right(decoded(data, window))
         return (image / 255 - MEAN) / DEVIATION
 
     data = tf.data.Dataset.from_tensor_slices(paths).shuffle(len(paths)).map(load, WORKERS).batch(BATCH).prefetch(2)
-    options = tf.data.Options()
-    options.threading.private_threadpool_size = WORKERS
-    data = data.with_options(options)
-
-    def once():
-        for _ in data:
-            pass
-
+    data = on_threads(data, WORKERS)
     # Channels last, as TensorFlow's models take them: the numbers are the same, in another order.
-    return Theirs(once, lambda: np.concatenate([batch.numpy().ravel() for batch in data]), len(paths))
+    return Theirs(lambda: exhaust(data), lambda: values(data), len(paths))
+
+
+def decoded(data, window):
+    image = tf.io.decode_and_crop_jpeg(data, window, channels=3, dct_method="INTEGER_ACCURATE")
+    return tf.image.resize(image, [SIDE, SIDE], antialias=True)
+
+
+def on_threads(data, count):
+    options = tf.data.Options()
+    options.threading.private_threadpool_size = count
+    options.threading.max_intra_op_parallelism = 1
+    return data.with_options(options)
+
+
+def exhaust(data):
+    for _ in data:
+        pass
+
+
+def values(data):
+    return np.concatenate([result.numpy().ravel() for result in data])

@@ -2,7 +2,7 @@
 
 use crate::error::{check_range, check_side};
 use crate::resize::resize_within;
-use crate::{Error, Filter, Rng, Transform};
+use crate::{Error, Filter, Op, Rng, Transform, View};
 use rand::RngExt as _;
 use std::ops::RangeInclusive;
 use visrep_decode::{Region, RgbImage};
@@ -23,6 +23,24 @@ pub fn center_crop(image: &RgbImage, width: u32, height: u32) -> RgbImage {
         result.data_mut()[to..to + copied].copy_from_slice(from);
     }
     result
+}
+
+/// [`resize_region`](crate::resize_region) of what `region` and the image have in common, at least a pixel.
+pub(crate) fn resized_crop(
+    image: RgbImage,
+    region: Region,
+    width: u32,
+    height: u32,
+    filter: Filter,
+) -> RgbImage {
+    let cut = |start: u32, len: u32, have: u32| {
+        let start = start.min(have - 1);
+        (start, len.clamp(1, have - start))
+    };
+    let (x, cut_width) = cut(region.x, region.width, image.width());
+    let (y, cut_height) = cut(region.y, region.height, image.height());
+    let region = Region { x, y, width: cut_width, height: cut_height };
+    resize_within(&image, region, width, height, filter)
 }
 
 /// Where `len` pixels of one axis are read and written.
@@ -58,11 +76,8 @@ impl CenterCrop {
 }
 
 impl Transform for CenterCrop {
-    fn apply(&self, image: RgbImage, _: &mut Rng) -> RgbImage {
-        if (image.width(), image.height()) == (self.size, self.size) {
-            return image;
-        }
-        center_crop(&image, self.size, self.size)
+    fn draw(&self, view: &mut View, _: &mut Rng) {
+        view.push(Op::CenterCrop { width: self.size, height: self.size });
     }
 }
 
@@ -108,9 +123,8 @@ impl RandomResizedCrop {
         self
     }
 
-    /// Draws the region for an image of `width` x `height`, so that it can be decoded alone or replayed with
-    /// [`resize_region`](crate::resize_region). Sides of zero count as one.
-    pub fn draw(&self, width: u32, height: u32, rng: &mut Rng) -> Region {
+    /// Draws the region for an image of `width` x `height`. Sides of zero count as one.
+    fn region(&self, width: u32, height: u32, rng: &mut Rng) -> Region {
         let (width, height) = (width.max(1), height.max(1));
         let area = f64::from(width) * f64::from(height);
         let log_ratio = self.ratio.start().ln()..=self.ratio.end().ln();
@@ -142,8 +156,9 @@ impl RandomResizedCrop {
 }
 
 impl Transform for RandomResizedCrop {
-    fn apply(&self, image: RgbImage, rng: &mut Rng) -> RgbImage {
-        let region = self.draw(image.width(), image.height(), rng);
-        resize_within(&image, region, self.size, self.size, self.filter)
+    fn draw(&self, view: &mut View, rng: &mut Rng) {
+        let (width, height) = view.size();
+        let region = self.region(width, height, rng);
+        view.push(Op::ResizedCrop { region, width: self.size, height: self.size, filter: self.filter });
     }
 }

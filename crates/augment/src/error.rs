@@ -16,6 +16,14 @@ pub enum Error {
         /// What was given.
         found: String,
     },
+    /// A view is applied to an image of another size than the one it was drawn for.
+    #[error("the view is drawn for {}x{} pixels, the image has {}x{}", .expected.0, .expected.1, .found.0, .found.1)]
+    ViewSize {
+        /// (width, height) that it takes.
+        expected: (u32, u32),
+        /// (width, height) of the image.
+        found: (u32, u32),
+    },
     /// A region does not lie inside its image.
     #[error(transparent)]
     Region(#[from] visrep_decode::Error),

@@ -2,7 +2,7 @@
 
 use crate::error::check_within;
 use crate::simd::vectorised;
-use crate::{Error, Rng, Transform};
+use crate::{Error, Op, Rng, Transform, View};
 use rand::RngExt as _;
 use visrep_decode::RgbImage;
 
@@ -65,10 +65,9 @@ impl RandomHorizontalFlip {
 }
 
 impl Transform for RandomHorizontalFlip {
-    fn apply(&self, mut image: RgbImage, rng: &mut Rng) -> RgbImage {
+    fn draw(&self, view: &mut View, rng: &mut Rng) {
         if rng.random_bool(self.p) {
-            flip_horizontal(&mut image);
+            view.push(Op::FlipHorizontal);
         }
-        image
     }
 }

@@ -1,8 +1,8 @@
 //! Transforms on 8-bit RGB images, equal to Pillow's and torchvision's, and the published augmentation recipes.
 //!
-//! Each transform comes twice: as a pure function of the image and its parameters ([`adjust_hue`],
-//! [`resize_region`] …), and as a [`Transform`] that draws those parameters from an [`Rng`] and calls the function.
-//! Random transforms with parameters worth keeping have a `draw` method, so that a view can be replayed.
+//! Each transform comes three times: as a pure function of the image and its parameters ([`adjust_hue`],
+//! [`resize_region`] …), as an [`Op`], which is that function with its parameters decided, and as a [`Transform`] that
+//! draws those parameters from an [`Rng`]. What was drawn is a [`View`]: it can be stored and replayed.
 //!
 //! ```
 //! use visrep_augment::{RgbImage, Transform, presets, view_rng};
@@ -22,23 +22,27 @@ mod color;
 mod crop;
 mod error;
 mod flip;
+mod op;
 pub mod presets;
 mod random;
 mod resize;
 mod rng;
 mod simd;
 mod transform;
+mod view;
 
 pub use blur::{BlurMethod, Border, GaussianBlur, gaussian_blur, pillow_blur};
 pub use color::{
-    Adjustment, ColorJitter, RandomGrayscale, Solarize, adjust_brightness, adjust_contrast, adjust_hue,
+    ColorJitter, RandomGrayscale, Solarize, adjust_brightness, adjust_contrast, adjust_hue,
     adjust_saturation, grayscale, solarize,
 };
 pub use crop::{CenterCrop, RandomResizedCrop, center_crop};
 pub use error::{Error, MAX_SIDE};
 pub use flip::{RandomHorizontalFlip, flip_horizontal};
+pub use op::{Custom, Op};
 pub use random::RandomApply;
 pub use resize::{Filter, Resize, resize, resize_region};
 pub use rng::{Rng, view_rng};
 pub use transform::{Compose, Transform};
+pub use view::View;
 pub use visrep_decode::{Region, RgbImage};

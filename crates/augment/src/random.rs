@@ -1,9 +1,8 @@
 //! Applying another transform by chance.
 
 use crate::error::check_within;
-use crate::{Error, Rng, Transform};
+use crate::{Error, Rng, Transform, View};
 use rand::RngExt as _;
-use visrep_decode::RgbImage;
 
 /// Applies a transform with probability `p`, else returns the image as it is.
 pub struct RandomApply<T> {
@@ -20,7 +19,9 @@ impl<T: Transform> RandomApply<T> {
 }
 
 impl<T: Transform> Transform for RandomApply<T> {
-    fn apply(&self, image: RgbImage, rng: &mut Rng) -> RgbImage {
-        if rng.random_bool(self.p) { self.transform.apply(image, rng) } else { image }
+    fn draw(&self, view: &mut View, rng: &mut Rng) {
+        if rng.random_bool(self.p) {
+            self.transform.draw(view, rng);
+        }
     }
 }

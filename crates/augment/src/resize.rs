@@ -4,13 +4,15 @@
 //! shrinks, and pixels are rounded to 8 bits between the two passes, whose order is that of Pillow 13.
 
 use crate::error::{MAX_SIDE, check_side};
-use crate::{Error, Rng, Transform};
+use crate::{Error, Op, Rng, Transform, View};
 use fast_image_resize::images::{CroppedImage, Image, ImageRef};
 use fast_image_resize::{FilterType, IntoImageView, PixelType, ResizeAlg, ResizeOptions, Resizer};
+use serde::{Deserialize, Serialize};
 use visrep_decode::{Region, RgbImage};
 
 /// The interpolation of a resize, named as in Pillow's `Image.Resampling`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Filter {
     /// The pixel under the centre of the output pixel; the only one that does not antialias.
     Nearest,
@@ -165,11 +167,9 @@ impl Resize {
 }
 
 impl Transform for Resize {
-    fn apply(&self, image: RgbImage, _: &mut Rng) -> RgbImage {
-        let (width, height) = self.output_size(image.width(), image.height());
-        if (width, height) == (image.width(), image.height()) {
-            return image;
-        }
-        resize(&image, width, height, self.filter)
+    fn draw(&self, view: &mut View, _: &mut Rng) {
+        let (width, height) = view.size();
+        let (width, height) = self.output_size(width, height);
+        view.push(Op::Resize { width, height, filter: self.filter });
     }
 }

@@ -7,13 +7,24 @@ use std::collections::HashMap;
 use std::ops::RangeInclusive;
 use std::path::Path;
 use visrep_augment::{
-    Adjustment, BlurMethod, Border, ColorJitter, Filter, GaussianBlur, RandomApply, RandomGrayscale,
-    RandomHorizontalFlip, RandomResizedCrop, Region, RgbImage, Rng, Solarize, Transform, grayscale, presets,
-    resize_region, view_rng,
+    BlurMethod, Border, ColorJitter, Filter, GaussianBlur, Op, RandomApply, RandomGrayscale,
+    RandomHorizontalFlip, RandomResizedCrop, Region, RgbImage, Rng, Solarize, Transform, View, grayscale,
+    presets, resize_region, view_rng,
 };
 
 fn rng(index: u64) -> Rng {
     view_rng(1, 2, index, 0)
+}
+
+/// What `transform` draws for an image of `width` x `height`.
+fn drawn(transform: &impl Transform, width: u32, height: u32, rng: &mut Rng) -> View {
+    let mut view = View::new((width, height));
+    transform.draw(&mut view, rng);
+    view
+}
+
+fn region(crop: &RandomResizedCrop, width: u32, height: u32, rng: &mut Rng) -> Region {
+    drawn(crop, width, height, rng).region().unwrap().0
 }
 
 /// A picture without symmetry, so that every transform shows.
@@ -44,7 +55,7 @@ fn crops_are_distributed_as_torchvisions() {
         let mut rng = rng(0);
         let mut drawn: HashMap<&str, Vec<f64>> = HashMap::new();
         for _ in 0..DRAWS {
-            let region = crop.draw(width, height, &mut rng);
+            let region = region(&crop, width, height, &mut rng);
             region.check(width, height).unwrap();
             let [x, y, w, h] = [region.x, region.y, region.width, region.height].map(f64::from);
             let (total_w, total_h) = (f64::from(width), f64::from(height));
@@ -77,7 +88,7 @@ fn shapes_that_no_draw_fits_get_torchvisions_central_crop() {
     for case in numbers()["fallbacks"].as_array().unwrap() {
         let crop = RandomResizedCrop::new(8).unwrap().scale(1.0..=1.0).unwrap();
         let crop = crop.ratio(range(&case["ratio"])).unwrap();
-        let region = crop.draw(side(case, "width"), side(case, "height"), &mut rng(0));
+        let region = region(&crop, side(case, "width"), side(case, "height"), &mut rng(0));
         let expected: Vec<u64> =
             case["region"].as_array().unwrap().iter().map(|v| v.as_u64().unwrap()).collect();
         assert_eq!([region.x, region.y, region.width, region.height].map(u64::from), expected[..], "{case}");
@@ -89,9 +100,12 @@ fn a_drawn_crop_can_be_replayed() {
     let image = picture(50, 41);
     let crop = RandomResizedCrop::new(16).unwrap().filter(Filter::Bicubic);
     for index in 0..20 {
-        let region = crop.draw(50, 41, &mut rng(index));
+        let view = drawn(&crop, 50, 41, &mut rng(index));
+        let (region, _) = view.region().unwrap();
         let replayed = resize_region(&image, region, 16, 16, Filter::Bicubic).unwrap();
         assert_eq!(crop.apply(image.clone(), &mut rng(index)), replayed);
+        let part = resize_region(&image, region, region.width, region.height, Filter::Nearest).unwrap();
+        assert_eq!(view.apply_to_region(part).unwrap(), replayed);
     }
 }
 
@@ -126,12 +140,13 @@ fn jitter_draws_each_factor_uniformly_and_each_order_equally_often() {
     let mut rng = rng(0);
     for _ in 0..DRAWS {
         let mut order = Vec::new();
-        for step in jitter.draw(&mut rng) {
-            let (which, factor) = match step {
-                Adjustment::Brightness(factor) => (0, factor),
-                Adjustment::Contrast(factor) => (1, factor),
-                Adjustment::Saturation(factor) => (2, factor),
-                Adjustment::Hue(turns) => (3, turns),
+        for step in drawn(&jitter, 1, 1, &mut rng).ops() {
+            let (which, factor) = match *step {
+                Op::AdjustBrightness { factor } => (0, factor),
+                Op::AdjustContrast { factor } => (1, factor),
+                Op::AdjustSaturation { factor } => (2, factor),
+                Op::AdjustHue { turns } => (3, turns),
+                ref other => panic!("{other:?} is no jitter"),
             };
             order.push(which);
             factors[which].push(factor);
@@ -157,7 +172,7 @@ fn jitter_draws_each_factor_uniformly_and_each_order_equally_often() {
 #[test]
 fn jitter_leaves_out_what_is_zero() {
     let jitter = ColorJitter::new(0.0, 0.4, 0.0, 0.0).unwrap();
-    assert!(matches!(jitter.draw(&mut rng(0))[..], [Adjustment::Contrast(_)]));
+    assert!(matches!(drawn(&jitter, 1, 1, &mut rng(0)).ops(), [Op::AdjustContrast { .. }]));
     let image = picture(9, 8);
     let none = ColorJitter::new(0.0, 0.0, 0.0, 0.0).unwrap();
     assert_eq!(none.apply(image.clone(), &mut rng(0)), image);
@@ -167,7 +182,11 @@ fn jitter_leaves_out_what_is_zero() {
 fn blur_draws_its_sigma_from_the_range() {
     let blur = GaussianBlur::new(BlurMethod::Kernel { size: 3, border: Border::Reflect }, 0.1..=2.0).unwrap();
     let mut rng = rng(0);
-    let drawn: Vec<f64> = (0..4000).map(|_| blur.draw(&mut rng)).collect();
+    let sigma = |view: View| match view.ops() {
+        [Op::GaussianBlur { sigma, .. }] => *sigma,
+        other => panic!("{other:?} is no blur"),
+    };
+    let drawn: Vec<f64> = (0..4000).map(|_| sigma(drawn(&blur, 1, 1, &mut rng))).collect();
     assert!(drawn.iter().all(|sigma| (0.1..=2.0).contains(sigma)));
     let mean = drawn.iter().sum::<f64>() / 4000.0;
     assert!((mean - 1.05).abs() < 5.0 * 1.9 / 12f64.sqrt() / 4000f64.sqrt(), "mean {mean}");
@@ -224,9 +243,30 @@ fn the_smallest_images_and_thin_ones_pass_through_everything() {
         }
         let view = eval.apply(picture(width, height), &mut rng(0));
         assert_eq!((view.width(), view.height()), (9, 9));
-        let region = RandomResizedCrop::new(5).unwrap().draw(width, height, &mut rng(0));
+        let region = region(&RandomResizedCrop::new(5).unwrap(), width, height, &mut rng(0));
         assert!(region.check(width, height).is_ok());
     }
     let outside = Region { x: 2, y: 0, width: 2, height: 1 };
     assert!(resize_region(&picture(3, 3), outside, 4, 4, Filter::Box).is_err());
+}
+
+#[test]
+fn a_view_can_be_stored_and_replayed() {
+    let transform = presets::simclr(24, 1.0, true).unwrap();
+    for index in 0..30 {
+        let view = drawn(&transform, 50, 41, &mut rng(index));
+        let stored = serde_json::to_string(&view).unwrap();
+        let read: View = serde_json::from_str(&stored).unwrap();
+        assert_eq!(read, view, "{stored}");
+        assert_eq!(view.size(), (24, 24));
+        let applied = transform.apply(picture(50, 41), &mut rng(index));
+        assert_eq!(read.apply(picture(50, 41)).unwrap(), applied);
+        let message = read.apply(picture(49, 41)).unwrap_err().to_string();
+        assert_eq!(message, "the view is drawn for 50x41 pixels, the image has 49x41");
+    }
+    let mut view = View::new((4, 4));
+    view.push(Op::custom("mine", Some((2, 2)), |_| RgbImage::filled(2, 2, [7; 3])));
+    assert_eq!((view.size(), format!("{view:?}").contains("mine")), ((2, 2), true));
+    assert_eq!(view.apply(picture(4, 4)).unwrap(), RgbImage::filled(2, 2, [7; 3]));
+    assert!(serde_json::to_string(&view).is_err(), "a function cannot be stored");
 }

@@ -9,7 +9,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 use support::{hugging_face, image, in_memory};
-use visrep_augment::{Compose, Rng, Transform};
+use visrep_augment::{Compose, Op, Rng, Transform, View};
 use visrep_data::{
     Batch, Dataset, Error, InMemory, Loader, LoaderOptions, OnBadSample, Parquet, Sample, SampleImage, Views,
 };
@@ -19,18 +19,22 @@ use visrep_decode::RgbImage;
 struct Noise;
 
 impl Transform for Noise {
-    fn apply(&self, mut image: RgbImage, rng: &mut Rng) -> RgbImage {
+    fn draw(&self, view: &mut View, rng: &mut Rng) {
         use rand::RngExt;
-        image.data_mut().iter_mut().for_each(|byte| *byte = byte.wrapping_add(rng.random()));
-        image
+        let (width, height) = view.size();
+        let noise: Vec<u8> = (0..width * height * 3).map(|_| rng.random()).collect();
+        view.push(Op::custom("noise", None, move |mut image| {
+            image.data_mut().iter_mut().zip(&noise).for_each(|(byte, by)| *byte = byte.wrapping_add(*by));
+            image
+        }));
     }
 }
 
 struct Call<F>(F);
 
-impl<F: Fn(RgbImage) -> RgbImage + Send + Sync> Transform for Call<F> {
-    fn apply(&self, image: RgbImage, _: &mut Rng) -> RgbImage {
-        (self.0)(image)
+impl<F: Fn(RgbImage) -> RgbImage + Clone + Send + Sync + 'static> Transform for Call<F> {
+    fn draw(&self, view: &mut View, _: &mut Rng) {
+        view.push(Op::custom("call", None, self.0.clone()));
     }
 }
 

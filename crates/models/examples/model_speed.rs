@@ -87,6 +87,7 @@ fn measure(mut step: impl FnMut() -> Result<(), Box<dyn Error>>) -> Result<Vec<D
 }
 
 fn main() -> Result<(), Box<dyn Error>> {
+    visrep_torch::keep_freed_memory();
     let device = std::env::var("VISREP_DEVICE").unwrap_or("cpu".into());
     let device = device.parse::<visrep_torch::DeviceChoice>()?.resolve()?;
     let mut bench = Bench { device, model: None };

@@ -140,8 +140,8 @@ pub(crate) fn resolve(name: &str) -> Result<Resolved, Error> {
         None => (name, None),
     };
     let Some(architecture) = all().find(|row| row.name == base) else {
-        let nearest = nearest(base, all().map(|row| row.name), 3).join(", ");
-        return Err(Error::UnknownModel { name: name.into(), nearest });
+        let hint = did_you_mean(base, all().map(|row| row.name), "models");
+        return Err(Error::UnknownModel { name: name.into(), hint });
     };
     let pretrained = match tag {
         None => architecture.pretrained().next(),
@@ -163,6 +163,21 @@ pub(crate) fn resolve(name: &str) -> Result<Resolved, Error> {
         None => architecture.config.untagged(),
     };
     Ok(Resolved { architecture, pretrained, preprocessing, num_classes })
+}
+
+/// A clause with those candidates that `name` may be meant for, or the command of `visrep` that lists them all.
+pub(crate) fn did_you_mean<'a>(
+    name: &str,
+    candidates: impl Iterator<Item = &'a str>,
+    command: &str,
+) -> String {
+    let lower = name.to_lowercase();
+    let like = |candidate: &&str| strsim::normalized_damerau_levenshtein(&lower, candidate) > 0.5;
+    let near: Vec<_> = nearest(name, candidates, 3).into_iter().filter(like).collect();
+    match near.is_empty() {
+        true => format!("nothing is called like it; `visrep {command}` lists all there are"),
+        false => format!("did you mean {}?", near.join(", ")),
+    }
 }
 
 /// The `count` candidates that look most like `name`, nearest first.

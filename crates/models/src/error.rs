@@ -17,12 +17,12 @@ pub enum Error {
     Shim(#[from] visrep_torch::Error),
 
     /// No architecture has this name.
-    #[error("no model is called `{name}`; did you mean {nearest}?")]
+    #[error("no model is called `{name}`; {hint}")]
     UnknownModel {
         /// The name as given.
         name: String,
-        /// The nearest names, ready for a sentence.
-        nearest: String,
+        /// The nearest names, or where all are, as a clause.
+        hint: String,
     },
 
     /// The architecture exists, but has no such tag.

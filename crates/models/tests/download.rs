@@ -184,10 +184,11 @@ fn what_is_not_there_or_not_a_hub_is_an_error_with_its_address() {
         (answers("302 Found", &[target]), "no Hugging Face hub"),
         (answers("302 Found", &[target, ("ETag", "a"), ("X-Repo-Commit", COMMIT)]), "refused"),
     ] {
+        s.server.put(&path.replace("main", COMMIT), page.clone());
         s.server.put(&path, page);
-        s.fails(&[&address, words]);
+        s.fails(&[REPOSITORY, words]);
     }
-    assert!(s.files().is_empty());
+    assert!(s.files().is_empty(), "{:?}", s.files());
     for revision in ["../x", "a//b", "", "a b", "/etc"] {
         s.options.revision = Some(revision.into());
         s.fails(&["is not a branch, tag or commit"]);
@@ -317,4 +318,33 @@ fn names_are_found_or_the_nearest_are_told() {
     );
     assert!(error("mixer_s32_224").contains("nobody has published"));
     assert!(error("resnet200.untrained").contains("nobody has published"));
+}
+
+/// The server says one thing when it is asked for the file and another when it sends it.
+#[test]
+fn what_a_server_says_later_is_not_trusted() {
+    let s = setting();
+    s.serve(Page::default());
+    let pinned = format!("/{REPOSITORY}/resolve/{COMMIT}/model.safetensors");
+    let headers = vec![("ETag", "../../../escaped".to_owned()), ("X-Repo-Commit", "../..".to_owned())];
+    s.server.put(&pinned, Page { body: s.body.clone(), headers, ..Page::default() });
+    let got = s.row.download(&s.options).unwrap();
+    let repository = s.options.cache.join("models--timm--resnet18.gluon_in1k");
+    assert_eq!(got.weights, repository.join("snapshots").join(COMMIT).join("model.safetensors"));
+    assert!(s.files().iter().all(|file| file.starts_with(&repository)), "{:?}", s.files());
+
+    // More bytes than were announced.
+    let s = setting();
+    s.serve(Page::default());
+    let digest = sha256(&s.body);
+    let headers = vec![
+        ("Location", format!("{}/cdn/{digest}", s.server.address)),
+        ("X-Linked-Etag", digest.clone()),
+        ("X-Linked-Size", (s.body.len() - 1).to_string()),
+        ("X-Repo-Commit", COMMIT.to_owned()),
+    ];
+    let redirect = Page { headers, status: Some("302 Found"), ..Page::default() };
+    s.server.put(&format!("/{REPOSITORY}/resolve/main/model.safetensors"), redirect);
+    s.fails(&["model.safetensors", "399999"]);
+    assert!(s.files().is_empty(), "{:?}", s.files());
 }

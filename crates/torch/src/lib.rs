@@ -9,6 +9,7 @@
 //! ```
 //! let device = "cpu".parse::<visrep_torch::DeviceChoice>()?.resolve()?;
 //! visrep_torch::set_threads(None);
+//! visrep_torch::keep_freed_memory();
 //! assert_eq!(device, tch::Device::Cpu);
 //! # Ok::<(), visrep_torch::Error>(())
 //! ```
@@ -31,6 +32,7 @@
 //! (`LIBTORCH`, `LIBTORCH_INCLUDE`, `LIBTORCH_CXX11_ABI`, `LIBTORCH_USE_PYTORCH` mean what they mean there), and refuses
 //! the headers of another release; [`check_version`] refuses another library at run time.
 
+mod allocator;
 mod autocast;
 mod checkpoint;
 mod cuda;
@@ -51,6 +53,7 @@ mod threads;
 mod upload;
 mod version;
 
+pub use allocator::keep_freed_memory;
 pub use autocast::{Autocast, CpuBf16, autocast_kind, cpu_bf16};
 pub use checkpoint::{checkpoint, recomputing};
 pub use cuda::{CudaLibraries, load_cuda_libraries};

@@ -2,10 +2,12 @@
 
 use crate::error::MAX_SIDE;
 use crate::simd::vectorised;
+use serde::{Deserialize, Serialize};
 use visrep_decode::RgbImage;
 
 /// What a kernel sees beyond the edges of an image.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Border {
     /// The image mirrored at its outermost pixels, which are not repeated: torchvision's `gaussian_blur`.
     Reflect,

@@ -7,13 +7,15 @@ pub use boxes::pillow_blur;
 pub use kernel::{Border, gaussian_blur};
 
 use crate::error::{check_odd, check_range};
-use crate::{Error, Rng, Transform};
+use crate::{Error, Op, Rng, Transform, View};
 use rand::RngExt as _;
+use serde::{Deserialize, Serialize};
 use std::ops::RangeInclusive;
 use visrep_decode::RgbImage;
 
 /// How a Gaussian blur is computed.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum BlurMethod {
     /// Three box filters each way, as Pillow's `GaussianBlur(radius=sigma)`: MoCo v2 and v3, SimSiam, DINO,
     /// Barlow Twins, VICReg. See [`pillow_blur`].
@@ -26,6 +28,14 @@ pub enum BlurMethod {
         /// What lies beyond the edges.
         border: Border,
     },
+}
+
+/// Blurs with a standard deviation of `sigma` pixels.
+pub(crate) fn blur(image: &mut RgbImage, method: BlurMethod, sigma: f64) {
+    match method {
+        BlurMethod::Pillow => pillow_blur(image, sigma),
+        BlurMethod::Kernel { size, border } => gaussian_blur(image, size, sigma, border),
+    }
 }
 
 /// Blurs with a standard deviation drawn uniformly from a range.
@@ -49,25 +59,10 @@ impl GaussianBlur {
         check_range("GaussianBlur sigma", &sigma, lowest..=1000.0)?;
         Ok(Self { method, sigma })
     }
-
-    /// Draws the standard deviation, in pixels.
-    pub fn draw(&self, rng: &mut Rng) -> f64 {
-        rng.random_range(self.sigma.clone())
-    }
-
-    /// Blurs with a given standard deviation.
-    pub fn blur(&self, image: &mut RgbImage, sigma: f64) {
-        match self.method {
-            BlurMethod::Pillow => pillow_blur(image, sigma),
-            BlurMethod::Kernel { size, border } => gaussian_blur(image, size, sigma, border),
-        }
-    }
 }
 
 impl Transform for GaussianBlur {
-    fn apply(&self, mut image: RgbImage, rng: &mut Rng) -> RgbImage {
-        let sigma = self.draw(rng);
-        self.blur(&mut image, sigma);
-        image
+    fn draw(&self, view: &mut View, rng: &mut Rng) {
+        view.push(Op::GaussianBlur { method: self.method, sigma: rng.random_range(self.sigma.clone()) });
     }
 }

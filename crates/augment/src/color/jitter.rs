@@ -1,36 +1,9 @@
 //! The random colour transforms: jitter, grey and solarise.
 
-use super::{adjust_brightness, adjust_contrast, adjust_hue, adjust_saturation, grayscale, solarize};
 use crate::error::check_within;
-use crate::{Error, Rng, Transform};
+use crate::{Error, Op, Rng, Transform, View};
 use rand::RngExt as _;
 use rand::seq::SliceRandom as _;
-use visrep_decode::RgbImage;
-
-/// One colour operation with its factor drawn.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub enum Adjustment {
-    /// [`adjust_brightness`] by this factor.
-    Brightness(f64),
-    /// [`adjust_contrast`] by this factor.
-    Contrast(f64),
-    /// [`adjust_saturation`] by this factor.
-    Saturation(f64),
-    /// [`adjust_hue`] by this share of a turn.
-    Hue(f64),
-}
-
-impl Adjustment {
-    /// Changes `image`.
-    pub fn apply(self, image: &mut RgbImage) {
-        match self {
-            Adjustment::Brightness(factor) => adjust_brightness(image, factor),
-            Adjustment::Contrast(factor) => adjust_contrast(image, factor),
-            Adjustment::Saturation(factor) => adjust_saturation(image, factor),
-            Adjustment::Hue(turns) => adjust_hue(image, turns),
-        }
-    }
-}
 
 /// Random brightness, contrast, saturation and hue in random order: `torchvision.transforms.ColorJitter`.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -53,38 +26,24 @@ impl ColorJitter {
         check_within("ColorJitter hue", hue, 0.0..=0.5)?;
         Ok(Self { brightness, contrast, saturation, hue })
     }
-
-    /// Draws the operations in the order in which they are to be applied.
-    pub fn draw(&self, rng: &mut Rng) -> Vec<Adjustment> {
-        let mut factor = |v: f64, make: fn(f64) -> Adjustment| {
-            (v > 0.0).then(|| make(rng.random_range((1.0 - v).max(0.0)..=1.0 + v)))
-        };
-        let mut steps: Vec<Adjustment> = [
-            factor(self.brightness, Adjustment::Brightness),
-            factor(self.contrast, Adjustment::Contrast),
-            factor(self.saturation, Adjustment::Saturation),
-        ]
-        .into_iter()
-        .flatten()
-        .collect();
-        if self.hue > 0.0 {
-            steps.push(Adjustment::Hue(rng.random_range(-self.hue..=self.hue)));
-        }
-        steps.shuffle(rng);
-        steps
-    }
 }
 
 impl Transform for ColorJitter {
-    fn apply(&self, mut image: RgbImage, rng: &mut Rng) -> RgbImage {
-        for step in self.draw(rng) {
-            step.apply(&mut image);
+    fn draw(&self, view: &mut View, rng: &mut Rng) {
+        let mut steps = Vec::with_capacity(4);
+        let mut factor = |v: f64| (v > 0.0).then(|| rng.random_range((1.0 - v).max(0.0)..=1.0 + v));
+        steps.extend(factor(self.brightness).map(|factor| Op::AdjustBrightness { factor }));
+        steps.extend(factor(self.contrast).map(|factor| Op::AdjustContrast { factor }));
+        steps.extend(factor(self.saturation).map(|factor| Op::AdjustSaturation { factor }));
+        if self.hue > 0.0 {
+            steps.push(Op::AdjustHue { turns: rng.random_range(-self.hue..=self.hue) });
         }
-        image
+        steps.shuffle(rng);
+        steps.into_iter().for_each(|step| view.push(step));
     }
 }
 
-/// Turns the image grey, still in three channels, with probability `p`; see [`grayscale`].
+/// Turns the image grey, still in three channels, with probability `p`; see [`grayscale`](crate::grayscale).
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct RandomGrayscale {
     p: f64,
@@ -99,15 +58,14 @@ impl RandomGrayscale {
 }
 
 impl Transform for RandomGrayscale {
-    fn apply(&self, mut image: RgbImage, rng: &mut Rng) -> RgbImage {
+    fn draw(&self, view: &mut View, rng: &mut Rng) {
         if rng.random_bool(self.p) {
-            grayscale(&mut image);
+            view.push(Op::Grayscale);
         }
-        image
     }
 }
 
-/// Inverts the values from a threshold up; see [`solarize`]. BYOL's threshold of 0.5 is 128.
+/// Inverts the values from a threshold up; see [`solarize`](crate::solarize). BYOL's threshold of 0.5 is 128.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Solarize {
     threshold: u16,
@@ -122,8 +80,7 @@ impl Solarize {
 }
 
 impl Transform for Solarize {
-    fn apply(&self, mut image: RgbImage, _: &mut Rng) -> RgbImage {
-        solarize(&mut image, self.threshold);
-        image
+    fn draw(&self, view: &mut View, _: &mut Rng) {
+        view.push(Op::Solarize { threshold: self.threshold });
     }
 }

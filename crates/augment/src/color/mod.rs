@@ -8,4 +8,4 @@ mod jitter;
 
 pub use adjust::{adjust_brightness, adjust_contrast, adjust_saturation, grayscale, solarize};
 pub use hue::adjust_hue;
-pub use jitter::{Adjustment, ColorJitter, RandomGrayscale, Solarize};
+pub use jitter::{ColorJitter, RandomGrayscale, Solarize};

@@ -159,7 +159,7 @@ impl Block {
         if !train || self.drop_path.0 <= 0.0 {
             return x.f_addcmul(branch, gamma);
         }
-        self.drop_path.apply(branch.f_mul(gamma)?, train)?.f_add_(x)
+        self.drop_path.add(x, branch.f_mul(gamma)?, train)
     }
 }
 

@@ -145,7 +145,7 @@ impl layers::Block for Block {
         let branch = self.tokens.forward(&across)?.f_transpose(1, 2)?;
         let x = x.f_add(&self.drop_path.apply(branch, train)?)?;
         let branch = self.channels.forward(&self.norm2.forward(&x)?)?;
-        Ok(self.drop_path.apply(branch, train)?.f_add_(&x)?)
+        Ok(self.drop_path.add(&x, branch, train)?)
     }
 }
 

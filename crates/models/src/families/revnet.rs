@@ -19,7 +19,7 @@ use crate::head::{HeadKind, HeadSpec};
 use crate::init::Init;
 use crate::layers::{
     BatchNorm2d, BatchNormConfig, Conv2d, ConvConfig, Convolution, DropPath, Norm2d, PreActivation,
-    average_pool_2x2, max_pool_3x3,
+    add_branch, average_pool_2x2, max_pool_3x3,
 };
 use crate::{Backbone, Error, Features, Taps};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -102,7 +102,7 @@ impl Unit {
 
     fn forward(&self, x: &Tensor, train: bool) -> Result<Tensor, Error> {
         let (first, second) = self.halves(x)?;
-        let sum = self.branch(&second, train)?.f_add_(&first)?;
+        let sum = add_branch(&first, self.branch(&second, train)?)?;
         Ok(Tensor::f_cat(&[second, sum], 1)?)
     }
 

@@ -19,6 +19,20 @@ impl DropPath {
         let mut mask = Tensor::f_empty(&shape, (branch.kind(), branch.device()))?.f_bernoulli_float_(keep)?;
         branch.f_mul(&mask.f_div_scalar_(keep)?)
     }
+
+    /// `x` plus what is left of the branch.
+    pub(crate) fn add(self, x: &Tensor, branch: Tensor, train: bool) -> Result<Tensor, TchError> {
+        add_branch(x, self.apply(branch, train)?)
+    }
+}
+
+/// `x + branch`: in the branch's own memory, unless their kinds differ, as under autocast, where the sum is of the
+/// wider kind.
+pub(crate) fn add_branch(x: &Tensor, mut branch: Tensor) -> Result<Tensor, TchError> {
+    match branch.kind() == x.kind() {
+        true => branch.f_add_(x),
+        false => x.f_add(&branch),
+    }
 }
 
 /// Dropout of single values with probability `rate`, in training.

@@ -36,7 +36,7 @@ pub(crate) use channel_attention::{ChannelAttention, ChannelAttentionKind, neare
 pub(crate) use conv::{Conv2d, ConvConfig, Padding};
 pub(crate) use conv_norm_act::ConvNormAct;
 pub(crate) use derived::Derived;
-pub(crate) use drop::{DropPath, dropout};
+pub(crate) use drop::{DropPath, add_branch, dropout};
 pub(crate) use glu::SwiGlu;
 pub(crate) use layer_scale::LayerScale;
 pub(crate) use linear::{Linear, LinearConfig};

@@ -75,6 +75,6 @@ impl Block for PreActivationBlock {
         for member in &self.rest {
             y = member.forward(&y, train)?;
         }
-        Ok(self.drop_path.apply(y, train)?.f_add_(&shortcut)?)
+        Ok(self.drop_path.add(&shortcut, y, train)?)
     }
 }

@@ -20,7 +20,7 @@ mod config;
 mod download;
 mod parse;
 
-use crate::arch::nearest;
+use crate::arch::{did_you_mean, nearest};
 use crate::{Error, Preprocessing};
 pub use config::HubConfig;
 #[cfg(feature = "hub")]
@@ -89,7 +89,7 @@ pub fn find_pretrained(name: &str) -> Result<&'static Pretrained, Error> {
     if rows.is_empty() {
         let mut names: Vec<_> = TABLE.iter().map(|row| row.architecture).collect();
         names.dedup();
-        return unknown(format!("did you mean {}?", nearest(architecture, names.into_iter(), 3).join(", ")));
+        return unknown(did_you_mean(architecture, names.into_iter(), "weights list"));
     }
     let published: Vec<_> = rows.iter().filter(|row| row.is_published()).map(|row| row.tag).collect();
     match rows.into_iter().find(|row| tag.is_none_or(|tag| row.tag == tag)) {

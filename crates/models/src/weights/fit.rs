@@ -189,7 +189,7 @@ fn is_blank(variable: &Tensor) -> bool {
 }
 
 /// Whether no value is NaN or infinite.
-fn is_finite(tensor: &Tensor) -> Result<bool, tch::TchError> {
+pub(super) fn is_finite(tensor: &Tensor) -> Result<bool, tch::TchError> {
     // One NaN or infinity makes a sum NaN or infinite, and a sum is the fastest way through the values. Large finite
     // values could too, so that only a finite sum decides.
     let kind = if tensor.kind() == Kind::Double { Kind::Double } else { Kind::Float };

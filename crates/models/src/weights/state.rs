@@ -1,6 +1,6 @@
 //! A weight file's tensors by name, whatever its format.
 
-use super::fit::{Target, adapt, check};
+use super::fit::{Target, adapt, check, is_finite};
 use super::hub;
 use super::npz;
 use super::pickle;
@@ -12,7 +12,7 @@ use crate::{Error, ModelOptions, arch};
 use std::collections::BTreeMap;
 use std::fmt;
 use std::path::{Path, PathBuf};
-use tch::Tensor;
+use tch::{Kind, Tensor};
 
 /// The format of a weight file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -107,6 +107,25 @@ impl StateDict {
     /// What was unwrapped and left out, a clause each.
     pub fn notes(&self) -> &[String] {
         &self.contents.notes
+    }
+
+    /// The names of the tensors that hold a NaN or an infinity, or would as `kind`: 16 bits hold less.
+    ///
+    /// # Errors
+    /// A kind that LibTorch cannot convert to.
+    pub fn non_finite(&self, kind: Option<Kind>) -> Result<Vec<&str>, Error> {
+        let _no_grad = tch::no_grad_guard();
+        let mut names = Vec::new();
+        for (name, tensor) in self.tensors().iter().filter(|(_, tensor)| tensor.is_floating_point()) {
+            let finite = match kind.filter(|kind| *kind != tensor.kind()) {
+                Some(kind) => is_finite(&tensor.f_to_kind(kind)?)?,
+                None => is_finite(tensor)?,
+            };
+            if !finite {
+                names.push(name.as_str());
+            }
+        }
+        Ok(names)
     }
 
     /// Adds a clause to [`Self::notes`].

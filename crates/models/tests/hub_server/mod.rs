@@ -79,7 +79,7 @@ impl Server {
         ];
         let redirect = Page { headers, status: Some("302 Found"), private: page.private, ..Page::default() };
         let page = Page { private: false, ..page };
-        self.put(&format!("/{repository}/resolve/{revision}/{file}"), redirect);
+        self.put_both(repository, revision, file, &redirect);
         self.put(&format!("/cdn/{digest}"), page);
     }
 
@@ -90,7 +90,14 @@ impl Server {
             ("X-Repo-Commit", COMMIT.into()),
         ];
         let page = Page { body: body.into(), headers, ..Page::default() };
-        self.put(&format!("/{repository}/resolve/{revision}/{file}"), page);
+        self.put_both(repository, revision, file, &page);
+    }
+
+    /// Under the name of the revision and under its commit.
+    fn put_both(&self, repository: &str, revision: &str, file: &str, page: &Page) {
+        for revision in [revision, COMMIT] {
+            self.put(&format!("/{repository}/resolve/{revision}/{file}"), page.clone());
+        }
     }
 
     /// The requests since the last call.

@@ -1,10 +1,11 @@
 //! `visrep forward`: a model on tensors, for scripts and for comparison with other frameworks.
 
 use super::{DeviceArg, output};
-use anyhow::{Context, Result, bail};
+use anyhow::{Result, bail};
 use clap::Args;
 use std::path::PathBuf;
 use tch::{Kind, Tensor, no_grad};
+use visrep_models::StateDict;
 
 /// Run a model on a tensor of images
 ///
@@ -61,15 +62,13 @@ impl Forward {
 }
 
 fn read_images(path: &std::path::Path) -> Result<Tensor> {
-    std::fs::File::open(path).with_context(|| path.display().to_string())?;
-    let tensors = Tensor::read_safetensors(path)
-        .with_context(|| format!("{}: not a safetensors file of plain tensors", path.display()))?;
-    let names: Vec<_> = tensors.iter().map(|(name, _)| name.clone()).collect();
-    let Some((_, x)) = tensors.into_iter().find(|(name, _)| name == "x") else {
+    let state = StateDict::read(path)?;
+    let Some(x) = state.tensors().get("x") else {
+        let names: Vec<_> = state.tensors().keys().map(String::as_str).collect();
         bail!("{}: there is no tensor `x`; it holds: {}", path.display(), names.join(", "));
     };
     match x.size()[..] {
-        [n, 3, h, w] if n > 0 && h > 0 && w > 0 && x.kind() == Kind::Float => Ok(x),
+        [n, 3, h, w] if n > 0 && h > 0 && w > 0 && x.kind() == Kind::Float => Ok(x.shallow_clone()),
         _ => bail!(
             "{}: `x` must be (N, 3, H, W) f32 with at least one image, found {:?} {:?}",
             path.display(),

@@ -61,6 +61,7 @@ enum Command {
 impl Cli {
     /// Runs the command; the exit code is 75 when a signal stopped work that can be resumed.
     pub fn run(self) -> Result<ExitCode> {
+        visrep_torch::keep_freed_memory();
         visrep_torch::set_threads(self.global.threads);
         match self.command {
             Command::Bench(command) => command.run(),

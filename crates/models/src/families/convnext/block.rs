@@ -3,7 +3,7 @@
 use super::config::{Config, NormKind};
 use crate::builder::Builder;
 use crate::init::Init;
-use crate::layers::{Activation, Block, Conv2d, ConvConfig, DropPath, LayerNorm, Param};
+use crate::layers::{Activation, Block, Conv2d, ConvConfig, DropPath, LayerNorm, Param, add_branch};
 use crate::{Error, GrnStatistics};
 use tch::{Kind, TchError, Tensor};
 
@@ -203,11 +203,10 @@ impl Residual {
                     Some(gamma) => branch.f_mul(gamma)?,
                     None => branch,
                 };
-                let mut branch = match rows {
-                    Some(rows) if dropped => self.drop_rows(&branch, rows)?,
-                    _ => self.drop_path.apply(branch, train)?,
-                };
-                branch.f_add_(x)
+                match rows {
+                    Some(rows) if dropped => add_branch(x, self.drop_rows(&branch, rows)?),
+                    _ => self.drop_path.add(x, branch, train),
+                }
             }
         }
     }

@@ -111,7 +111,7 @@ impl Block for MobileBlock {
             }
         }
         match self.skip {
-            true => Ok(self.drop_path.apply(y, train)?.f_add_(x)?),
+            true => Ok(self.drop_path.add(x, y, train)?),
             false => Ok(y),
         }
     }

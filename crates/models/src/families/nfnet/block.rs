@@ -4,7 +4,9 @@ use super::{ALPHA, Config, ScaledActivation, multiple_of_8};
 use crate::Error;
 use crate::builder::Builder;
 use crate::init::Init;
-use crate::layers::{Block, ChannelAttention, ConvConfig, DropPath, Param, StdConv2d, average_pool_2x2};
+use crate::layers::{
+    Block, ChannelAttention, ConvConfig, DropPath, Param, StdConv2d, add_branch, average_pool_2x2,
+};
 use tch::Tensor;
 
 /// Where a block stands.
@@ -110,6 +112,6 @@ impl Block for NormFree {
         if let Some(gain) = &self.gain {
             y = y.f_mul_(gain)?;
         }
-        Ok(y.f_mul_scalar_(ALPHA)?.f_add_(&shortcut)?)
+        Ok(add_branch(&shortcut, y.f_mul_scalar_(ALPHA)?)?)
     }
 }

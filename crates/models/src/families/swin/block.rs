@@ -149,9 +149,9 @@ impl layers::Block for Block {
     /// `x` (N, H, W, C).
     fn forward(&self, x: &Tensor, train: bool) -> Result<Tensor, Error> {
         let branch = self.attention(&self.norm1.forward(x)?)?;
-        let x = self.drop_path.apply(branch, train)?.f_add_(x)?;
+        let x = self.drop_path.add(x, branch, train)?;
         let branch = self.mlp.forward(&self.norm2.forward(&x)?)?;
-        Ok(self.drop_path.apply(branch, train)?.f_add_(&x)?)
+        Ok(self.drop_path.add(&x, branch, train)?)
     }
 }
 

@@ -10,6 +10,8 @@ const MAX_REDIRECTS: usize = 5;
 pub(super) struct Answer {
     /// The SHA-256 of a large file, Git's SHA-1 of a small one.
     pub(super) etag: String,
+    /// In bytes.
+    pub(super) size: Option<u64>,
     /// The commit that the revision stands for.
     pub(super) commit: String,
     /// Whether the file is only given to those who say who they are.
@@ -25,7 +27,7 @@ struct Refusal {
 
 /// Asks for the file at `address`; `None` when it is not there.
 ///
-/// The token goes to those repositories only that want one: `hf-hub` would pass it on to wherever the hub redirects.
+/// The token goes to those repositories only that want one.
 pub(super) fn ask(address: &str, token: Option<&str>) -> Result<Option<Answer>, String> {
     let answer = match (ask_as(address, None), token) {
         (Err(Refusal { who: true, .. }), Some(token)) => ask_as(address, Some(token)),
@@ -37,9 +39,9 @@ pub(super) fn ask(address: &str, token: Option<&str>) -> Result<Option<Answer>, 
 fn ask_as(address: &str, token: Option<&str>) -> Result<Option<Answer>, Refusal> {
     let fault = |reason: String| Refusal { reason, who: false };
     let mut address = address.to_owned();
-    let agent = url::agent(0);
+    let agent = url::agent(&address, 0);
     for _ in 0..=MAX_REDIRECTS {
-        // The question that `hf-hub` puts too.
+        // The question that `huggingface_hub` puts too.
         let mut request = agent.get(&address).header("Range", "bytes=0-0");
         if let Some(token) = token {
             request = request.header("Authorization", format!("Bearer {token}"));
@@ -63,9 +65,12 @@ fn ask_as(address: &str, token: Option<&str>) -> Result<Option<Answer>, Refusal>
         let etag = header(headers, "x-linked-etag").or_else(|| header(headers, "etag"));
         let etag = etag.map(|etag| etag.replace('"', "")).filter(|etag| is_name(etag));
         let commit = header(headers, "x-repo-commit").filter(|commit| is_name(commit));
+        let size =
+            header(headers, "x-linked-size").or_else(|| header(headers, "content-range")?.rsplit('/').next());
+        let size = size.and_then(|size| size.parse().ok());
         return match (etag, commit) {
             (Some(etag), Some(commit)) => {
-                Ok(Some(Answer { etag, commit: commit.into(), private: token.is_some() }))
+                Ok(Some(Answer { etag, size, commit: commit.into(), private: token.is_some() }))
             }
             _ => Err(fault(
                 "the server is no Hugging Face hub: its answer lacks a usable ETag or commit".into(),

@@ -1,4 +1,4 @@
-//! Downloading published weights: from a Hugging Face repository through `hf-hub`, or from the URL where they were
+//! Downloading published weights: from a Hugging Face repository into the cache of `hf-hub`, or from the URL where they were
 //! published first, into the caches that the Python libraries use too. What arrives is compared with the digest that
 //! is known beforehand, or with the server's own.
 
@@ -70,7 +70,7 @@ impl Pretrained {
                 return Err(mismatch.into_error(&weights.path, remove));
             }
         };
-        let config = repository.fetch("config.json", None)?.map(|file| file.path);
+        let config = repository.beside(&weights, "config.json")?;
         Ok(Download { weights: weights.path, config, sha256, verification, downloaded: weights.downloaded })
     }
 
@@ -93,7 +93,10 @@ impl Pretrained {
         let arrived = match path.exists() {
             true => None,
             false if options.offline => return Err(Error::Offline { what: url.into(), path }),
-            false => url::download(url, &path, options.progress, |part| check(part, true))?,
+            false => {
+                let source = url::Source { url, token: None, size: None };
+                url::download(&source, &path, options.progress, |part| check(part, true))?
+            }
         };
         let downloaded = arrived.is_some();
         let (sha256, verification) = match arrived {

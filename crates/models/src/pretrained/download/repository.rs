@@ -1,20 +1,21 @@
-//! Files of a Hugging Face repository, through `hf-hub` and its cache.
+//! Files of a Hugging Face repository, with the addresses and the cache of `hf-hub`.
 //!
-//! `hf-hub` 0.5 takes what a server says for granted: an ETag becomes a file name, and a redirect without a target is
-//! a panic. So the answer is looked at before `hf-hub` sees it, and a broken transfer is continued from outside, since
-//! its own retries start a file over in the middle.
+//! The transfer is our own: `hf-hub` 0.5 takes what a server says for granted (an ETag becomes the name of a file that is
+//! written, a redirect without a target is a panic), passes the token on to wherever it is led, and starts a file over
+//! in the middle when it tries again.
 
 use super::answer::{Answer, ask};
 use super::digest::is_sha256;
 use super::{HubOptions, url};
 use crate::Error;
-use hf_hub::api::sync::{ApiBuilder, ApiError, ApiRepo};
-use hf_hub::{Cache, Repo, RepoType};
+use hf_hub::api::sync::{ApiBuilder, ApiRepo};
+use hf_hub::{Cache, CacheRepo, Repo, RepoType};
 use std::path::{Path, PathBuf};
 
 /// A repository at a revision.
 pub(super) struct Repository<'a> {
     options: &'a HubOptions,
+    name: String,
     repo: Repo,
     /// Knows the addresses; sends no token.
     api: ApiRepo,
@@ -43,9 +44,31 @@ impl<'a> Repository<'a> {
         if !plain(name) || name.split('/').count() != 2 {
             return Err(fault("this is not the name of a repository".into()));
         }
+        Self::at(name, revision, options)
+    }
+
+    fn at(name: &str, revision: &str, options: &'a HubOptions) -> Result<Self, Error> {
         let repo = Repo::with_revision(name.into(), RepoType::Model, revision.into());
-        let api = client(&repo, options, None).map_err(|source| fault(source.to_string()))?;
-        Ok(Self { options, repo, api })
+        let mut builder = ApiBuilder::from_cache(Cache::new(options.cache.clone())).with_token(None);
+        if let Some(endpoint) = &options.endpoint {
+            builder = builder.with_endpoint(endpoint.clone());
+        }
+        let api = builder
+            .build()
+            .map_err(|source| Error::Download { what: name.to_owned(), reason: source.to_string() })?;
+        Ok(Self { options, api: api.repo(repo.clone()), name: name.to_owned(), repo })
+    }
+
+    /// The file `name` of the commit that `file` is of; `None` when it has none, or offline when the cache has not.
+    pub(super) fn beside(&self, file: &CachedFile, name: &str) -> Result<Option<PathBuf>, Error> {
+        let beside = file.path.with_file_name(name);
+        if beside.exists() || self.options.offline {
+            return Ok(Some(beside).filter(|path| path.exists()));
+        }
+        let commit = file.path.parent().and_then(|folder| folder.file_name()?.to_str());
+        let Some(commit) = commit else { return Ok(None) };
+        let fetched = Self::at(&self.name, commit, self.options)?.fetch(name, None)?;
+        Ok(fetched.map(|file| file.path))
     }
 
     /// Like [`Self::fetch`], and an error when the file cannot be had.
@@ -82,61 +105,58 @@ impl<'a> Repository<'a> {
             );
             return Err(fault(reason));
         }
-        let path = self.transfer(file, &answer).map_err(fault)?;
+        let path = self.transfer(file, &answer)?;
         Ok(Some(CachedFile { path, digest, downloaded: true }))
     }
 
+    fn cache(&self) -> CacheRepo {
+        Cache::new(self.options.cache.clone()).repo(self.repo.clone())
+    }
+
     fn cached(&self, file: &str) -> Option<PathBuf> {
-        let cache = Cache::new(self.options.cache.clone()).repo(self.repo.clone());
+        let cache = self.cache();
         // A commit has no entry of its own among the references when Python made the cache.
         let at_commit =
             || Some(cache.pointer_path(self.repo.revision()).join(file)).filter(|path| path.exists());
         cache.get(file).or_else(at_commit)
     }
 
-    /// Has `hf-hub` download the file into the cache.
-    fn transfer(&self, file: &str, answer: &Answer) -> Result<PathBuf, String> {
-        let cache = Cache::new(self.options.cache.clone()).repo(self.repo.clone());
-        // A link whose file is gone would stop `hf-hub`.
-        let pointer = cache.pointer_path(&answer.commit).join(file);
-        if pointer.is_symlink() && !pointer.exists() {
-            let _ = std::fs::remove_file(&pointer);
+    /// Downloads the file of the answer's commit into the cache, as `huggingface_hub` lays it out: the bytes under their
+    /// ETag, a link to them under the commit, and the commit under the revision.
+    fn transfer(&self, file: &str, answer: &Answer) -> Result<PathBuf, Error> {
+        let (cache, pinned) = (self.cache(), Self::at(&self.name, &answer.commit, self.options)?);
+        let url = pinned.api.url(file);
+        let token = self.options.token.as_deref().filter(|_| answer.private);
+        let source = url::Source { url: &url, token, size: answer.size };
+        let blob = cache.blob_path(&answer.etag);
+        if !blob.exists() {
+            url::download(&source, &blob, self.options.progress, |_| Ok(()))?;
         }
-        let token = self.options.token.clone().filter(|_| answer.private);
-        let api = client(&self.repo, self.options, token).map_err(|source| source.to_string())?;
-        let part = cache.blob_path(&answer.etag).with_extension("part");
-        let attempt = || {
-            api.download(file).map_err(|source| match &source {
-                // The part is longer than the file, or as long: it was left by something else.
-                ApiError::InvalidResume => {
-                    let _ = std::fs::remove_file(&part);
-                    url::Broken::Retry(source.to_string())
-                }
-                ApiError::RequestError(error) => match **error {
-                    ureq::Error::StatusCode(416) => {
-                        let _ = std::fs::remove_file(&part);
-                        url::Broken::Retry(source.to_string())
-                    }
-                    ureq::Error::StatusCode(400..500) => url::Broken::Stop(source.to_string()),
-                    _ => url::Broken::Retry(source.to_string()),
-                },
-                ApiError::IoError(_) => url::Broken::Retry(source.to_string()),
-                _ => url::Broken::Stop(source.to_string()),
-            })
-        };
-        url::persist(attempt)
+        let pointer = cache.pointer_path(&answer.commit).join(file);
+        let linked = link(&blob, &pointer).and_then(|()| cache.create_ref(&answer.commit));
+        linked.map_err(|source| {
+            let reason = format!("cannot write {}: {source}", pointer.display());
+            Error::Download { what: url.clone(), reason }
+        })?;
+        Ok(pointer)
     }
 }
 
-fn client(repo: &Repo, options: &HubOptions, token: Option<String>) -> Result<ApiRepo, ApiError> {
-    let mut builder = ApiBuilder::from_cache(Cache::new(options.cache.clone()))
-        .with_token(token)
-        .with_progress(options.progress)
-        .with_user_agent(env!("CARGO_PKG_NAME"), env!("CARGO_PKG_VERSION"));
-    if let Some(endpoint) = &options.endpoint {
-        builder = builder.with_endpoint(endpoint.clone());
+/// Makes `pointer` lead to `blob`, whatever is there; both are two folders below the repository's.
+fn link(blob: &Path, pointer: &Path) -> std::io::Result<()> {
+    std::fs::create_dir_all(pointer.parent().unwrap_or(pointer))?;
+    match std::fs::remove_file(pointer) {
+        Err(source) if source.kind() != std::io::ErrorKind::NotFound => return Err(source),
+        _ => {}
     }
-    Ok(builder.build()?.repo(repo.clone()))
+    #[cfg(unix)]
+    {
+        let name = Path::new("../../blobs").join(blob.file_name().unwrap_or_default());
+        std::os::unix::fs::symlink(name, pointer)
+    }
+    // Links need a privilege there; `huggingface_hub` does the same.
+    #[cfg(not(unix))]
+    std::fs::rename(blob, pointer)
 }
 
 /// Removes a file of the cache, and what its link leads to.

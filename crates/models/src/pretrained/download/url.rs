@@ -4,20 +4,26 @@ use crate::Error;
 use hf_hub::api::Progress as _;
 use indicatif::ProgressBar;
 use std::fs::{File, OpenOptions};
-use std::io::{ErrorKind, Seek, SeekFrom};
+use std::io::{ErrorKind, Read as _, Seek, SeekFrom};
 use std::path::Path;
 use std::time::Duration;
 use ureq::Agent;
+use ureq::config::RedirectAuthHeaders;
 use ureq::http::{Response, StatusCode};
 
 /// How often a transfer that breaks off is tried.
 const ATTEMPTS: u32 = 3;
+/// No published weights are larger; a server that never stops sending would fill the disk.
+const MAX_BYTES: u64 = 64 << 30;
 /// A server that says nothing for this long is given up.
 const PATIENCE: Duration = Duration::from_secs(60);
 
-/// An HTTP client that hands every status to its caller.
-pub(super) fn agent(redirects: u32) -> Agent {
+/// An HTTP client that hands every status to its caller. From an encrypted address it is not led to one that is not, and
+/// a token is shown to the host that it was meant for alone.
+pub(super) fn agent(url: &str, redirects: u32) -> Agent {
     Agent::config_builder()
+        .https_only(url.starts_with("https://"))
+        .redirect_auth_headers(RedirectAuthHeaders::SameHost)
         .http_status_as_error(false)
         .max_redirects(redirects)
         .max_redirects_will_error(false)
@@ -66,25 +72,38 @@ pub(super) fn file_name(url: &str) -> Result<&str, Error> {
     }
 }
 
-/// Downloads `url` to a `.part` file beside `path`, which becomes `path` once `check` agrees; a part that an earlier
+/// What is downloaded.
+pub(super) struct Source<'a> {
+    pub(super) url: &'a str,
+    pub(super) token: Option<&'a str>,
+    /// Its length in bytes, where that is known beforehand.
+    pub(super) size: Option<u64>,
+}
+
+/// Downloads a file to a `.part` file beside `path`, which becomes `path` once `check` agrees; a part that an earlier
 /// call left is continued. `None` when another process has put the file there meanwhile, which is left as it is.
 pub(super) fn download<T>(
-    url: &str,
+    source: &Source<'_>,
     path: &Path,
     progress: bool,
     check: impl FnOnce(&Path) -> Result<T, Error>,
 ) -> Result<Option<T>, Error> {
-    let fault = |reason: String| Error::Download { what: url.into(), reason };
+    let fault = |reason: String| Error::Download { what: source.url.into(), reason };
     let writing = |source: std::io::Error| fault(format!("cannot write beside {}: {source}", path.display()));
     let mut name = path.file_name().unwrap_or_default().to_owned();
     name.push(".part");
     let part = path.with_file_name(name);
     std::fs::create_dir_all(path.parent().unwrap_or(path)).map_err(writing)?;
     let Some(mut file) = claim(&part, path).map_err(writing)? else { return Ok(None) };
-    let agent = agent(10);
+    let agent = agent(source.url, 10);
     let mut bar = progress.then(|| ProgressBar::new(0));
-    let shown = file_name(url)?;
-    persist(|| transfer(&agent, url, &mut file, bar.as_mut(), shown)).map_err(fault)?;
+    let shown = file_name(source.url)?;
+    if let Err(reason) = persist(|| transfer(&agent, source, &mut file, bar.as_mut(), shown)) {
+        if file.metadata().is_ok_and(|metadata| metadata.len() == 0) {
+            let _ = std::fs::remove_file(&part);
+        }
+        return Err(fault(reason));
+    }
     file.sync_all().map_err(writing)?;
     let checked = check(&part)?;
     std::fs::rename(&part, path).map_err(writing)?;
@@ -136,19 +155,24 @@ fn is_at(_file: &File, path: &Path) -> std::io::Result<bool> {
 /// One attempt: what is missing of the file, or all of it from a server that gives no parts.
 fn transfer(
     agent: &Agent,
-    url: &str,
+    source: &Source<'_>,
     file: &mut File,
     mut bar: Option<&mut ProgressBar>,
     shown: &str,
 ) -> Result<(), Broken> {
     let retry = |source: std::io::Error| Broken::Retry(source.to_string());
     let have = file.metadata().map_err(retry)?.len();
-    let mut request = agent.get(url);
+    let mut request = agent.get(source.url);
+    if let Some(token) = source.token {
+        request = request.header("Authorization", format!("Bearer {token}"));
+    }
     if have > 0 {
         request = request.header("Range", format!("bytes={have}-"));
     }
     let response = request.call().map_err(|source| match source {
-        ureq::Error::BadUri(_) | ureq::Error::Http(_) => Broken::Stop(source.to_string()),
+        ureq::Error::BadUri(_) | ureq::Error::Http(_) | ureq::Error::RequireHttpsOnly(_) => {
+            Broken::Stop(source.to_string())
+        }
         _ => Broken::Retry(source.to_string()),
     })?;
     let start = match response.status() {
@@ -166,8 +190,16 @@ fn transfer(
     };
     let length = response.body().content_length();
     let total = content_range(&response).map(|(_, total)| total).or_else(|| Some(start + length?));
+    let limit = source.size.unwrap_or(MAX_BYTES);
+    let too_long = |bytes: u64| {
+        Broken::Stop(format!("the server sends {bytes} bytes or more, expected are at most {limit}"))
+    };
+    if let Some(total) = total.filter(|total| *total > limit) {
+        file.set_len(0).map_err(retry)?;
+        return Err(too_long(total));
+    }
     file.set_len(start).and_then(|()| file.seek(SeekFrom::Start(start))).map_err(retry)?;
-    let mut body = response.into_body().into_reader();
+    let mut body = response.into_body().into_reader().take((limit + 1).saturating_sub(start));
     let copied = match bar.as_deref_mut() {
         None => std::io::copy(&mut body, file),
         Some(bar) => {
@@ -177,6 +209,10 @@ fn transfer(
         }
     };
     let arrived = start + copied.map_err(retry)?;
+    if arrived > limit {
+        file.set_len(0).map_err(retry)?;
+        return Err(too_long(arrived));
+    }
     match total {
         Some(total) if arrived != total => Err(Broken::Retry(format!("{arrived} of {total} bytes arrived"))),
         _ => {

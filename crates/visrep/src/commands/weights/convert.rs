@@ -53,6 +53,9 @@ impl Convert {
             Dtype::Bf16 => Kind::BFloat16,
         });
         state.save(&self.output, kind)?;
+        for name in state.non_finite(kind)? {
+            eprintln!("WARNING: {name} holds NaN or infinite values");
+        }
         for note in state.notes() {
             eprintln!("{note}");
         }

@@ -5,6 +5,7 @@ use super::shape;
 use anyhow::{Result, anyhow};
 use clap::Args;
 use serde_json::json;
+use std::collections::HashSet;
 use std::fmt::Write as _;
 use std::path::PathBuf;
 use visrep_models::{Error, StateDict, Suggestion, dtype_name, suggest_architectures};
@@ -34,6 +35,8 @@ struct Row {
     dtype: String,
     /// `None` where the values cannot be read.
     bytes: Option<usize>,
+    /// Whether it holds a NaN or an infinity.
+    non_finite: bool,
 }
 
 impl Inspect {
@@ -46,7 +49,7 @@ impl Inspect {
             })?;
         }
         let suggestions = suggest_architectures(&state)?;
-        let rows = rows(&state);
+        let rows = rows(&state)?;
         let text = match self.json {
             true => format!("{:#}\n", as_json(&state, &rows, &suggestions)),
             false => as_text(&state, &rows, &suggestions),
@@ -55,22 +58,25 @@ impl Inspect {
     }
 }
 
-fn rows(state: &StateDict) -> Vec<Row> {
+fn rows(state: &StateDict) -> Result<Vec<Row>> {
+    let non_finite: HashSet<&str> = state.non_finite(None)?.into_iter().collect();
     let read = state.tensors().iter().map(|(name, tensor)| Row {
         name: name.clone(),
         shape: tensor.size(),
         dtype: dtype_name(tensor.kind()).into(),
         bytes: Some(tensor.numel() * tensor.kind().elt_size_in_bytes()),
+        non_finite: non_finite.contains(name.as_str()),
     });
     let unread = state.unread().iter().map(|(name, tensor)| Row {
         name: name.clone(),
         shape: tensor.shape.clone(),
         dtype: tensor.dtype.clone(),
         bytes: None,
+        non_finite: false,
     });
     let mut rows: Vec<_> = read.chain(unread).collect();
     rows.sort_by(|a, b| a.name.cmp(&b.name));
-    rows
+    Ok(rows)
 }
 
 fn values(rows: &[Row]) -> i64 {
@@ -92,6 +98,7 @@ fn as_json(state: &StateDict, rows: &[Row], suggestions: &[Suggestion]) -> serde
             "shape": row.shape,
             "dtype": row.dtype,
             "bytes": row.bytes,
+            "non_finite": row.non_finite,
         })).collect::<Vec<_>>(),
         "values": values(rows),
         "bytes": bytes(rows),
@@ -110,7 +117,11 @@ fn as_text(state: &StateDict, rows: &[Row], suggestions: &[Suggestion]) -> Strin
     let (names, dtypes) = (width(|row| row.name.chars().count()), width(|row| row.dtype.len()));
     let mut text = String::new();
     for row in rows {
-        let note = if row.bytes.is_none() { "  (cannot be read)" } else { "" };
+        let note = match row {
+            Row { bytes: None, .. } => "  (cannot be read)",
+            Row { non_finite: true, .. } => "  (WARNING: NaN or infinite values)",
+            _ => "",
+        };
         let (name, dtype, shape) = (printable(&row.name), &row.dtype, shape(&row.shape));
         let _ = writeln!(text, "{name:names$}  {dtype:dtypes$}  {shape}{note}");
     }
