@@ -24,7 +24,9 @@ impl Bench {
     fn run(&mut self, request: &str) -> Result<String, Box<dyn Error>> {
         let words: Vec<&str> = request.split_whitespace().collect();
         let &[name, batch, kind, format, mode] = words.as_slice() else {
-            return Err("usage: MODEL[@SIDE] BATCH f32|bf16 contiguous|channels_last inference|training".into());
+            return Err(
+                "usage: MODEL[@SIDE] BATCH f32|bf16 contiguous|channels_last inference|training".into()
+            );
         };
         let (name, side) = name.split_once('@').map_or((name, None), |(name, side)| (name, Some(side)));
         let kind = match kind {
