@@ -56,10 +56,12 @@ def run(bench, corpora):
     ours = Ours()
     here = ours.ask("ops")
     for op in OPS:
+        if not bench.wanted(f"{bench.name}/{op.name}"):
+            continue
         if op.name not in here:
             say(None)
             print(f"{bench.name}/{op.name}: visrep has no such operation yet", flush=True)
-        elif bench.wanted(f"{bench.name}/{op.name}"):
+        else:
             one(bench, ours, op, corpora["original"])
     ours.close()
 
