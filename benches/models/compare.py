@@ -3,9 +3,10 @@
     cargo build -p visrep-models --examples
     python benches/models/compare.py [MODEL ...] [--training] [--batches 1,32] [--startup FILE.safetensors] [--json OUT]
 
-Needs timm 1.0.31 and PyTorch 2.11.0. Both sides run in one process each, with the same number of threads, and take turns
-measurement by measurement; a figure is the best of `--rounds` medians. GMACs are counted by PyTorch's FlopCounterMode on
-the peer; that the architectures are equal is what the golden tests prove.
+MODEL is a name of timm's, with `@32` after it for images of 32 x 32 instead of its own size. Needs timm 1.0.31 and PyTorch
+2.11.0. Both sides run in one process each, with the same number of threads, and take turns measurement by measurement; a
+figure is the best of `--rounds` medians. GMACs are counted by PyTorch's FlopCounterMode on the peer; that the architectures
+are equal is what the golden tests prove.
 """
 
 import argparse
@@ -28,16 +29,18 @@ MODELS = [
 
 
 def peer_model(name):
-    """timm's model, else torchvision's without its auxiliary heads, which ours leave out; and its input size."""
+    """timm's model, else torchvision's without its auxiliary heads, which ours leave out; and the size of its input."""
     import timm
 
+    name, _, side = name.partition("@")
+    asked = (3, int(side), int(side)) if side else None
     if timm.is_model(name):
         model = timm.create_model(name)
-        return model, model.pretrained_cfg["input_size"]
+        return model, asked or model.pretrained_cfg["input_size"]
     import torchvision
 
     heads = {"aux_logits": False, "init_weights": False} if name == "googlenet" else {}
-    return torchvision.models.get_model(name, **heads), (3, 224, 224)
+    return torchvision.models.get_model(name, **heads), asked or (3, 224, 224)
 
 
 class Peer:

@@ -1,4 +1,6 @@
-//! `cargo xtask bench`: set up, build, and run `visrep bench`.
+//! `cargo xtask bench`: set up, build, and run `visrep bench`; or, with `peers`, measure speed beside other libraries.
+
+mod peers;
 
 use std::ffi::OsString;
 use std::path::Path;
@@ -13,15 +15,23 @@ Examples:
   cargo xtask bench                        train and evaluate small backbones on the built-in images
   cargo xtask bench --model vit_base_patch16_224 --weights w.safetensors --data DIR
                                            evaluate weights of your own on images of your own
+  cargo xtask bench peers                  the speed of everything beside its Python peers
   cargo xtask bench -- --help              every option of `visrep bench`, once it is built";
 
 /// Sets up, builds, and runs `visrep bench`: from a fresh clone to the report.
 #[derive(clap::Args)]
-#[command(after_help = EXAMPLES)]
+#[command(after_help = EXAMPLES, args_conflicts_with_subcommands = true)]
 pub(crate) struct Args {
+    #[command(subcommand)]
+    other: Option<Other>,
     /// What `visrep bench` gets
     #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
     args: Vec<OsString>,
+}
+
+#[derive(clap::Subcommand)]
+enum Other {
+    Peers(peers::Args),
 }
 
 impl Args {
@@ -37,6 +47,9 @@ impl Args {
 /// Runs the command; the exit code is that of `visrep bench`. It works from the folder `here`, where the user
 /// stands, so that paths mean what they say; results go to the project's `target` all the same.
 pub(crate) fn run(root: &Path, here: &Path, args: &Args) -> Result<ExitCode> {
+    if let Some(Other::Peers(peers)) = &args.other {
+        return peers::run(root, here, peers);
+    }
     let libtorch = setup::ensure(root)?;
     run_command(with_libtorch(cargo().args(["build", "--package", "visrep"]), &libtorch.lib)?)?;
     let mut visrep = cargo();

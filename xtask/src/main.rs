@@ -27,6 +27,7 @@ use crate::error::{Error, Result};
 const EXAMPLES: &str = "\
 Examples:
   cargo xtask bench                        set up, build, train and evaluate on the built-in images
+  cargo xtask bench peers --list           what can be measured beside other libraries
   cargo xtask bench --help                 what `bench` can do with your own weights and data
   cargo xtask test                         every test, doctests included
   cargo xtask fuzz jpeg --minutes 1        libFuzzer on a decoder or container; all of them without a name
@@ -104,6 +105,7 @@ mod tests {
         for (given, passed) in [
             (vec!["--model", "resnet50", "--data", "DIR"], vec!["--model", "resnet50", "--data", "DIR"]),
             (vec!["--", "--help"], vec!["--help"]),
+            (vec!["--data", "peers"], vec!["--data", "peers"]),
             (vec![], vec![]),
         ] {
             let line = ["cargo xtask", "bench"].into_iter().chain(given);

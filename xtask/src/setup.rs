@@ -8,7 +8,7 @@ use std::path::Path;
 
 use crate::error::{Error, Result};
 use crate::libtorch::{LibTorch, Origin};
-pub(crate) use host::{compiler, free_space, gigabytes, platform, python};
+pub(crate) use host::{compiler, free_space, gigabytes, platform, python, require_space};
 use install::{Installer, is_complete};
 
 const EXAMPLES: &str = "\

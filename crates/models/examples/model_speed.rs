@@ -4,8 +4,9 @@
 //! cargo run -p visrep-models --example model_speed -- resnet50 32 f32 contiguous inference
 //! ```
 //!
-//! prints the median and the best time of a step in seconds. Without arguments it reads such lines from its input and answers
-//! each with a line, which is how `benches/models/compare.py` takes turns with the peer. `VISREP_DEVICE=cuda` measures on the GPU.
+//! prints the median and the best time of a step in seconds; `resnet18@32` takes images of 32 x 32 instead of the model's own
+//! size. Without arguments it reads such lines from its input and answers each with a line, which is how
+//! `benches/models/compare.py` takes turns with the peer. `VISREP_DEVICE=cuda` measures on the GPU.
 
 use std::error::Error;
 use std::io::{BufRead, Write};
@@ -23,8 +24,11 @@ impl Bench {
     fn run(&mut self, request: &str) -> Result<String, Box<dyn Error>> {
         let words: Vec<&str> = request.split_whitespace().collect();
         let &[name, batch, kind, format, mode] = words.as_slice() else {
-            return Err("usage: MODEL BATCH f32|bf16 contiguous|channels_last inference|training".into());
+            return Err(
+                "usage: MODEL[@SIDE] BATCH f32|bf16 contiguous|channels_last inference|training".into()
+            );
         };
+        let (name, side) = name.split_once('@').map_or((name, None), |(name, side)| (name, Some(side)));
         let kind = match kind {
             "f32" => Kind::Float,
             "bf16" => Kind::BFloat16,
@@ -43,7 +47,7 @@ impl Bench {
         let model = self.model.as_mut().ok_or("no model")?;
         model.set_kind(kind)?;
         model.set_memory_format(format)?;
-        let side = i64::from(model.preprocessing().input_size);
+        let side = side.map_or(Ok(i64::from(model.preprocessing().input_size)), str::parse)?;
         let x =
             Tensor::f_randn([batch.parse()?, 3, side, side], (Kind::Float, self.device))?.f_to_kind(kind)?;
         let x = match format {

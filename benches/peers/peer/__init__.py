@@ -1,0 +1,1 @@
+"""The peers' side of `cargo xtask bench peers`: see ../../README.md."""
