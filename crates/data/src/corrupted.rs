@@ -1,5 +1,6 @@
 //! A dataset that has every sample under each of several corruptions and severities, made when they are asked for.
 
+use crate::fingerprint::Fingerprint;
 use crate::{Dataset, Error, Sample, SampleImage, decode_sample};
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -144,5 +145,25 @@ impl Dataset for CorruptedViews {
     fn labels(&self) -> Result<Vec<Option<u32>>, Error> {
         let labels = self.data.labels()?;
         Ok(labels.into_iter().flat_map(|label| std::iter::repeat_n(label, self.conditions.len())).collect())
+    }
+
+    /// Of the data, the conditions, the table of constants and the seed; the transform and the files that a corruption
+    /// takes are not looked at.
+    fn fingerprint(&self) -> Result<u64, Error> {
+        let mut hash = Fingerprint::new();
+        hash.number(self.data.fingerprint()?);
+        for condition in &self.conditions {
+            match condition {
+                Some((corruption, severity)) => hash.text(&format!("{corruption} {}", severity.get())),
+                None => hash.text(""),
+            }
+        }
+        hash.text(&self.scale().to_string());
+        hash.number(self.seed);
+        Ok(hash.finish())
+    }
+
+    fn warnings(&self) -> Vec<String> {
+        self.data.warnings()
     }
 }

@@ -9,12 +9,11 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant, SystemTime};
 use support::{hugging_face, in_memory, png, tar, within};
-use visrep_augment::{Compose, Rng, Transform};
+use visrep_augment::{Compose, Op, Rng, Transform, View};
 use visrep_data::{
     Dataset, Error, InMemory, Loader, LoaderOptions, OnBadSample, Sample, SampleStream, StreamLoader,
     StreamOptions, TarStream, Views, open,
 };
-use visrep_decode::RgbImage;
 
 /// Runs a test by itself, for the threads that are counted are the process's, and for a limited time: far more than it takes
 /// on a busy machine.
@@ -126,8 +125,10 @@ fn a_worker_that_dies_is_reported_with_its_batch() {
     }
     struct Bomb;
     impl Transform for Bomb {
-        fn apply(&self, image: RgbImage, _: &mut Rng) -> RgbImage {
-            if image.data()[0] == 5 { std::panic::panic_any(Payload) } else { image }
+        fn draw(&self, view: &mut View, _: &mut Rng) {
+            view.push(Op::custom("bomb", None, |image| {
+                if image.data()[0] == 5 { std::panic::panic_any(Payload) } else { image }
+            }));
         }
     }
     robust(|| {

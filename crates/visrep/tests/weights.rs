@@ -59,10 +59,10 @@ fn inspect_lists_tensors_and_the_architecture() {
     assert_eq!(json["architectures"][0]["fits"], true);
     let tensors = json["tensors"].as_array().unwrap();
     let conv = tensors.iter().find(|tensor| tensor["name"] == "conv1.weight").unwrap();
-    assert_eq!(
-        *conv,
-        serde_json::json!({"name": "conv1.weight", "shape": [16, 3, 3, 3], "dtype": "F32", "bytes": 1728})
-    );
+    let expected = serde_json::json!({
+        "name": "conv1.weight", "shape": [16, 3, 3, 3], "dtype": "F32", "bytes": 1728, "non_finite": false
+    });
+    assert_eq!(*conv, expected);
     assert_eq!(json["bytes"].as_i64().unwrap(), 4 * json["values"].as_i64().unwrap());
 }
 

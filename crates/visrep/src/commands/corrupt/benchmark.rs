@@ -6,7 +6,7 @@ use super::plan::{Kind, Plan};
 use super::record;
 use anyhow::{Context, Result, bail};
 use visrep_corrupt::{Corruption, Corruptor, Severity, encode_jpeg};
-use visrep_data::{Condition, CorruptedViews, Dataset, Sample, SampleImage};
+use visrep_data::{Condition, CorruptedViews, Dataset, SampleImage};
 use visrep_decode::encode_png;
 
 /// The corruptions and severities, in order, and the samples under them. The pixels have not been through JPEG yet.
@@ -24,13 +24,17 @@ pub(super) fn views(plan: &Plan) -> Result<(CorruptedViews, Vec<(Corruption, Sev
     Ok((views, pairs))
 }
 
-/// The bytes of a sample's file.
-pub(super) fn encoded(sample: &Sample, jpeg: Option<u8>) -> Result<Vec<u8>, visrep_data::Error> {
+/// The bytes of the file of the sample `key`.
+pub(super) fn encoded(
+    image: &SampleImage,
+    key: &str,
+    jpeg: Option<u8>,
+) -> Result<Vec<u8>, visrep_data::Error> {
     let problem = |problem: String| visrep_data::Error::Row {
-        key: sample.key.clone(),
+        key: key.into(),
         problem: format!("cannot encode: {problem}"),
     };
-    match (&sample.image, jpeg) {
+    match (image, jpeg) {
         (SampleImage::Encoded(bytes), _) => Ok(bytes.to_vec()),
         (SampleImage::Decoded(image), Some(quality)) => {
             encode_jpeg(image, quality).map_err(|error| problem(error.to_string()))
@@ -64,7 +68,7 @@ pub(super) fn write(plan: &Plan) -> Result<Done> {
             let path = std::path::PathBuf::from(path);
             if !files::is_whole(&path) {
                 let view = views.get(sample * pairs.len() + nth)?;
-                files::write(&path, &encoded(&view, *jpeg)?).map_err(Failure::Fatal)?;
+                files::write(&path, &encoded(&view.image, &view.key, *jpeg)?).map_err(Failure::Fatal)?;
                 written += 1;
             }
         }

@@ -9,7 +9,7 @@ use crate::commands::output;
 use anyhow::{Context, Result, bail};
 use std::path::PathBuf;
 use std::sync::Arc;
-use visrep_data::{Column, ConvertOptions, Dataset, Map, Sample, SampleImage, convert, recorded};
+use visrep_data::{Column, ConvertOptions, Dataset, Map, SampleImage, convert, recorded};
 
 /// Writes one Parquet file, or a folder of those with so many rows each. The conditions of an image follow each other.
 pub(super) fn write(plan: &Plan, rows_per_file: usize) -> Result<Done> {
@@ -30,8 +30,8 @@ pub(super) fn write(plan: &Plan, rows_per_file: usize) -> Result<Done> {
     }
     let (views, pairs) = views(plan)?;
     let (rows, per_image) = (views.len(), pairs.len());
-    let bytes = Map::samples(Arc::new(views), move |sample| {
-        Ok(Sample { image: SampleImage::Encoded(encoded(&sample, jpeg)?.into()), ..sample })
+    let bytes = Map::images(Arc::new(views), move |image, key| {
+        Ok(SampleImage::Encoded(encoded(&image, key, jpeg)?.into()))
     });
     let pairs = Arc::new(pairs);
     let columns = vec![

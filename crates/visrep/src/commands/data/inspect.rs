@@ -239,7 +239,11 @@ mod tests {
                 1 => SampleImage::Decoded(image),
                 _ => SampleImage::Encoded(encode_png(&image).unwrap().into()),
             };
-            Sample { image, label: (index % 3 > 0).then_some(index % 3), key: format!("sample {index}") }
+            Sample {
+                image,
+                label: (!index.is_multiple_of(3)).then_some(index % 3),
+                key: format!("sample {index}"),
+            }
         };
         let data = InMemory::new((0..1000).map(sample).collect(), vec![]);
         let mut one = Findings::default();
