@@ -5,7 +5,7 @@
 #[path = "../../models/tests/hub_server/mod.rs"]
 mod hub_server;
 
-use hub_server::{COMMIT, Page, Server, sha256};
+use hub_server::{Page, Server, commit, sha256};
 use std::path::Path;
 use std::process::{Command, Output};
 
@@ -80,8 +80,8 @@ fn the_path_is_printed_and_what_is_known_is_told() {
     let arguments = [NAME, "--revision", "good"];
     let (path, told) = s.succeed(&arguments, &[]);
     let repository = "hub/models--timm--vit_small_patch16_384.augreg_in21k_ft_in1k";
-    let expected =
-        s.home.path().join("hf").join(repository).join("snapshots").join(COMMIT).join("model.safetensors");
+    let snapshots = s.home.path().join("hf").join(repository).join("snapshots");
+    let expected = snapshots.join(commit("good")).join("model.safetensors");
     assert_eq!(Path::new(path.trim_end()), expected);
     assert_eq!(std::fs::read(expected).unwrap(), b"weights");
     for words in [

@@ -7,6 +7,7 @@ use std::io::{BufRead, BufReader, Write};
 use std::net::{TcpListener, TcpStream};
 use std::sync::{Arc, Mutex};
 
+/// What `main` stands for.
 pub(crate) const COMMIT: &str = "0123456789abcdef0123456789abcdef01234567";
 
 /// What the server does at a path.
@@ -75,7 +76,7 @@ impl Server {
             ("Location", format!("{}/cdn/{digest}", self.address)),
             ("X-Linked-Etag", format!("\"{digest}\"")),
             ("ETag", "\"of-the-redirect\"".into()),
-            ("X-Repo-Commit", COMMIT.into()),
+            ("X-Repo-Commit", commit(revision)),
         ];
         let redirect = Page { headers, status: Some("302 Found"), private: page.private, ..Page::default() };
         let page = Page { private: false, ..page };
@@ -87,7 +88,7 @@ impl Server {
     pub(crate) fn put_small(&self, repository: &str, revision: &str, file: &str, body: &str) {
         let headers = vec![
             ("ETag", "\"fedcba9876543210fedcba9876543210fedcba98\"".into()),
-            ("X-Repo-Commit", COMMIT.into()),
+            ("X-Repo-Commit", commit(revision)),
         ];
         let page = Page { body: body.into(), headers, ..Page::default() };
         self.put_both(repository, revision, file, &page);
@@ -95,7 +96,7 @@ impl Server {
 
     /// Under the name of the revision and under its commit.
     fn put_both(&self, repository: &str, revision: &str, file: &str, page: &Page) {
-        for revision in [revision, COMMIT] {
+        for revision in [revision, &commit(revision)] {
             self.put(&format!("/{repository}/resolve/{revision}/{file}"), page.clone());
         }
     }
@@ -104,6 +105,11 @@ impl Server {
     pub(crate) fn requests(&self) -> Vec<Request> {
         std::mem::take(&mut self.state.lock().unwrap().requests)
     }
+}
+
+/// The commit that a revision stands for.
+pub(crate) fn commit(revision: &str) -> String {
+    if revision == "main" { COMMIT.into() } else { sha256(revision.as_bytes())[..40].into() }
 }
 
 fn answer(mut stream: TcpStream, state: &Mutex<State>) -> std::io::Result<()> {
