@@ -1,14 +1,25 @@
 //! Inputs that both sides read: crop lists and raw images.
 
 use anyhow::{Context, Result, ensure};
+use bytes::Bytes;
 use std::path::Path;
-use visrep_decode::{Region, RgbImage};
+use visrep_augment::View;
+use visrep_data::{SampleImage, decode_views};
+use visrep_decode::{DecodeOptions, Region, RgbImage};
 
 /// A line of a crop list, `path x y w h flip`, with the file's bytes.
 pub(crate) struct Entry {
-    pub(crate) bytes: Vec<u8>,
+    pub(crate) bytes: Bytes,
     pub(crate) crop: Region,
     pub(crate) flip: bool,
+}
+
+impl Entry {
+    /// Views of the image, as a loader makes them.
+    pub(crate) fn views(&self, draw: impl FnOnce((u32, u32)) -> Vec<View>) -> Result<Vec<RgbImage>> {
+        let image = SampleImage::Encoded(self.bytes.clone());
+        Ok(decode_views(image, "an image", &DecodeOptions::default(), false, draw)?)
+    }
 }
 
 /// Reads a crop list and all its files.
@@ -27,7 +38,7 @@ fn entry(line: &str) -> Result<Entry> {
     let &[path, x, y, width, height, flip] = words.as_slice() else {
         anyhow::bail!("not `path x y w h flip`: {line}");
     };
-    let bytes = std::fs::read(path).with_context(|| format!("cannot read {path}"))?;
+    let bytes = std::fs::read(path).with_context(|| format!("cannot read {path}"))?.into();
     let crop = Region { x: x.parse()?, y: y.parse()?, width: width.parse()?, height: height.parse()? };
     Ok(Entry { bytes, crop, flip: flip == "1" })
 }

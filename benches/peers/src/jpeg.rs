@@ -2,7 +2,7 @@
 
 use anyhow::Result;
 use std::path::Path;
-use visrep_augment::{Filter, flip_horizontal, resize_region};
+use visrep_augment::{Filter, Op, View, resize_region};
 use visrep_decode::{DecodeOptions, RgbImage, decode};
 
 use crate::Workload;
@@ -45,18 +45,24 @@ impl Workload for Crop {
     }
 
     fn pass(&mut self, sink: &mut Sink) -> Result<()> {
-        self.0.iter().try_for_each(|entry| sink.image(&view(entry)?))
+        for entry in &self.0 {
+            for image in entry.views(|size| vec![view(size, entry)])? {
+                sink.image(&image)?;
+            }
+        }
+        Ok(())
     }
 }
 
-/// A training view from the file's bytes.
-fn view(entry: &Entry) -> Result<RgbImage> {
-    let image = decode(&entry.bytes, &DecodeOptions::default())?;
-    let mut view = resize_region(&image, entry.crop, SIDE, SIDE, Filter::Bilinear)?;
+/// The list's crop of an image of this size.
+fn view(size: (u32, u32), entry: &Entry) -> View {
+    let mut view = View::new(size);
+    let (region, filter) = (entry.crop, Filter::Bilinear);
+    view.push(Op::ResizedCrop { region, width: SIDE, height: SIDE, filter, fast: false });
     if entry.flip {
-        flip_horizontal(&mut view);
+        view.push(Op::FlipHorizontal);
     }
-    Ok(view)
+    view
 }
 
 /// The crops of decoded images, resized to 224 x 224.

@@ -4,9 +4,8 @@ use anyhow::{Result, bail};
 use std::path::Path;
 use visrep_augment::{
     BlurMethod, ColorJitter, Compose, GaussianBlur, RandomApply, RandomGrayscale, RandomHorizontalFlip,
-    RandomResizedCrop, Transform, presets, view_rng,
+    RandomResizedCrop, Transform, View, presets, view_rng,
 };
-use visrep_decode::{DecodeOptions, decode};
 
 use crate::Workload;
 use crate::corpus::{Entry, crop_list};
@@ -52,10 +51,14 @@ impl Workload for TwoViews {
     fn pass(&mut self, sink: &mut Sink) -> Result<()> {
         self.passes += 1;
         for (index, entry) in (0..).zip(&self.entries) {
-            let image = decode(&entry.bytes, &DecodeOptions::default())?;
-            let rng = |view| view_rng(0, self.passes, index, view);
-            sink.image(&self.transform.apply(image.clone(), &mut rng(0)))?;
-            sink.image(&self.transform.apply(image, &mut rng(1)))?;
+            let draw = |size, number| {
+                let mut view = View::new(size);
+                self.transform.draw(&mut view, &mut view_rng(0, self.passes, index, number));
+                view
+            };
+            for image in entry.views(|size| vec![draw(size, 0), draw(size, 1)])? {
+                sink.image(&image)?;
+            }
         }
         Ok(())
     }

@@ -1,7 +1,7 @@
 //! A view before its pixels: the operations that a random transform has drawn.
 
 use crate::crop::resized_crop;
-use crate::{Error, Op};
+use crate::{Error, Op, resize_box};
 use serde::{Deserialize, Serialize};
 use visrep_decode::{Region, RgbImage};
 
@@ -86,6 +86,22 @@ impl View {
         self.check((image.width(), image.height()), (part.width, part.height))?;
         self.run_on(image, part)
             .ok_or(Error::ViewPart { region: self.region().map(|(region, _)| region), part })
+    }
+
+    /// [`Self::apply`] to an image of another scale, or of a part alone: `place` tells where in `image` a region of the
+    /// image that the view is drawn for lies (left, top, right and bottom, in pixels that need not be whole), and the
+    /// crop is resized from there by [`resize_box`](crate::resize_box). Errs when there is no region, or its place is not in `image`.
+    pub fn apply_to_area(
+        &self,
+        image: &RgbImage,
+        place: impl Fn(Region) -> [f64; 4],
+    ) -> Result<RgbImage, Error> {
+        let Some((&Op::ResizedCrop { region, width, height, filter, .. }, rest)) = self.ops.split_first()
+        else {
+            let part = Region { x: 0, y: 0, width: image.width(), height: image.height() };
+            return Err(Error::ViewPart { region: None, part });
+        };
+        Ok(run(rest, resize_box(image, place(region), width, height, filter)?))
     }
 
     fn check(&self, found: (u32, u32), expected: (u32, u32)) -> Result<(), Error> {

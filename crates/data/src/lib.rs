@@ -101,7 +101,7 @@ pub use convert::{ConvertOptions, Converted, Reencode, convert, recorded};
 #[cfg(feature = "corrupt")]
 pub use corrupted::{Condition, CorruptedViews};
 pub use dataset::{Dataset, Sample, SampleImage, SampleStream};
-pub use decode::decode_sample;
+pub use decode::{decode_sample, decode_views};
 pub use error::Error;
 #[cfg(feature = "parquet")]
 pub use extra_column::Column;

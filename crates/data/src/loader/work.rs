@@ -1,7 +1,7 @@
 //! A batch in the making: samples are loaded by any thread, and the thread that is last completes it.
 
 use super::{OnBadSample, Shared};
-use crate::decode::into_views;
+use crate::decode::decode_views;
 use crate::error::panic_message;
 use crate::fingerprint::Fingerprint;
 use crate::{Batch, Error, ImageBatch, Sample};
@@ -173,7 +173,9 @@ impl Work {
                 });
                 views.collect()
             };
-            let views = into_views(sample.image, &sample.key, &shared.options.decode, draw)?;
+            let options = &shared.options;
+            let views =
+                decode_views(sample.image, &sample.key, &options.decode, options.decode_at_scale, draw)?;
             Ok(Loaded { views, label: sample.label.map_or(-1, i64::from), key: sample.key })
         };
         catch_unwind(AssertUnwindSafe(load)).unwrap_or_else(|payload| {
