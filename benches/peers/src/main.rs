@@ -89,6 +89,8 @@ fn answer(request: &str, current: &mut Option<Box<dyn Workload>>) -> Result<Stri
 }
 
 fn main() -> Result<()> {
+    // As the command line does.
+    visrep_torch::keep_freed_memory();
     let mut current = None;
     let mut output = std::io::stdout().lock();
     for line in std::io::stdin().lock().lines() {

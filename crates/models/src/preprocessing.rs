@@ -108,12 +108,25 @@ impl Preprocessing {
             let expected = format!("preprocessing takes u8 (N, H, W, 3), this is {:?}", images.kind());
             return Err(Error::Input { got: size, expected });
         }
+        if !images.device().is_cuda() && !device.is_cuda() {
+            // What each byte becomes in each channel, by the very operations of the other way.
+            let bytes =
+                Tensor::arange(256, (Kind::Float, Device::Cpu)).expand([1, 3, 1, 256], false).contiguous();
+            let table = self.normalized(bytes, device)?.f_view([3, 256])?;
+            return Ok(visrep_torch::map_channels(&images.f_contiguous()?, &table)?);
+        }
+        let x = images.f_to_device(device)?.f_permute([0, 3, 1, 2])?.f_contiguous()?;
+        self.normalized(x.f_to_kind(Kind::Float)?, device)
+    }
+
+    /// `(x / 255 - mean) / std` of f32 (N, 3, H, W), in its place.
+    fn normalized(&self, mut x: Tensor, device: Device) -> Result<Tensor, Error> {
         let channel = |values: &[f64; 3]| -> Result<Tensor, Error> {
             let values = Tensor::from_slice(&values.map(|v| v as f32));
             Ok(values.f_reshape([1, 3, 1, 1])?.f_to_device(device)?)
         };
-        let x = images.f_to_device(device)?.f_permute([0, 3, 1, 2])?.f_contiguous()?;
-        let x = x.f_to_kind(Kind::Float)?.f_div_scalar_(255.0)?;
-        Ok(x.f_sub(&channel(&self.mean)?)?.f_div_(&channel(&self.std)?)?)
+        let mut x = x.f_div_scalar_(255.0)?;
+        let mut x = x.f_sub_(&channel(&self.mean)?)?;
+        Ok(x.f_div_(&channel(&self.std)?)?)
     }
 }

@@ -34,6 +34,7 @@
 
 mod allocator;
 mod autocast;
+mod channels;
 mod checkpoint;
 mod cuda;
 mod device;
@@ -55,6 +56,7 @@ mod version;
 
 pub use allocator::keep_freed_memory;
 pub use autocast::{Autocast, CpuBf16, autocast_kind, cpu_bf16};
+pub use channels::map_channels;
 pub use checkpoint::{checkpoint, recomputing};
 pub use cuda::{CudaLibraries, load_cuda_libraries};
 pub use device::DeviceChoice;

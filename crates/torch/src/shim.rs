@@ -82,6 +82,11 @@ unsafe extern "C" {
         channels_last: bool,
         result: *mut bool,
     ) -> Message;
+    pub(crate) fn visrep_map_channels(
+        images: *const C_tensor,
+        table: *const C_tensor,
+        result: *mut *mut C_tensor,
+    ) -> Message;
 
     pub(crate) fn visrep_grad_enabled() -> bool;
     pub(crate) fn visrep_inference_enter(result: *mut *mut InferenceGuard) -> Message;
