@@ -69,16 +69,7 @@ impl<'m> PerceptualDistance<'m> {
 
     /// Normalised inputs (N, 3, H, W) of images of one size.
     fn inputs(&self, images: &[&RgbImage]) -> Result<Tensor, Error> {
-        let Some(first) = images.first() else {
-            return Err(visrep_metrics::Error::Empty { what: "images" }.into());
-        };
-        let mut pixels = Vec::with_capacity(images.len() * first.data().len());
-        for image in images {
-            check_size(first, image)?;
-            pixels.extend_from_slice(image.data());
-        }
-        let size = [images.len() as i64, i64::from(first.height()), i64::from(first.width()), 3];
-        let x = Tensor::from_slice(&pixels).f_view(size)?;
+        let x = batch(images)?;
         Ok(self.model.preprocessing().normalize(&x, self.model.device())?)
     }
 }
@@ -93,10 +84,7 @@ impl ImageDistance for PerceptualDistance<'_> {
             let reference = self.activations(&self.inputs(references)?)?;
             let mut all = Vec::with_capacity(others.len());
             for images in others {
-                check_count(references, images)?;
-                if let (Some(a), Some(b)) = (references.first(), images.first()) {
-                    check_size(a, b)?;
-                }
+                check_pair(references, images)?;
                 let distances = between(&reference, &self.activations(&self.inputs(images)?)?)?;
                 all.push(Vec::<f64>::try_from(distances.f_to_kind(Kind::Double)?)?);
             }
@@ -106,7 +94,7 @@ impl ImageDistance for PerceptualDistance<'_> {
 }
 
 /// Divides by the norm over channels.
-fn unit(tap: &Tensor) -> Result<Tensor, Error> {
+pub(crate) fn unit(tap: &Tensor) -> Result<Tensor, Error> {
     let norm = tap.f_norm_scalaropt_dim(2.0, [channels(tap)].as_slice(), true)?;
     Ok(tap.f_div(&norm.f_add_scalar(EPS)?)?)
 }
@@ -128,10 +116,39 @@ fn between(a: &[Tensor], b: &[Tensor]) -> Result<Tensor, Error> {
         });
     }
     let total = total.ok_or(visrep_metrics::Error::Empty { what: "taps" })?.f_to_device(Device::Cpu)?;
-    let finite = Vec::<bool>::try_from(total.f_isfinite()?)?;
+    check_finite(&total)?;
+    Ok(total)
+}
+
+/// Errs with the first of `distances` (N) that is not finite.
+pub(crate) fn check_finite(distances: &Tensor) -> Result<(), Error> {
+    let finite = Vec::<bool>::try_from(distances.f_isfinite()?)?;
     match finite.iter().position(|finite| !finite) {
         Some(index) => Err(Error::NotFinite { index }),
-        None => Ok(total),
+        None => Ok(()),
+    }
+}
+
+/// Images of one size as u8 (N, H, W, 3).
+pub(crate) fn batch(images: &[&RgbImage]) -> Result<Tensor, Error> {
+    let Some(first) = images.first() else {
+        return Err(visrep_metrics::Error::Empty { what: "images" }.into());
+    };
+    let mut pixels = Vec::with_capacity(images.len() * first.data().len());
+    for image in images {
+        check_size(first, image)?;
+        pixels.extend_from_slice(image.data());
+    }
+    let size = [images.len() as i64, i64::from(first.height()), i64::from(first.width()), 3];
+    Ok(Tensor::from_slice(&pixels).f_view(size)?)
+}
+
+/// Errs unless there are as many images as references, of one size.
+pub(crate) fn check_pair(references: &[&RgbImage], images: &[&RgbImage]) -> Result<(), Error> {
+    check_count(references, images)?;
+    match (references.first(), images.first()) {
+        (Some(a), Some(b)) => check_size(a, b),
+        _ => Ok(()),
     }
 }
 

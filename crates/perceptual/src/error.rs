@@ -1,5 +1,8 @@
 //! What can go wrong while measuring distances.
 
+use crate::lpips::{LpipsNet, PixelRange};
+use std::path::PathBuf;
+
 /// An error of this crate; each names the argument at fault.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
@@ -37,6 +40,47 @@ pub enum Error {
         /// The size of the second.
         b: String,
     },
+    /// LPIPS on a network that is not its own.
+    #[error("LPIPS's {net} is the network {expected}, the model is {found}")]
+    LpipsTrunk {
+        /// The network that was asked for.
+        net: LpipsNet,
+        /// The model's name.
+        found: String,
+        /// The name it must have.
+        expected: &'static str,
+    },
+    /// Heads that are not the network's.
+    #[error("{}are no heads of LPIPS's {net}: {problem}", path.as_ref().map(|path| format!("{}: these ", path.display())).unwrap_or_else(|| "these ".into()))]
+    LpipsHeads {
+        /// The network that was asked for.
+        net: LpipsNet,
+        /// Where they are from.
+        path: Option<PathBuf>,
+        /// What is wrong.
+        problem: String,
+    },
+    /// Images whose values are not in the range that was named.
+    #[error("the values of the images go from {min} to {max}, which is not the range {range:?}")]
+    PixelRange {
+        /// What they were said to be.
+        range: PixelRange,
+        /// The least value.
+        min: f64,
+        /// The greatest value.
+        max: f64,
+    },
+    /// Judgements that are no shares.
+    #[error("judgements are shares of judges, from 0 to 1; these go from {min} to {max}")]
+    Judge {
+        /// The least.
+        min: f64,
+        /// The greatest.
+        max: f64,
+    },
+    /// A call that `tch` lacks failed.
+    #[error(transparent)]
+    Shim(#[from] visrep_torch::Error),
     /// A distance is NaN or infinite.
     #[error("the distance of pair {index}, counted from 0, is not finite: the weights may have diverged")]
     NotFinite {
