@@ -45,6 +45,15 @@ pub enum Error {
         /// What was done to the image: `clean`, or the corruption and its severity.
         condition: String,
     },
+    /// An attack was given what it cannot work on.
+    #[error("adversarial attack: {problem}")]
+    Attack {
+        /// What is wrong.
+        problem: String,
+    },
+    /// A call that `tch` lacks failed.
+    #[error(transparent)]
+    Shim(#[from] visrep_torch::Error),
     /// A corruption was named twice.
     #[error("the corruption {0} is named twice: it would count twice in every mean; name it once")]
     RepeatedCorruption(visrep_corrupt::Corruption),

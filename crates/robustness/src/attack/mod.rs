@@ -1,0 +1,176 @@
+//! Adversarial attacks: images a small distance away that a classifier gets wrong.
+//!
+//! Distances are between images whose values go from 0 to 1, after resizing and cropping and before normalisation, as every published
+//! figure has them: 8/255 in L∞ is `Ball { norm: Norm::Linf, eps: 8.0 / 255.0 }`.
+//!
+//! ```
+//! use tch::{Device, Kind, Tensor};
+//! use visrep_models::{Model, ModelOptions};
+//! use visrep_robustness::attack::{Apgd, Ball, ModelVictim, Norm};
+//! use visrep_torch::Generator;
+//!
+//! let model = Model::create("resnet18_cifar_w16", &ModelOptions { num_classes: Some(10), ..Default::default() })?;
+//! let images = Tensor::rand([4, 3, 32, 32], (Kind::Float, Device::Cpu));
+//! let labels = Tensor::from_slice(&[3_i64, 0, 7, 7]);
+//! let attack = Apgd { steps: 5, ..Apgd::cross_entropy(Ball { norm: Norm::Linf, eps: 8.0 / 255.0 }) };
+//! let found = attack.run(&ModelVictim(&model), &images, &labels, &mut Generator::new(0))?;
+//! println!("{} of 4 are still classified right", found.robust_count()?);
+//! # Ok::<(), visrep_robustness::Error>(())
+//! ```
+
+mod apgd;
+mod loss;
+mod pgd;
+mod square;
+
+pub use apgd::{Apgd, ApgdLoss};
+pub use pgd::{Pgd, fgsm};
+pub use square::Square;
+
+use crate::Error;
+use tch::{Kind, Tensor};
+use visrep_models::Model;
+
+/// Added to norms that are divided by.
+const EPS: f64 = 1e-12;
+
+/// What is attacked.
+pub trait Victim {
+    /// Logits (N, K) of images (N, C, H, W) from 0 to 1, differentiable for attacks that follow gradients. Each image's must
+    /// not depend on the others of the batch: batch norm with running statistics, no dropout.
+    fn logits(&self, images: &Tensor) -> Result<Tensor, Error>;
+}
+
+impl<F: Fn(&Tensor) -> Result<Tensor, Error>> Victim for F {
+    fn logits(&self, images: &Tensor) -> Result<Tensor, Error> {
+        self(images)
+    }
+}
+
+/// A model with its classifier, which normalises images by its own mean and deviation.
+#[derive(Clone, Copy, Debug)]
+pub struct ModelVictim<'m>(pub &'m Model);
+
+impl Victim for ModelVictim<'_> {
+    fn logits(&self, images: &Tensor) -> Result<Tensor, Error> {
+        let preprocessing = self.0.preprocessing();
+        let channel = |values: &[f64; 3]| {
+            Tensor::from_slice(values)
+                .f_view([1, 3, 1, 1])?
+                .f_to_device(images.device())?
+                .f_to_kind(images.kind())
+        };
+        let x = images.f_sub(&channel(&preprocessing.mean)?)?.f_div(&channel(&preprocessing.std)?)?;
+        Ok(self.0.forward(&x, false)?)
+    }
+}
+
+/// How the size of a perturbation is measured.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Norm {
+    /// The largest change of any value.
+    Linf,
+    /// The Euclidean norm of all changes of an image.
+    L2,
+}
+
+/// What an attack may do to an image: everything within `eps` of it whose values are still from 0 to 1.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Ball {
+    /// The norm.
+    pub norm: Norm,
+    /// The radius, on the scale on which white is 1.
+    pub eps: f64,
+}
+
+impl Ball {
+    /// The points of the ball around `center` nearest to `x`; those beyond black and white are cut off after.
+    pub fn project(&self, x: &Tensor, center: &Tensor) -> Result<Tensor, Error> {
+        let change = x.f_sub(center)?;
+        let change = match self.norm {
+            Norm::Linf => change.f_clamp(-self.eps, self.eps)?,
+            Norm::L2 => {
+                let norm = norms(&change)?;
+                change.f_div(&norm.f_add_scalar(EPS)?)?.f_mul(&norm.f_clamp_max(self.eps)?)?
+            }
+        };
+        Ok(center.f_add(&change)?.f_clamp(0.0, 1.0)?)
+    }
+
+    fn check(&self) -> Result<(), Error> {
+        if self.eps.is_finite() && self.eps >= 0.0 {
+            return Ok(());
+        }
+        Err(Error::Attack {
+            problem: format!("the radius must be a number of at least 0, found {}", self.eps),
+        })
+    }
+}
+
+/// What an attack found.
+#[derive(Debug)]
+pub struct Adversarial {
+    /// The images (N, C, H, W): misclassified ones where any were found. Of those that hold out, PGD gives the last point,
+    /// the other attacks the image itself.
+    pub images: Tensor,
+    /// Whether each is still classified right (N), bool.
+    pub robust: Tensor,
+}
+
+impl Adversarial {
+    /// How many are still classified right.
+    pub fn robust_count(&self) -> Result<i64, Error> {
+        Ok(self.robust.f_sum(Kind::Int64)?.f_int64_value(&[])?)
+    }
+}
+
+/// Checks what every attack is given.
+fn check(images: &Tensor, labels: &Tensor) -> Result<(), Error> {
+    let (size, count) = (images.size(), labels.size());
+    if size.len() != 4 || count.len() != 1 || count[0] != size[0] || labels.kind() != Kind::Int64 {
+        let problem = format!(
+            "images (N, C, H, W) and N labels of kind Int64 are needed, found {size:?} and {count:?} of {:?}",
+            labels.kind()
+        );
+        return Err(Error::Attack { problem });
+    }
+    if images.numel() > 0 {
+        let (min, max) = (images.f_min()?.f_double_value(&[])?, images.f_max()?.f_double_value(&[])?);
+        if !(min >= 0.0 && max <= 1.0) {
+            let problem = format!(
+                "the images' values go from {min} to {max}: attack images from 0 to 1, before normalisation"
+            );
+            return Err(Error::Attack { problem });
+        }
+    }
+    Ok(())
+}
+
+/// Each image's Euclidean norm, (N, 1, 1, 1).
+fn norms(x: &Tensor) -> Result<Tensor, Error> {
+    Ok(x.f_square()?.f_sum_dim_intlist([1, 2, 3].as_slice(), true, x.kind())?.f_sqrt()?)
+}
+
+/// Whether each row of logits is highest at its label, (N).
+fn right(logits: &Tensor, labels: &Tensor) -> Result<Tensor, Error> {
+    Ok(logits.f_argmax(1, false)?.f_eq_tensor(labels)?)
+}
+
+/// Logits without gradient, the loss of each image, and its gradient by the image.
+fn gradient(
+    victim: &dyn Victim,
+    images: &Tensor,
+    loss: impl Fn(&Tensor) -> Result<Tensor, Error>,
+) -> Result<(Tensor, Tensor, Tensor), Error> {
+    tch::with_grad(|| {
+        let x = images.f_detach()?.f_set_requires_grad(true)?;
+        let logits = victim.logits(&x)?;
+        let each = loss(&logits)?;
+        let gradient = Tensor::f_run_backward(&[each.f_sum(each.kind())?], &[&x], false, false)?;
+        let gradient = gradient
+            .into_iter()
+            .next()
+            .ok_or(Error::Attack { problem: "the victim's logits do not depend on its images".into() })?;
+        Ok((logits.f_detach()?, each.f_detach()?, gradient.f_detach()?))
+    })
+}

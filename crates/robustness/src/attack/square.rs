@@ -1,0 +1,130 @@
+//! The Square attack (Andriushchenko et al. 2020), which follows no gradient: random squares of colour, kept when they help.
+
+use super::{Adversarial, Victim, check, loss};
+use crate::Error;
+use tch::{Device, Kind, Tensor};
+use visrep_torch::Generator;
+
+/// The attack in L∞, which needs the victim's logits alone: it finds what gradients hide.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Square {
+    /// The largest change of a value, where white is 1.
+    pub eps: f64,
+    /// How often the victim is asked about an image.
+    pub queries: usize,
+    /// The share of an image that the first squares cover; 0.8 in AutoAttack.
+    pub p_init: f64,
+}
+
+impl Square {
+    /// As in AutoAttack's standard version: 5000 queries.
+    pub fn new(eps: f64) -> Self {
+        Self { eps, queries: 5000, p_init: 0.8 }
+    }
+
+    /// Attacks the images that the victim classifies right; the others are not robust as they are.
+    ///
+    /// # Errors
+    /// Images that are not from 0 to 1, labels that are no classes.
+    pub fn run(
+        &self,
+        victim: &dyn Victim,
+        images: &Tensor,
+        labels: &Tensor,
+        generator: &mut Generator,
+    ) -> Result<Adversarial, Error> {
+        check(images, labels)?;
+        super::Ball { norm: super::Norm::Linf, eps: self.eps }.check()?;
+        tch::no_grad(|| {
+            let margin = loss::margin(&victim.logits(images)?, labels)?;
+            let robust = margin.f_gt(0.0)?;
+            let adversarial = images.copy();
+            let left = robust.f_nonzero()?.f_flatten(0, -1)?;
+            if left.numel() > 0 {
+                let of = |tensor: &Tensor| tensor.f_index_select(0, &left);
+                let (found, margin) = self.run_once(victim, &of(images)?, &of(labels)?, generator)?;
+                let fooled = margin.f_le(0.0)?.f_nonzero()?.f_flatten(0, -1)?;
+                let places = left.f_index_select(0, &fooled)?;
+                let _ = adversarial.shallow_clone().f_index_copy_(
+                    0,
+                    &places,
+                    &found.f_index_select(0, &fooled)?,
+                )?;
+                let _ = robust.shallow_clone().f_index_fill_(0, &places, 0)?;
+            }
+            Ok(Adversarial { images: adversarial, robust })
+        })
+    }
+
+    /// The best point of each image and its margin.
+    fn run_once(
+        &self,
+        victim: &dyn Victim,
+        x: &Tensor,
+        y: &Tensor,
+        generator: &mut Generator,
+    ) -> Result<(Tensor, Tensor), Error> {
+        let (count, channels, height, width) = x.size4()?;
+        let mut draw = Draw { generator, like: x.shallow_clone() };
+        // Vertical stripes of one pixel.
+        let stripes = draw.signs(&[count, channels, 1, width])?.f_mul_scalar(self.eps)?;
+        let best = x.f_add(&stripes)?.f_clamp(0.0, 1.0)?;
+        let margins = loss::margin(&victim.logits(&best)?, y)?;
+        for query in 0..self.queries {
+            let left = margins.f_gt(0.0)?.f_nonzero()?.f_flatten(0, -1)?;
+            if left.numel() == 0 {
+                break;
+            }
+            let of = |tensor: &Tensor| tensor.f_index_select(0, &left);
+            let (clean, current, margin) = (of(x)?, of(&best)?, of(&margins)?);
+            let side = ((self.share(query) * (height * width) as f64).sqrt().round_ties_even() as i64).max(1);
+            let side = side.min(height).min(width);
+            let (top, edge) = (draw.integer(height - side)?, draw.integer(width - side)?);
+            let colour = draw.signs(&[channels, 1, 1])?.f_mul_scalar(2.0 * self.eps)?;
+            let change = clean.f_zeros_like()?.f_narrow(0, 0, 1)?;
+            let _ = change.f_narrow(2, top, side)?.f_narrow(3, edge, side)?.f_add_(&colour)?;
+            let moved = current.f_add(&change)?.f_sub(&clean)?.f_clamp(-self.eps, self.eps)?;
+            let moved = clean.f_add(&moved)?.f_clamp(0.0, 1.0)?;
+            let found = loss::margin(&victim.logits(&moved)?, &of(y)?)?;
+            let better = found.f_lt_tensor(&margin)?.f_logical_or(&found.f_le(0.0)?)?;
+            let kept = found.f_where_self(&better, &margin)?;
+            let _ = margins.shallow_clone().f_index_copy_(0, &left, &kept)?;
+            let kept = moved.f_where_self(&better.f_view([-1, 1, 1, 1])?, &current)?;
+            let _ = best.shallow_clone().f_index_copy_(0, &left, &kept)?;
+        }
+        Ok((best, margins))
+    }
+
+    /// The share of the image that a square covers: halved at fixed points of the 10,000 queries that the authors used,
+    /// at the same shares of fewer.
+    fn share(&self, query: usize) -> f64 {
+        let query = query * 10_000 / self.queries;
+        let halvings =
+            [10, 50, 200, 500, 1000, 2000, 4000, 6000, 8000].iter().filter(|&&from| query > from).count();
+        self.p_init / f64::from(1 << halvings)
+    }
+}
+
+/// Random numbers on the victim's device.
+struct Draw<'g> {
+    generator: &'g mut Generator,
+    like: Tensor,
+}
+
+impl Draw<'_> {
+    fn uniform(&mut self, shape: &[i64]) -> Result<Tensor, Error> {
+        let values = Tensor::f_empty(shape, (Kind::Float, Device::Cpu))?;
+        self.generator.uniform_(&values, 0.0, 1.0)?;
+        Ok(values)
+    }
+
+    fn signs(&mut self, shape: &[i64]) -> Result<Tensor, Error> {
+        let signs = self.uniform(shape)?.f_mul_scalar(2.0)?.f_sub_scalar(1.0)?.f_sign()?;
+        Ok(signs.f_to_device(self.like.device())?.f_to_kind(self.like.kind())?)
+    }
+
+    /// An integer from 0 to below `end`; 0 if there is none.
+    fn integer(&mut self, end: i64) -> Result<i64, Error> {
+        Ok((self.uniform(&[1])?.f_mul_scalar(end as f64)?.f_double_value(&[0])?) as i64)
+    }
+}
