@@ -4,6 +4,9 @@ use crate::error::check_fractions;
 use crate::{Error, mean};
 use serde::{Deserialize, Serialize};
 
+/// What errors call a name of these tables.
+const CORRUPTION: &str = "corruption";
+
 /// One error rate (a fraction) for each severity 1 to 5.
 pub type Severities = [f64; 5];
 
@@ -107,7 +110,7 @@ fn alexnet(corruption: &str) -> Result<&'static Severities, Error> {
     const TABLE: &[(&str, Severities)] = &ALEXNET_ERRORS;
     TABLE.iter().find(|(name, _)| *name == corruption).map(|(_, errors)| errors).ok_or_else(|| {
         let known = ALEXNET_ERRORS.map(|(name, _)| name).join(", ");
-        Error::UnknownCorruption { name: corruption.into(), known }
+        Error::Unknown { what: CORRUPTION, name: corruption.into(), known }
     })
 }
 
@@ -122,14 +125,14 @@ fn over_benchmark<N: AsRef<str>, T>(
             alexnet(name)?;
         }
         if entries[..i].iter().any(|(earlier, _)| earlier.as_ref() == name) {
-            return Err(Error::DuplicateCorruption { name: name.into() });
+            return Err(Error::Duplicate { what: CORRUPTION, name: name.into() });
         }
     }
     let find = |name: &str| entries.iter().find(|(given, _)| given.as_ref() == name).map(|(_, entry)| entry);
     let missing: Vec<_> =
         ALEXNET_ERRORS.iter().map(|(name, _)| *name).filter(|name| find(name).is_none()).collect();
     if !missing.is_empty() {
-        return Err(Error::MissingCorruptions { missing: missing.join(", ") });
+        return Err(Error::Missing { what: "the mCE", of: "15 corruptions", missing: missing.join(", ") });
     }
     let mut per_corruption = Vec::with_capacity(ALEXNET_ERRORS.len());
     for (name, _) in ALEXNET_ERRORS {
@@ -203,10 +206,10 @@ mod tests {
         errors.push(("spatter", [0.0; 5]));
         assert!((mean_corruption_error(&errors).unwrap().mce - 1.0).abs() < 1e-12);
         errors.push(("fog", [0.0; 5]));
-        assert!(matches!(mean_corruption_error(&errors), Err(Error::DuplicateCorruption { .. })));
+        assert!(matches!(mean_corruption_error(&errors), Err(Error::Duplicate { .. })));
         let missing = mean_corruption_error(&ALEXNET_ERRORS[2..]).unwrap_err().to_string();
         assert!(missing.contains("gaussian_noise, shot_noise"), "{missing}");
-        assert!(matches!(mean_corruption_error(&[("rain", [0.0; 5])]), Err(Error::UnknownCorruption { .. })));
+        assert!(matches!(mean_corruption_error(&[("rain", [0.0; 5])]), Err(Error::Unknown { .. })));
         assert!(corruption_error("fog", &[0.0, 0.0, 1.5, 0.0, 0.0]).is_err());
         assert!(corruption_error_from_mean("fog", f64::NAN).is_err());
     }
