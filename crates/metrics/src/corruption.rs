@@ -78,6 +78,29 @@ pub fn mean_corruption_error<N: AsRef<str>>(
     over_benchmark(errors, corruption_error)
 }
 
+/// The mCE with another model's errors, or AlexNet's on other images, in the place of AlexNet's published ones; under the rules of
+/// [`mean_corruption_error`], which hold for `baseline` too. RobustBench's figures are of 5000 images and so normalised.
+pub fn mean_corruption_error_against<N: AsRef<str>>(
+    errors: &[(N, Severities)],
+    baseline: &[(N, Severities)],
+) -> Result<MeanCorruptionError, Error> {
+    over_benchmark(baseline, corruption_error)?;
+    over_benchmark(errors, |corruption, errors| {
+        check_fractions("errors", errors)?;
+        let own = baseline
+            .iter()
+            .find(|(name, _)| name.as_ref() == corruption)
+            .map(|(_, own)| own.iter().sum::<f64>());
+        match own {
+            Some(own) if own > 0.0 => Ok(errors.iter().sum::<f64>() / own),
+            _ => Err(Error::Undefined {
+                what: "the mCE",
+                reason: "the baseline never errs under a corruption",
+            }),
+        }
+    })
+}
+
 /// The mCE from each corruption's mean error over severities, under the rules of [`mean_corruption_error`].
 pub fn mean_corruption_error_from_means<N: AsRef<str>>(
     means: &[(N, f64)],
@@ -198,6 +221,17 @@ mod tests {
             ALEXNET_ERRORS.iter().zip(errors).map(|((name, _), e)| (*name, e / 100.0)).collect();
         let mce = mean_corruption_error_from_means(&means).unwrap().mce;
         assert!((100.0 * mce - 76.38).abs() < 0.02, "{mce}");
+    }
+
+    #[test]
+    fn another_baseline_takes_alexnets_place() {
+        let halves = ALEXNET_ERRORS.map(|(name, errors)| (name, errors.map(|error| error / 2.0)));
+        let against = |baseline| mean_corruption_error_against(&ALEXNET_ERRORS, baseline);
+        assert!((against(&halves).unwrap().mce - 2.0).abs() < 1e-12);
+        assert_eq!(against(&ALEXNET_ERRORS).unwrap(), mean_corruption_error(&ALEXNET_ERRORS).unwrap());
+        assert!(matches!(against(&halves[1..]), Err(Error::Missing { .. })));
+        let perfect = ALEXNET_ERRORS.map(|(name, _)| (name, [0.0; 5]));
+        assert!(matches!(against(&perfect), Err(Error::Undefined { .. })));
     }
 
     #[test]

@@ -38,6 +38,7 @@ mod retrieval;
 mod score;
 mod selective;
 mod shape_bias;
+mod structural;
 mod two_afc;
 mod vtab;
 
@@ -50,8 +51,9 @@ pub use calibration::{
 pub use confusion::ConfusionMatrix;
 pub use corruption::{
     ALEXNET_CLEAN_ERROR, ALEXNET_ERRORS, EXTRA_CORRUPTIONS, MeanCorruptionError, Severities,
-    corruption_error, corruption_error_from_mean, mean_corruption_error, mean_corruption_error_from_means,
-    relative_corruption_error, relative_mean_corruption_error, unnormalised_mean_corruption_error,
+    corruption_error, corruption_error_from_mean, mean_corruption_error, mean_corruption_error_against,
+    mean_corruption_error_from_means, relative_corruption_error, relative_mean_corruption_error,
+    unnormalised_mean_corruption_error,
 };
 pub use detection::{auroc, average_precision, energy_scores, fpr_at_recall, max_logit_scores, msp_scores};
 pub use effective::ShiftFit;
@@ -74,5 +76,6 @@ pub use retrieval::retrieval_map;
 pub use score::Score;
 pub use selective::{aurra, soft_f1};
 pub use shape_bias::{ShapeBias, shape_bias};
+pub use structural::{Plane, ms_ssim, ssim};
 pub use two_afc::{TwoAfc, two_afc, two_afc_human, two_afc_oracle};
 pub use vtab::{VTAB_TASKS, VtabGroup, VtabMeans, vtab_means};

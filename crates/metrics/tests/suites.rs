@@ -5,12 +5,12 @@
 
 use serde_json::Value;
 use visrep_metrics::{
-    Binning, FeatureMatrix, FeatureStatistics, MinibatchCka, RankingDistance, Reference, ScoreMatrix,
+    Binning, FeatureMatrix, FeatureStatistics, MinibatchCka, Plane, RankingDistance, Reference, ScoreMatrix,
     ShiftFit, TopBin, auroc, aurra, average_precision, class_separation, class_wise_ece, confidences,
     effective_rank, energy_scores, equal_mass_calibration, flip_probability, fpr_at_recall, frechet_distance,
     inception_score, jnd_map, linear_cka, max_logit_scores, mcnemar, mean_average_precision,
-    mean_ranking_distance, msp_scores, multi_label_f1, nll, precision_recall, predictions, retrieval_map,
-    rms_calibration, soft_f1, softmax, squared_mmd, temperature_scaling,
+    mean_ranking_distance, ms_ssim, msp_scores, multi_label_f1, nll, precision_recall, predictions,
+    retrieval_map, rms_calibration, soft_f1, softmax, squared_mmd, ssim, temperature_scaling,
 };
 
 fn golden(part: &str) -> Value {
@@ -181,4 +181,24 @@ fn several_labels() {
     let f1 = multi_label_f1(&scores, &truth, 0.5).unwrap();
     close(f1.micro, &golden["f1_micro"], 1e-12);
     close(f1.macro_mean, &golden["f1_macro"], 1e-12);
+}
+
+#[test]
+fn structural_similarity() {
+    let golden = golden("structural");
+    let width = 190;
+    let first: Vec<f64> = (0..181 * width).map(|i: u64| (i * i / 97 % 256) as f64).collect();
+    let second: Vec<f64> = first
+        .iter()
+        .zip(0_u64..)
+        .map(|(level, i)| (level + (i * 31 % 61) as f64 - 30.0).clamp(0.0, 255.0))
+        .collect();
+    let (a, b) = (Plane::new(&first, 190).unwrap(), Plane::new(&second, 190).unwrap());
+    close(ms_ssim(&a, &b, 255.0).unwrap(), &golden["ms_ssim"], 1e-12);
+    let corner = |values: &[f64]| -> Vec<f64> {
+        values.chunks(190).take(40).flat_map(|row| row[..57].to_vec()).collect()
+    };
+    let (first, second) = (corner(&first), corner(&second));
+    let (a, b) = (Plane::new(&first, 57).unwrap(), Plane::new(&second, 57).unwrap());
+    close(ssim(&a, &b, 255.0).unwrap(), &golden["ssim"], 1e-12);
 }
