@@ -118,9 +118,9 @@ pub use open::{Splits, open, open_splits};
 #[cfg(feature = "parquet")]
 pub use parquet::Parquet;
 pub use patches::{PatchOptions, Patches};
-#[cfg(feature = "numpy")]
-pub use raw::NpyOptions;
 pub use raw::RawImages;
+#[cfg(feature = "numpy")]
+pub use raw::{NpyArray, NpyOptions};
 #[cfg(feature = "remote")]
 pub use remote::open_remote;
 pub use sheet::{Sheet, contact_sheet};

@@ -4,6 +4,9 @@ use crate::error::check_fractions;
 use crate::{Error, mean};
 use serde::{Deserialize, Serialize};
 
+/// What errors call a name of these tables.
+const CORRUPTION: &str = "corruption";
+
 /// One error rate (a fraction) for each severity 1 to 5.
 pub type Severities = [f64; 5];
 
@@ -75,6 +78,29 @@ pub fn mean_corruption_error<N: AsRef<str>>(
     over_benchmark(errors, corruption_error)
 }
 
+/// The mCE with another model's errors, or AlexNet's on other images, in the place of AlexNet's published ones; under the rules of
+/// [`mean_corruption_error`], which hold for `baseline` too. RobustBench's figures are of 5000 images and so normalised.
+pub fn mean_corruption_error_against<N: AsRef<str>>(
+    errors: &[(N, Severities)],
+    baseline: &[(N, Severities)],
+) -> Result<MeanCorruptionError, Error> {
+    over_benchmark(baseline, corruption_error)?;
+    over_benchmark(errors, |corruption, errors| {
+        check_fractions("errors", errors)?;
+        let own = baseline
+            .iter()
+            .find(|(name, _)| name.as_ref() == corruption)
+            .map(|(_, own)| own.iter().sum::<f64>());
+        match own {
+            Some(own) if own > 0.0 => Ok(errors.iter().sum::<f64>() / own),
+            _ => Err(Error::Undefined {
+                what: "the mCE",
+                reason: "the baseline never errs under a corruption",
+            }),
+        }
+    })
+}
+
 /// The mCE from each corruption's mean error over severities, under the rules of [`mean_corruption_error`].
 pub fn mean_corruption_error_from_means<N: AsRef<str>>(
     means: &[(N, f64)],
@@ -107,7 +133,7 @@ fn alexnet(corruption: &str) -> Result<&'static Severities, Error> {
     const TABLE: &[(&str, Severities)] = &ALEXNET_ERRORS;
     TABLE.iter().find(|(name, _)| *name == corruption).map(|(_, errors)| errors).ok_or_else(|| {
         let known = ALEXNET_ERRORS.map(|(name, _)| name).join(", ");
-        Error::UnknownCorruption { name: corruption.into(), known }
+        Error::Unknown { what: CORRUPTION, name: corruption.into(), known }
     })
 }
 
@@ -122,14 +148,14 @@ fn over_benchmark<N: AsRef<str>, T>(
             alexnet(name)?;
         }
         if entries[..i].iter().any(|(earlier, _)| earlier.as_ref() == name) {
-            return Err(Error::DuplicateCorruption { name: name.into() });
+            return Err(Error::Duplicate { what: CORRUPTION, name: name.into() });
         }
     }
     let find = |name: &str| entries.iter().find(|(given, _)| given.as_ref() == name).map(|(_, entry)| entry);
     let missing: Vec<_> =
         ALEXNET_ERRORS.iter().map(|(name, _)| *name).filter(|name| find(name).is_none()).collect();
     if !missing.is_empty() {
-        return Err(Error::MissingCorruptions { missing: missing.join(", ") });
+        return Err(Error::Missing { what: "the mCE", of: "15 corruptions", missing: missing.join(", ") });
     }
     let mut per_corruption = Vec::with_capacity(ALEXNET_ERRORS.len());
     for (name, _) in ALEXNET_ERRORS {
@@ -198,15 +224,26 @@ mod tests {
     }
 
     #[test]
+    fn another_baseline_takes_alexnets_place() {
+        let halves = ALEXNET_ERRORS.map(|(name, errors)| (name, errors.map(|error| error / 2.0)));
+        let against = |baseline| mean_corruption_error_against(&ALEXNET_ERRORS, baseline);
+        assert!((against(&halves).unwrap().mce - 2.0).abs() < 1e-12);
+        assert_eq!(against(&ALEXNET_ERRORS).unwrap(), mean_corruption_error(&ALEXNET_ERRORS).unwrap());
+        assert!(matches!(against(&halves[1..]), Err(Error::Missing { .. })));
+        let perfect = ALEXNET_ERRORS.map(|(name, _)| (name, [0.0; 5]));
+        assert!(matches!(against(&perfect), Err(Error::Undefined { .. })));
+    }
+
+    #[test]
     fn extras_are_left_out_and_gaps_are_named() {
         let mut errors: Vec<(&str, Severities)> = ALEXNET_ERRORS.to_vec();
         errors.push(("spatter", [0.0; 5]));
         assert!((mean_corruption_error(&errors).unwrap().mce - 1.0).abs() < 1e-12);
         errors.push(("fog", [0.0; 5]));
-        assert!(matches!(mean_corruption_error(&errors), Err(Error::DuplicateCorruption { .. })));
+        assert!(matches!(mean_corruption_error(&errors), Err(Error::Duplicate { .. })));
         let missing = mean_corruption_error(&ALEXNET_ERRORS[2..]).unwrap_err().to_string();
         assert!(missing.contains("gaussian_noise, shot_noise"), "{missing}");
-        assert!(matches!(mean_corruption_error(&[("rain", [0.0; 5])]), Err(Error::UnknownCorruption { .. })));
+        assert!(matches!(mean_corruption_error(&[("rain", [0.0; 5])]), Err(Error::Unknown { .. })));
         assert!(corruption_error("fog", &[0.0, 0.0, 1.5, 0.0, 0.0]).is_err());
         assert!(corruption_error_from_mean("fog", f64::NAN).is_err());
     }

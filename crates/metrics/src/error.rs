@@ -32,6 +32,16 @@ pub enum Error {
         /// The stated number of classes.
         classes: usize,
     },
+    /// A flat feature matrix is not a whole number of rows.
+    #[error(
+        "{len} features are not rows of {dim} dimensions: give rows x dimensions of them, dimensions at least 1"
+    )]
+    Features {
+        /// The number of values.
+        len: usize,
+        /// The stated number of dimensions.
+        dim: usize,
+    },
     /// A value is NaN, infinite, or outside its range.
     #[error("{what}[{index}] is {value}: expected {expected}")]
     Value {
@@ -70,25 +80,41 @@ pub enum Error {
         /// What it should be.
         expected: &'static str,
     },
-    /// A corruption that ImageNet-C does not have.
-    #[error("unknown corruption '{name}': AlexNet's errors are known for {known}")]
-    UnknownCorruption {
+    /// A name that a benchmark does not have.
+    #[error("unknown {what} '{name}': known are {known}")]
+    Unknown {
+        /// What is named: a corruption, a task.
+        what: &'static str,
         /// The name.
         name: String,
         /// Those that are known, separated by commas.
         known: String,
     },
-    /// An mCE was asked for without all of its fifteen corruptions.
-    #[error("the mCE is the mean of 15 corruptions; missing: {missing}")]
-    MissingCorruptions {
+    /// A mean was asked for without everything that it is the mean of.
+    #[error("{what} is the mean of {of}; missing: {missing}")]
+    Missing {
+        /// The mean.
+        what: &'static str,
+        /// What it averages.
+        of: &'static str,
         /// Those missing, separated by commas.
         missing: String,
     },
-    /// A corruption's error was given twice.
-    #[error("corruption '{name}' is given twice")]
-    DuplicateCorruption {
+    /// A value was given twice.
+    #[error("{what} '{name}' is given twice")]
+    Duplicate {
+        /// What is named.
+        what: &'static str,
         /// The name.
         name: String,
+    },
+    /// A figure that these values do not have.
+    #[error("{what} is not defined here: {reason}")]
+    Undefined {
+        /// The figure.
+        what: &'static str,
+        /// Why, and what to give instead.
+        reason: &'static str,
     },
 }
 

@@ -1,4 +1,4 @@
-//! Scores from plain numbers: accuracy, mCE, ECE, 2AFC, bootstrap intervals.
+//! Scores from plain numbers: accuracy, mCE, calibration, outlier detection, 2AFC, effective robustness, bootstrap intervals.
 //!
 //! Nothing here reads a file or needs LibTorch: the functions take slices, check them, and return numbers.
 //! Accuracies, errors and calibration errors are fractions in `0..=1`; corruption errors normalised by
@@ -17,27 +17,65 @@
 #![forbid(unsafe_code)]
 
 mod accuracy;
+mod any_label;
 mod calibration;
 mod confusion;
 mod corruption;
+mod detection;
+mod effective;
 mod error;
+mod features;
+mod generative;
 mod interval;
+mod jnd;
+mod linalg;
 mod matrix;
+mod multi_label;
+mod paired;
+mod perturbation;
+mod representation;
+mod retrieval;
 mod score;
+mod selective;
+mod shape_bias;
+mod structural;
 mod two_afc;
+mod vtab;
 
 pub use accuracy::{accuracy, predictions, top_k_correct};
+pub use any_label::{AnyLabelAccuracy, any_label_accuracy};
 pub use calibration::{
-    Calibration, ReliabilityBin, brier, brier_terms, calibration, confidences, nll, nll_terms,
+    Binning, Calibration, ReliabilityBin, TopBin, brier, brier_terms, calibration, class_wise_ece,
+    confidences, equal_mass_calibration, nll, nll_terms, rms_calibration, softmax, temperature_scaling,
 };
 pub use confusion::ConfusionMatrix;
 pub use corruption::{
     ALEXNET_CLEAN_ERROR, ALEXNET_ERRORS, EXTRA_CORRUPTIONS, MeanCorruptionError, Severities,
-    corruption_error, corruption_error_from_mean, mean_corruption_error, mean_corruption_error_from_means,
-    relative_corruption_error, relative_mean_corruption_error, unnormalised_mean_corruption_error,
+    corruption_error, corruption_error_from_mean, mean_corruption_error, mean_corruption_error_against,
+    mean_corruption_error_from_means, relative_corruption_error, relative_mean_corruption_error,
+    unnormalised_mean_corruption_error,
 };
+pub use detection::{auroc, average_precision, energy_scores, fpr_at_recall, max_logit_scores, msp_scores};
+pub use effective::ShiftFit;
 pub use error::Error;
+pub use features::FeatureMatrix;
+pub use generative::{
+    FeatureStatistics, InceptionScore, KernelDistance, PrecisionRecall, frechet_distance, inception_score,
+    kernel_distance, precision_recall, squared_mmd,
+};
 pub use interval::{Interval, bootstrap, bootstrap_groups, bootstrap_mean, mean, wilson};
+pub use jnd::jnd_map;
 pub use matrix::ScoreMatrix;
+pub use multi_label::{F1, mean_average_precision, multi_label_f1, per_class_average_precision};
+pub use paired::{PairedComparison, compare_paired, mcnemar};
+pub use perturbation::{
+    RankingDistance, Reference, flip_probability, mean_ranking_distance, mean_rate_against_baseline,
+};
+pub use representation::{MinibatchCka, class_separation, effective_rank, linear_cka};
+pub use retrieval::retrieval_map;
 pub use score::Score;
+pub use selective::{aurra, soft_f1};
+pub use shape_bias::{ShapeBias, shape_bias};
+pub use structural::{Plane, ms_ssim, ssim};
 pub use two_afc::{TwoAfc, two_afc, two_afc_human, two_afc_oracle};
+pub use vtab::{VTAB_TASKS, VtabGroup, VtabMeans, vtab_means};

@@ -83,6 +83,13 @@ pub struct ConditionResult {
     pub correct: Vec<bool>,
 }
 
+impl ConditionResult {
+    /// What scores call the condition: `clean`, or the corruption and severity, such as `fog/3`.
+    pub fn task(&self) -> String {
+        describe(self.condition)
+    }
+}
+
 /// How the model did under all of them.
 #[derive(Clone, Debug)]
 pub struct CorruptionReport {

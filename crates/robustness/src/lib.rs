@@ -1,16 +1,20 @@
-//! How a representation holds up under ImageNet-C's corruptions, applied on the fly, and under attack.
+//! How a representation holds up: under ImageNet-C's corruptions, applied on the fly, under attack, and on shifted test sets.
 //!
 //! [`CorruptedViews`] turns a dataset into one that also has every corruption at every severity; [`evaluate_corruptions`]
 //! runs a frozen model with a fixed [`Classifier`] over it and gives error, calibration and corruption errors;
-//! [`CorruptionBenchmark`] does so with a linear probe fitted to clean images. [`attack`] looks for the worst image nearby.
+//! [`CorruptionBenchmark`] does so with a linear probe fitted to clean images. [`ClassSubset`] has the classes of ImageNet-A, -R
+//! and -O, [`CUE_CONFLICT_CLASSES`] the 16 by which shape bias is measured. [`attack`]
+//! looks for the worst image nearby.
 #![forbid(unsafe_code)]
 
 pub mod attack;
 mod benchmark;
+mod classes;
 mod error;
 mod evaluate;
 
 pub use benchmark::CorruptionBenchmark;
+pub use classes::{CUE_CONFLICT_CLASSES, ClassSubset, CueConflictClass, Stimulus};
 pub use error::Error;
 pub use evaluate::{
     Classifier, ConditionResult, CorruptionOptions, CorruptionReport, LabelSpace, evaluate_corruptions,

@@ -16,7 +16,7 @@ pub(crate) use cifar::{CifarSplit, splits as cifar_splits};
 pub(crate) use idx::{is_images as is_idx_images, open as open_idx, splits as idx_splits};
 use inflate::gunzip;
 #[cfg(feature = "numpy")]
-pub use npy::NpyOptions;
+pub use npy::{NpyArray, NpyOptions};
 #[cfg(feature = "numpy")]
 pub(crate) use npz::splits as npz_splits;
 

@@ -1,6 +1,6 @@
 //! NumPy's NPY files: <https://numpy.org/doc/stable/reference/generated/numpy.lib.format.html>.
 //!
-//! Images are arrays of `uint8` (or `bool`) of shape (n, height, width), (n, height, width, 1 or 3) or
+//! [`NpyArray`] is any array of numbers; datasets are made of two kinds. Images are arrays of `uint8` (or `bool`) of shape (n, height, width), (n, height, width, 1 or 3) or
 //! (n, 1 or 3, height, width). Labels are integers, of shape (n) or (n, columns).
 
 use super::{Layout, MAX_ROWS, Part, RawImages, Shape};
@@ -22,6 +22,26 @@ pub struct NpyOptions {
     /// Which column of two-dimensional labels to take, such as a latent of dSprites. Without it, labels with more than
     /// one column are left unread.
     pub label_column: Option<usize>,
+}
+
+/// A whole array of numbers in memory, whatever their type in the file.
+#[derive(Clone, Debug, PartialEq)]
+pub struct NpyArray {
+    /// Its sizes, the slowest axis first; none for a single number.
+    pub shape: Vec<usize>,
+    /// Its values in C order; integers beyond 2⁵³ lose their last digits.
+    pub values: Vec<f64>,
+    /// Whether the file holds integers (or `bool`).
+    pub integers: bool,
+}
+
+impl NpyArray {
+    /// Reads an `.npy` file of integers, `bool`, `float16`, `float32` or `float64` in C order.
+    pub fn read(path: impl AsRef<Path>) -> Result<Self, Error> {
+        let path = path.as_ref();
+        let array = open_array(path)?;
+        array.numbers().map_err(|problem| Error::Layout { path: path.into(), problem })
+    }
 }
 
 /// An array in a file.
@@ -136,7 +156,49 @@ impl Array {
     }
 }
 
+impl Array {
+    /// All values.
+    fn numbers(&self) -> Result<NpyArray, String> {
+        let sizes = self.shape.iter().map(|&size| usize::try_from(size).ok()).collect::<Option<Vec<_>>>();
+        let count =
+            sizes.as_ref().and_then(|sizes| sizes.iter().try_fold(1, |n: usize, &s| n.checked_mul(s)));
+        let bytes = count.and_then(|count| count.checked_mul(self.kind.bytes));
+        let (Some(shape), Some(count), Some(bytes)) = (sizes, count, bytes) else {
+            return Err(format!("claims an array {:?}, which no memory holds", self.shape));
+        };
+        let held = self.input.len().map_err(|error| error.to_string())?.saturating_sub(self.data);
+        if (bytes as u64) > held {
+            return Err(format!(
+                "is cut off: {:?} of {} take {bytes} bytes, and {held} are there",
+                self.shape,
+                self.kind.name()
+            ));
+        }
+        let mut values = Vec::with_capacity(count);
+        let at_once = (1 << 20) / self.kind.bytes * self.kind.bytes;
+        for from in (0..bytes).step_by(at_once) {
+            let read = self.input.read_at(self.data + from as u64, at_once.min(bytes - from));
+            let read = read.map_err(|error| error.to_string())?;
+            values.extend(read.chunks_exact(self.kind.bytes).map(|value| self.kind.number(value)));
+        }
+        Ok(NpyArray { shape, values, integers: self.kind.class != b'f' })
+    }
+}
+
 impl Kind {
+    fn number(self, bytes: &[u8]) -> f64 {
+        if self.class != b'f' {
+            return self.integer(bytes) as f64;
+        }
+        // The bits as an unsigned number of the same size.
+        let bits = Kind { class: b'u', ..self }.integer(bytes) as u64;
+        match self.bytes {
+            2 => half(bits as u16),
+            4 => f64::from(f32::from_bits(bits as u32)),
+            _ => f64::from_bits(bits),
+        }
+    }
+
     fn name(self) -> String {
         let class = match self.class {
             b'u' => "uint",
@@ -158,6 +220,18 @@ impl Kind {
     }
 }
 
+/// The value of an IEEE 754 binary16.
+fn half(bits: u16) -> f64 {
+    let (exponent, fraction) = (i32::from(bits >> 10 & 31), f64::from(bits & 0x3ff));
+    let magnitude = match exponent {
+        0 => fraction * 2.0_f64.powi(-24),
+        31 if fraction == 0.0 => f64::INFINITY,
+        31 => f64::NAN,
+        _ => (1024.0 + fraction) * 2.0_f64.powi(exponent - 25),
+    };
+    if bits >> 15 == 1 { -magnitude } else { magnitude }
+}
+
 /// The type and shape in a header such as `{'descr': '|u1', 'fortran_order': False, 'shape': (3, 4), }`.
 fn parse_header(header: &str) -> Result<(Kind, Vec<u64>), String> {
     let after = |key: &str| {
@@ -169,11 +243,16 @@ fn parse_header(header: &str) -> Result<(Kind, Vec<u64>), String> {
     let (order, rest) = descr.split_at_checked(1).unwrap_or_default();
     let (class, bytes) = rest.split_at_checked(1).unwrap_or_default();
     let kind = match (order, class.as_bytes(), bytes.parse()) {
-        ("<" | ">" | "|" | "=", [class @ (b'u' | b'i' | b'f')], Ok(bytes @ (1 | 2 | 4 | 8))) => {
+        ("<" | ">" | "|" | "=", [class @ (b'u' | b'i')], Ok(bytes @ (1 | 2 | 4 | 8)))
+        | ("<" | ">" | "=", [class @ b'f'], Ok(bytes @ (2 | 4 | 8))) => {
             Kind { class: *class, bytes, big_endian: order == ">" }
         }
         ("|", b"b", Ok(1)) => Kind { class: b'b', bytes: 1, big_endian: false },
-        _ => return Err(format!("holds values of type `{descr}`, expected integers")),
+        _ => {
+            return Err(format!(
+                "holds values of type `{descr}`, expected integers or floats of up to 64 bits"
+            ));
+        }
     };
     if !after("fortran_order")?.starts_with("False") {
         return Err("is in Fortran order: save it with `numpy.ascontiguousarray`".into());
@@ -235,6 +314,54 @@ mod tests {
         {
             assert!(parsed(descr, shape).is_err(), "{descr} {shape}");
         }
+    }
+
+    #[test]
+    fn numbers_of_every_kind() {
+        let number =
+            |class, big_endian, bytes: &[u8]| Kind { class, bytes: bytes.len(), big_endian }.number(bytes);
+        assert_eq!(number(b'i', false, &[0xfe, 0xff]), -2.0);
+        assert_eq!(number(b'f', false, &1.5_f32.to_le_bytes()), 1.5);
+        assert_eq!(number(b'f', true, &(-0.1_f64).to_be_bytes()), -0.1);
+        for (bits, value) in [
+            (0x3c00_u16, 1.0),
+            (0xc000, -2.0),
+            (0x0001, 2.0_f64.powi(-24)),
+            (0x3555, 0.333_251_953_125),
+            (0x7bff, 65504.0),
+            (0xfc00, f64::NEG_INFINITY),
+        ] {
+            assert_eq!(number(b'f', false, &bits.to_le_bytes()), value);
+        }
+        assert!(half(0x7e00).is_nan());
+    }
+
+    #[test]
+    fn whole_arrays() {
+        let folder = tempfile::tempdir().unwrap();
+        let write = |descr: &str, shape: &str, data: &[u8]| {
+            let header = format!("{{'descr': '{descr}', 'fortran_order': False, 'shape': {shape}, }}\n");
+            let mut bytes = b"\x93NUMPY\x01\x00".to_vec();
+            bytes.extend((header.len() as u16).to_le_bytes());
+            bytes.extend(header.as_bytes());
+            bytes.extend(data);
+            let path = folder.path().join("a.npy");
+            std::fs::write(&path, bytes).unwrap();
+            NpyArray::read(path)
+        };
+        let bytes: Vec<u8> = [0.25_f32, 0.75, 1.0, 0.0].iter().flat_map(|v| v.to_le_bytes()).collect();
+        let array = write("<f4", "(2, 2)", &bytes).unwrap();
+        assert_eq!(
+            array,
+            NpyArray { shape: vec![2, 2], values: vec![0.25, 0.75, 1.0, 0.0], integers: false }
+        );
+        assert!(write("|u1", "(4,)", &[1, 2, 3, 4]).unwrap().integers);
+        assert!(write("|u1", "(0, 7)", &[]).unwrap().values.is_empty());
+        let cut = write("<f4", "(2, 3)", &bytes).unwrap_err().to_string();
+        assert!(cut.contains("cut off") && cut.contains("a.npy"), "{cut}");
+        assert!(write("<f4", "(4294967296, 4294967296)", &bytes).is_err());
+        assert!(write("<c8", "(1,)", &bytes).is_err());
+        assert!(NpyArray::read(folder.path().join("none.npy")).is_err());
     }
 
     #[test]

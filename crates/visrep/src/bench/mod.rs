@@ -1,5 +1,6 @@
 //! `visrep bench`: models measured on images, to `results.json` and a report.
 
+pub mod compare;
 mod contestants;
 mod pictures;
 pub mod results;

@@ -1,5 +1,8 @@
 //! `results.json`: everything a benchmark found, and enough to draw the report from.
 
+use anyhow::{Context, Result};
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
 use serde::{Deserialize, Serialize};
 use visrep_metrics::Score;
 
@@ -113,6 +116,48 @@ pub struct Details {
     pub reliability: Vec<Reliability>,
     /// Confusion matrices.
     pub confusion: Vec<Confusion>,
+    /// Which images each classifier has right, for paired comparison.
+    #[serde(default)]
+    pub verdicts: Vec<Verdicts>,
+}
+
+/// Which images of a test set one classifier has right.
+#[derive(Debug, Serialize, Deserialize)]
+pub struct Verdicts {
+    /// [`ModelEntry::id`].
+    pub model: String,
+    /// [`DatasetEntry::id`].
+    pub data: String,
+    /// [`Score::suite`] of the accuracy or error that these verdicts make.
+    pub suite: String,
+    /// [`Score::task`] of it.
+    pub task: String,
+    /// A fingerprint of the images and their order: only verdicts on the same ones can be paired.
+    pub images: String,
+    /// The number of images.
+    pub n: usize,
+    /// One bit for each image, the first in the lowest bit of the first byte, in base64.
+    pub right: String,
+}
+
+impl Verdicts {
+    /// The verdicts, image by image.
+    pub fn unpack(&self) -> Result<Vec<bool>> {
+        let bytes = STANDARD.decode(&self.right).ok().filter(|bytes| bytes.len() == self.n.div_ceil(8));
+        let bytes = bytes.with_context(|| {
+            format!(
+                "the verdicts of {} on {} ({}) are damaged: run the benchmark again",
+                self.model, self.data, self.task
+            )
+        })?;
+        Ok((0..self.n).map(|image| bytes[image / 8] >> (image % 8) & 1 == 1).collect())
+    }
+
+    /// The form in which `right` holds verdicts.
+    pub fn pack(right: &[bool]) -> String {
+        let byte = |bits: &[bool]| (0..).zip(bits).fold(0, |byte, (at, &bit)| byte | u8::from(bit) << at);
+        STANDARD.encode(right.chunks(8).map(byte).collect::<Vec<u8>>())
+    }
 }
 
 /// The bins of one reliability diagram.
@@ -139,4 +184,29 @@ pub struct Confusion {
     pub data: String,
     /// `counts[truth][answer]`.
     pub counts: Vec<Vec<u64>>,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn verdicts_survive_being_packed() {
+        for n in [0, 1, 7, 8, 9, 100] {
+            let right: Vec<bool> = (0..n).map(|image| image % 3 == 1).collect();
+            let text = || String::new();
+            let mut packed = Verdicts {
+                model: text(),
+                data: text(),
+                suite: text(),
+                task: text(),
+                images: text(),
+                n,
+                right: Verdicts::pack(&right),
+            };
+            assert_eq!(packed.unpack().unwrap(), right);
+            packed.n += 8;
+            assert!(packed.unpack().is_err());
+        }
+    }
 }

@@ -1,7 +1,7 @@
 //! The suites: transfer, corruption and similarity, with the counts that the report's plots need.
 
 use super::contestants::Contestant;
-use super::results::{Confusion, PIXELS, Reliability, Results};
+use super::results::{Confusion, PIXELS, Reliability, Results, Verdicts};
 use super::similarity::{Crops, DISTORTIONS, PAIRS};
 use super::{Plan, Set, pictures};
 use crate::report::gallery::{Captioned, Distortion, Gallery, data_uri};
@@ -14,9 +14,9 @@ use visrep_metrics::{ConfusionMatrix, ReliabilityBin, Score, bootstrap_groups, m
 use visrep_perceptual::{ImageDistance, PerceptualDistance, PixelDistance, score_triplets};
 use visrep_probe::{
     Benchmark, Context, FewShotBenchmark, KnnBenchmark, LEVEL, LinearBenchmark, LinearProbeOptions, Part,
-    Progress, RESAMPLES, ScoreKind, evaluate,
+    Progress, RESAMPLES, ScoreKind, evaluate, knn,
 };
-use visrep_robustness::{CorruptionBenchmark, CorruptionReport, LabelSpace};
+use visrep_robustness::{ConditionResult, CorruptionBenchmark, CorruptionReport, LabelSpace};
 
 /// Squares of each photograph in the similarity suite.
 const CROPS: u64 = 4;
@@ -36,8 +36,18 @@ pub fn measure(
     gallery: &mut Gallery,
 ) -> Result<()> {
     let mut features = Vec::new();
+    let images = format!("{:016x}", set.splits.test.fingerprint()?);
     for contestant in contestants {
         eprintln!("{}: {}", set.entry.label, contestant.entry.label);
+        let verdicts = |suite: &str, task: String, correct: &[bool]| Verdicts {
+            model: contestant.entry.id.clone(),
+            data: set.entry.id.clone(),
+            suite: suite.to_owned(),
+            task,
+            images: images.clone(),
+            n: correct.len(),
+            right: Verdicts::pack(correct),
+        };
         let context = context(plan, set, contestant);
         for suite in transfer() {
             plan.go_on()?;
@@ -49,6 +59,10 @@ pub fn measure(
         let probe = context.linear_probe(&contestant.model, &options)?;
         let clean = evaluate(&probe.predict(&test.features)?, &test.labels, ScoreKind::Probabilities)?;
         let (model, data) = (contestant.entry.id.clone(), set.entry.id.clone());
+        let neighbours = knn(&train, &test, &KnnBenchmark::default().options)?;
+        let neighbours = evaluate(&neighbours, &test.labels, ScoreKind::Probabilities)?;
+        results.details.verdicts.push(verdicts("knn", data.clone(), &neighbours.correct));
+        results.details.verdicts.push(verdicts("linear", data.clone(), &clean.correct));
         if let Some(probabilistic) = clean.probabilistic {
             results.details.reliability.push(Reliability {
                 model: model.clone(),
@@ -76,6 +90,10 @@ pub fn measure(
         };
         let (report, scores) = corruption.report(&contestant.model, &context)?;
         results.scores.extend(scores);
+        let conditions =
+            std::iter::once(&report.clean).chain(report.corruptions.iter().flat_map(|(_, results)| results));
+        let of_condition = |result: &ConditionResult| verdicts("imagenet-c", result.task(), &result.correct);
+        results.details.verdicts.extend(conditions.map(of_condition));
         let (ece, bins) = pooled_calibration(&report);
         results.details.reliability.push(Reliability {
             model,

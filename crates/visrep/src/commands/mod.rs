@@ -8,6 +8,7 @@ mod forward;
 mod models;
 pub mod output;
 mod preprocess;
+mod score;
 mod train;
 mod weights;
 
@@ -48,6 +49,7 @@ struct Global {
 #[derive(Subcommand)]
 enum Command {
     Bench(bench::Bench),
+    Score(score::Score),
     Train(train::Train),
     Embed(embed::Embed),
     Forward(forward::Forward),
@@ -65,6 +67,7 @@ impl Cli {
         visrep_torch::set_threads(self.global.threads);
         match self.command {
             Command::Bench(command) => command.run(),
+            Command::Score(command) => command.run().map(|()| ExitCode::SUCCESS),
             Command::Train(command) => command.run(),
             Command::Embed(command) => command.run().map(|()| ExitCode::SUCCESS),
             Command::Forward(command) => command.run().map(|()| ExitCode::SUCCESS),

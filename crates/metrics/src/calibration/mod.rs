@@ -1,5 +1,13 @@
 //! Whether confidence can be trusted: calibration error, Brier score, negative log-likelihood.
 
+mod class_wise;
+mod equal_mass;
+mod temperature;
+
+pub use class_wise::{Binning, class_wise_ece};
+pub use equal_mass::{TopBin, equal_mass_calibration, rms_calibration};
+pub use temperature::{softmax, temperature_scaling};
+
 use crate::error::{check_fractions, check_lengths};
 use crate::{Error, ScoreMatrix, mean};
 use serde::{Deserialize, Serialize};
@@ -38,6 +46,20 @@ pub struct Calibration {
     pub bins: Vec<ReliabilityBin>,
 }
 
+impl Calibration {
+    /// The errors over `bins`, which hold all samples.
+    fn of(bins: Vec<ReliabilityBin>) -> Self {
+        let n: usize = bins.iter().map(|bin| bin.count).sum();
+        let share = |bin: &ReliabilityBin| bin.count as f64 / n as f64;
+        Self {
+            ece: bins.iter().map(|bin| share(bin) * bin.gap()).sum(),
+            rms: bins.iter().map(|bin| share(bin) * bin.gap().powi(2)).sum::<f64>().sqrt(),
+            max: bins.iter().map(ReliabilityBin::gap).fold(0.0, f64::max),
+            bins,
+        }
+    }
+}
+
 /// Calibration over `bins` bins of equal width on `0..=1` (15 is customary; Guo et al. 2017).
 ///
 /// Bin i is `i/bins <= confidence < (i+1)/bins`, and a confidence of exactly 1 has a bin of its own: the rule
@@ -68,7 +90,7 @@ pub fn calibration(confidences: &[f64], correct: &[bool], bins: usize) -> Result
     if sums[bins].0 == 0 {
         sums.pop();
     }
-    let bins: Vec<ReliabilityBin> = sums
+    let bins = sums
         .into_iter()
         .enumerate()
         .map(|(i, (count, sum, right))| {
@@ -77,13 +99,7 @@ pub fn calibration(confidences: &[f64], correct: &[bool], bins: usize) -> Result
             ReliabilityBin { low: edge(i), high: edge(i + 1), count, confidence, accuracy }
         })
         .collect();
-    let share = |bin: &ReliabilityBin| bin.count as f64 / confidences.len() as f64;
-    Ok(Calibration {
-        ece: bins.iter().map(|bin| share(bin) * bin.gap()).sum(),
-        rms: bins.iter().map(|bin| share(bin) * bin.gap().powi(2)).sum::<f64>().sqrt(),
-        max: bins.iter().map(ReliabilityBin::gap).fold(0.0, f64::max),
-        bins,
-    })
+    Ok(Calibration::of(bins))
 }
 
 /// The highest probability of each row. Errs when a row is not a probability distribution.

@@ -1,11 +1,13 @@
 //! `visrep bench`: the default comparison, or one's own model on one's own images.
 
+mod compare;
+
 use super::DeviceArg;
 use super::train::INTERRUPTED;
 use crate::bench::{self, Interrupted, Own, Plan};
 use crate::source::{self, Source};
 use anyhow::{Result, bail};
-use clap::Args;
+use clap::{Args, Subcommand};
 use std::path::PathBuf;
 use std::process::ExitCode;
 use visrep_train::stop_on_signals;
@@ -19,13 +21,19 @@ use visrep_train::stop_on_signals;
 ///
 /// Writes results.json (every number with its protocol) and report.html (one self-contained page).
 #[derive(Args)]
-#[command(after_help = "Examples:\n  \
+#[command(
+    args_conflicts_with_subcommands = true,
+    after_help = "Examples:\n  \
     visrep bench\n  \
     visrep bench --model resnet50 --weights resnet50.safetensors --data ~/images\n  \
-    visrep bench --model vit_small_patch16_224 --weights w.safetensors --data cifar10/ --limit 1000\n\n\
+    visrep bench --model vit_small_patch16_224 --weights w.safetensors --data cifar10/ --limit 1000\n  \
+    visrep bench compare a/results.json b/results.json\n\n\
     A folder with train/ and val/ (or test/) keeps its splits; anything else is split 80/20 by class.\n\
-    Features and trained backbones are kept in the output folder: a second run is faster.")]
+    Features and trained backbones are kept in the output folder: a second run is faster."
+)]
 pub struct Bench {
+    #[command(subcommand)]
+    command: Option<BenchCommand>,
     /// Your model's name (see `visrep models`)
     #[arg(long, value_name = "M", requires = "data")]
     model: Option<String>,
@@ -53,8 +61,16 @@ pub struct Bench {
     device: DeviceArg,
 }
 
+#[derive(Subcommand)]
+enum BenchCommand {
+    Compare(compare::Compare),
+}
+
 impl Bench {
     pub fn run(self) -> Result<ExitCode> {
+        if let Some(BenchCommand::Compare(command)) = self.command {
+            return command.run().map(|()| ExitCode::SUCCESS);
+        }
         let own = match (self.model, self.data) {
             (Some(model), Some(data)) => Some(Own { model, weights: self.weights, data }),
             (None, None) => None,

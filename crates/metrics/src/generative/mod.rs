@@ -1,0 +1,13 @@
+//! How near generated images are to real ones, from features of both: FID, KID, Inception score, precision and recall.
+//!
+//! Which network gives the features, and how images reach its size, decides these figures as much as the images do: state it.
+
+mod frechet;
+mod inception_score;
+mod kernel;
+mod manifold;
+
+pub use frechet::{FeatureStatistics, frechet_distance};
+pub use inception_score::{InceptionScore, inception_score};
+pub use kernel::{KernelDistance, kernel_distance, squared_mmd};
+pub use manifold::{PrecisionRecall, precision_recall};

@@ -1,0 +1,88 @@
+//! Which of ImageNet's 1000 classes a test set has, and how they stand for coarser ones.
+
+mod cue_conflict;
+mod subsets;
+
+pub use cue_conflict::{CUE_CONFLICT_CLASSES, CueConflictClass, Stimulus};
+
+use visrep_metrics::{Error, ScoreMatrix};
+
+/// A test set whose labels are 200 of ImageNet's 1000 classes: label k is the k-th of these in ascending order, which is also
+/// the order of the folders' sorted names.
+///
+/// The rule of all three: columns are selected **before** the arg max or softmax, so that a prediction is always one of the
+/// 200. An arg max over all 1000 gives markedly lower figures, which compare with nothing.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ClassSubset {
+    /// ImageNet-A.
+    A,
+    /// ImageNet-R.
+    R,
+    /// ImageNet-O.
+    O,
+}
+
+impl ClassSubset {
+    /// The indices of its classes among the 1000 in the order of their synsets, ascending.
+    pub fn indices(self) -> &'static [u16; 200] {
+        match self {
+            Self::A => &subsets::A,
+            Self::R => &subsets::R,
+            Self::O => &subsets::O,
+        }
+    }
+
+    /// The label of class `index` of the 1000 within the subset; `None` where the subset lacks it.
+    pub fn label_of(self, index: u16) -> Option<usize> {
+        self.indices().binary_search(&index).ok()
+    }
+
+    /// The scores of the subset's classes from scores of all 1000, row-major with 200 columns.
+    pub fn select<T: Copy + Into<f64>>(self, scores: &ScoreMatrix<'_, T>) -> Result<Vec<T>, Error> {
+        if scores.classes() != 1000 {
+            let value = scores.classes() as f64;
+            return Err(Error::Parameter { parameter: "classes", value, expected: "1000, ImageNet's" });
+        }
+        let indices = self.indices();
+        Ok(scores.rows().flat_map(|row| indices.iter().map(|&index| row[usize::from(index)])).collect())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use visrep_metrics::predictions;
+
+    #[test]
+    fn two_hundred_classes_each_in_order() {
+        // The sums tell a misprint from the published lists.
+        for (subset, sum) in [(ClassSubset::A, 102_178), (ClassSubset::R, 86_135), (ClassSubset::O, 134_542)]
+        {
+            let indices = subset.indices();
+            assert!(indices.windows(2).all(|pair| pair[0] < pair[1]) && indices[199] < 1000, "{subset:?}");
+            assert_eq!(indices.iter().map(|&index| u32::from(index)).sum::<u32>(), sum, "{subset:?}");
+        }
+        let shared = |a: ClassSubset, b: ClassSubset| {
+            a.indices().iter().filter(|&&index| b.label_of(index).is_some()).count()
+        };
+        assert_eq!(shared(ClassSubset::A, ClassSubset::R), 86);
+        assert_eq!(shared(ClassSubset::A, ClassSubset::O), 59);
+        // Stingray, n01498041, is ImageNet-A's first class; tench, n01440764, is in none.
+        assert_eq!(ClassSubset::A.label_of(6), Some(0));
+        assert_eq!(ClassSubset::R.label_of(6), Some(3));
+        assert_eq!(ClassSubset::O.label_of(6), None);
+        assert!([ClassSubset::A, ClassSubset::R, ClassSubset::O].iter().all(|s| s.label_of(0).is_none()));
+    }
+
+    #[test]
+    fn classes_are_masked_before_the_arg_max() {
+        let mut row = vec![0.0_f32; 1000];
+        (row[0], row[11], row[13]) = (9.0, 3.0, 2.0);
+        let all = ScoreMatrix::new(&row, 1000).unwrap();
+        assert_eq!(predictions(&all), [0]);
+        let selected = ClassSubset::A.select(&all).unwrap();
+        let selected = ScoreMatrix::new(&selected, 200).unwrap();
+        assert_eq!(predictions(&selected), [1]);
+        assert!(ClassSubset::A.select(&selected).is_err());
+    }
+}

@@ -1,0 +1,271 @@
+//! Two benchmarks side by side: differences, and whether they are more than chance.
+
+use super::results::{ModelEntry, Results, Verdicts, suite_name};
+use anyhow::{Context, Result, bail};
+use serde::Serialize;
+use std::fmt;
+use visrep_corrupt::Corruption;
+use visrep_metrics::{Interval, Score, bootstrap_mean, compare_paired};
+use visrep_probe::{LEVEL, RESAMPLES};
+
+/// One benchmark's results and the file that they came from.
+pub struct Side {
+    /// The file.
+    pub file: String,
+    /// What it holds.
+    pub results: Results,
+}
+
+/// A model of the one against a model of the other.
+#[derive(Debug, Serialize)]
+pub struct Comparison {
+    /// The first's model, as people read it, and its file.
+    pub a: String,
+    /// The second's.
+    pub b: String,
+    /// The figures that both have, in the first's order.
+    pub rows: Vec<Row>,
+    /// What makes the two less comparable than they look.
+    pub warnings: Vec<String>,
+}
+
+/// One figure of both.
+#[derive(Debug, Serialize)]
+pub struct Row {
+    /// The data's name.
+    pub data: String,
+    /// The suite.
+    pub suite: String,
+    /// The task within it.
+    pub task: String,
+    /// What the values are.
+    pub metric: String,
+    /// What a table calls it, when it stands for its suite.
+    pub headline: Option<String>,
+    /// The first's value.
+    pub a: f64,
+    /// The second's.
+    pub b: f64,
+    /// The second's less the first's.
+    pub difference: f64,
+    /// The paired bootstrap interval of the difference, where both recorded their verdicts on the same images.
+    pub interval: Option<Interval>,
+    /// McNemar's exact test, where the verdicts are right or wrong.
+    pub mcnemar: Option<McNemar>,
+}
+
+/// How the verdicts on single images differ.
+#[derive(Debug, Serialize)]
+pub struct McNemar {
+    /// Images that only the first has right.
+    pub only_a: usize,
+    /// Images that only the second has right.
+    pub only_b: usize,
+    /// The two-sided p-value.
+    pub p_value: f64,
+}
+
+/// Protocol entries that differ between models under the same protocol: what a search found, and how a fit went.
+const FOUND: [&str; 4] = ["c", "c_choice", "fit", "top1_by_choice"];
+
+impl Comparison {
+    /// Every model that both name alike, each with itself.
+    pub fn of_common_models(first: &Side, second: &Side, seed: u64) -> Result<Vec<Self>> {
+        let ids: Vec<_> = first.results.models.iter().map(|model| model.id.as_str()).collect();
+        let both = ids.iter().filter(|id| second.results.models.iter().any(|model| model.id == **id));
+        let found: Vec<_> = both.map(|id| Self::new(first, id, second, id, seed)).collect::<Result<_>>()?;
+        if found.is_empty() {
+            let others: Vec<_> = second.results.models.iter().map(|model| model.id.as_str()).collect();
+            bail!(
+                "{} has the models {} and {} has {}: choose with --model-a and --model-b",
+                first.file,
+                ids.join(", "),
+                second.file,
+                others.join(", ")
+            );
+        }
+        Ok(found)
+    }
+
+    /// The model `a` of the one against `b` of the other, by their ids.
+    pub fn new(first: &Side, a: &str, second: &Side, b: &str, seed: u64) -> Result<Self> {
+        let (one, other) = (first.model(a)?, second.model(b)?);
+        let (mut rows, mut warnings) = (Vec::new(), Vec::new());
+        for score in first.scores(one) {
+            let same = |found: &&Score| {
+                (&found.data, &found.suite, &found.task, &found.metric)
+                    == (&score.data, &score.suite, &score.task, &score.metric)
+            };
+            let Some(matching) = second.scores(other).find(same) else { continue };
+            for (key, value) in &score.protocol {
+                let theirs = matching.protocol.get(key);
+                if !FOUND.contains(&key.as_str()) && theirs != Some(value) {
+                    let theirs = theirs.map_or("nothing", String::as_str);
+                    let warning = format!("{key}: {value} against {theirs}");
+                    if !warnings.contains(&warning) {
+                        warnings.push(warning);
+                    }
+                }
+            }
+            let paired = Paired::find((first, one), (second, other), score, seed)?;
+            if let Some(Paired::OtherImages) = paired {
+                let warning =
+                    format!("{}: the test images differ, so that figures are not paired", score.data);
+                if !warnings.contains(&warning) {
+                    warnings.push(warning);
+                }
+            }
+            let (interval, mcnemar) = match paired {
+                Some(Paired::Verdicts { interval, mcnemar }) => (Some(interval), mcnemar),
+                _ => (None, None),
+            };
+            rows.push(Row {
+                data: score.data.clone(),
+                suite: score.suite.clone(),
+                task: score.task.clone(),
+                metric: score.metric.clone(),
+                headline: suite_name(score),
+                a: score.value,
+                b: matching.value,
+                difference: matching.value - score.value,
+                interval,
+                mcnemar,
+            });
+        }
+        if rows.is_empty() {
+            bail!(
+                "{} ({a}) and {} ({b}) have no figure in common: they were measured on other data or by other suites",
+                first.file,
+                second.file
+            );
+        }
+        let name = |model: &ModelEntry, side: &Side| format!("{} ({})", model.label, side.file);
+        Ok(Self { a: name(one, first), b: name(other, second), rows, warnings })
+    }
+}
+
+impl Side {
+    fn model(&self, id: &str) -> Result<&ModelEntry> {
+        let models = &self.results.models;
+        models.iter().find(|model| model.id == id).with_context(|| {
+            let known: Vec<_> = models.iter().map(|model| model.id.as_str()).collect();
+            format!("{} has no model '{id}', but {}", self.file, known.join(", "))
+        })
+    }
+
+    fn scores<'a>(&'a self, model: &'a ModelEntry) -> impl Iterator<Item = &'a Score> {
+        let of_model = |score: &&Score| score.model == model.architecture && score.weights == model.weights;
+        self.results.scores.iter().filter(of_model)
+    }
+
+    fn verdicts<'a>(
+        &'a self,
+        model: &ModelEntry,
+        data: &str,
+        suite: &str,
+        task: &str,
+    ) -> Option<&'a Verdicts> {
+        self.results.details.verdicts.iter().find(|found| {
+            (found.model.as_str(), found.data.as_str()) == (&model.id, data)
+                && (found.suite.as_str(), found.task.as_str()) == (suite, task)
+        })
+    }
+}
+
+/// What verdicts on single images say of a difference.
+enum Paired {
+    Verdicts { interval: Interval, mcnemar: Option<McNemar> },
+    OtherImages,
+}
+
+impl Paired {
+    /// `None` for figures that are no fraction of images that are right or wrong, and where a side has no record.
+    fn find(
+        first: (&Side, &ModelEntry),
+        second: (&Side, &ModelEntry),
+        score: &Score,
+        seed: u64,
+    ) -> Result<Option<Self>> {
+        let tasks = match score.metric.as_str() {
+            "top1" | "error" => vec![score.task.clone()],
+            "mean-error" => conditions(&score.task),
+            _ => return Ok(None),
+        };
+        let mut pairs = Vec::with_capacity(tasks.len());
+        for task in &tasks {
+            let find = |(side, model): (&'_ Side, &ModelEntry)| -> Result<Option<(String, Vec<bool>)>> {
+                let found = side.verdicts(model, &score.data, &score.suite, task);
+                found.map(|found| Ok((found.images.clone(), found.unpack()?))).transpose()
+            };
+            match (find(first)?, find(second)?) {
+                (Some((images, a)), Some((same, b))) if images == same && a.len() == b.len() => {
+                    pairs.push((a, b))
+                }
+                (Some(_), Some(_)) => return Ok(Some(Self::OtherImages)),
+                _ => return Ok(None),
+            }
+        }
+        // Of an error, a verdict is 1 when it is wrong.
+        let sign = if score.metric == "top1" { 1.0 } else { -1.0 };
+        if let [(a, b)] = pairs.as_slice() {
+            let found = compare_paired(a, b, RESAMPLES, LEVEL, seed)?;
+            let interval = if sign > 0.0 { found.interval } else { negated(found.interval) };
+            let (only_a, only_b) = (found.only_first, found.only_second);
+            let mcnemar = Some(McNemar { only_a, only_b, p_value: found.p_value });
+            return Ok(Some(Self::Verdicts { interval, mcnemar }));
+        }
+        // Conditions of one image are not independent: its mean over them is one value.
+        let Some(n) = pairs.first().map(|(a, _)| a.len()) else { return Ok(None) };
+        let mut differences = vec![0.0; n];
+        for (a, b) in &pairs {
+            for ((difference, &a), &b) in differences.iter_mut().zip(a).zip(b) {
+                *difference += sign * (f64::from(b) - f64::from(a)) / pairs.len() as f64;
+            }
+        }
+        let interval = bootstrap_mean(&differences, RESAMPLES, LEVEL, seed)?;
+        Ok(Some(Self::Verdicts { interval, mcnemar: None }))
+    }
+}
+
+/// The tasks whose errors a mean error over severities, or over the benchmark's corruptions too, averages.
+fn conditions(task: &str) -> Vec<String> {
+    let of = |name: &str| (1..=5).map(|severity| format!("{name}/{severity}")).collect::<Vec<_>>();
+    if task == "mean" { Corruption::BENCHMARK.iter().flat_map(|c| of(c.name())).collect() } else { of(task) }
+}
+
+/// The interval of minus the value.
+fn negated(interval: Interval) -> Interval {
+    Interval { low: -interval.high, high: -interval.low, ..interval }
+}
+
+impl fmt::Display for Comparison {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        writeln!(f, "A  {}\nB  {}\n", self.a, self.b)?;
+        let rows: Vec<_> = self.rows.iter().filter_map(|row| Some((row.headline.as_ref()?, row))).collect();
+        let wide = |text: &dyn Fn(&Row, &str) -> usize| {
+            rows.iter().map(|(headline, row)| text(row, headline)).max().unwrap_or_default()
+        };
+        let (data, name) = (wide(&|row, _| row.data.chars().count()), wide(&|_, name| name.chars().count()));
+        writeln!(
+            f,
+            "{:data$}  {:name$}  {:>7}  {:>7}  {:>7}  {:>16}  {:>8}",
+            "%", "", "A", "B", "B - A", "95 % interval", "McNemar p"
+        )?;
+        for (headline, row) in rows {
+            let [a, b, difference] = [row.a, row.b, row.difference].map(|value| 100.0 * value);
+            write!(f, "{:data$}  {headline:name$}  {a:>7.2}  {b:>7.2}  {difference:>+7.2}", row.data)?;
+            let interval = row.interval.as_ref().map_or("-".to_owned(), |interval| {
+                format!("{:+.2} .. {:+.2}", 100.0 * interval.low, 100.0 * interval.high)
+            });
+            let p = row.mcnemar.as_ref().map_or("-".to_owned(), |found| match found.p_value {
+                p if p < 1e-4 => "< 0.0001".to_owned(),
+                p => format!("{p:.4}"),
+            });
+            writeln!(f, "  {interval:>16}  {p:>9}")?;
+        }
+        for warning in &self.warnings {
+            writeln!(f, "note: {warning}")?;
+        }
+        Ok(())
+    }
+}
