@@ -70,6 +70,17 @@ pub enum Error {
         /// The greatest value.
         max: f64,
     },
+    /// A file or folder of BAPPS that is not as it should be.
+    #[error("{}: {problem}", path.display())]
+    Bapps {
+        /// Which.
+        path: PathBuf,
+        /// What is wrong.
+        problem: String,
+    },
+    /// An array of NumPy cannot be read.
+    #[error(transparent)]
+    Data(#[from] visrep_data::Error),
     /// Judgements that are no shares.
     #[error("judgements are shares of judges, from 0 to 1; these go from {min} to {max}")]
     Judge {

@@ -1,18 +1,22 @@
 //! Perceptual distances from any backbone's taps, and 2AFC scoring.
 //!
 //! [`Lpips`] is LPIPS, with its learned heads. [`PerceptualDistance`] is the "baseline" distance of LPIPS (Zhang et al. 2018) on a network of one's choice.
-//! [`score_triplets`] asks of any [`ImageDistance`] which of two images it finds nearer to a reference;
+//! [`BappsFolder`] reads the judgements of people; [`score_pairs`] and [`score_triplets`] ask of any [`ImageDistance`] which of two images it finds nearer to a reference;
 //! [`PixelDistance`] is what every learned distance should beat.
 #![forbid(unsafe_code)]
 
+mod bapps;
 mod distance;
 mod error;
+mod jnd;
 mod lpips;
 mod pixel;
 mod triplets;
 
+pub use bapps::{BappsFolder, BappsSet};
 pub use distance::PerceptualDistance;
 pub use error::Error;
+pub use jnd::{JndPair, JndScores, score_pairs};
 pub use lpips::{HeadTrainer, HeadTraining, Lpips, LpipsHeads, LpipsNet, LpipsVersion, PixelRange};
 pub use pixel::{PixelDistance, mse, psnr};
 pub use triplets::{ImageDistance, Triplet, TripletScores, score_triplets, strength_triplets};

@@ -65,7 +65,7 @@ impl HeadTrainer {
             .add(layer(4, 32, 1));
         let adam = nn::Adam { beta1: 0.5, ..nn::Adam::default() };
         let optimizer = adam.build(&vars, options.learning_rate)?;
-        Ok(Self { lpips, options, ranking, optimizer, vars: vars })
+        Ok(Self { lpips, options, ranking, optimizer, vars })
     }
 
     /// Sets the learning rate to that of an epoch, counted from 0.
