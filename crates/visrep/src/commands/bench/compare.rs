@@ -16,7 +16,7 @@ use std::path::{Path, PathBuf};
 #[command(after_help = "Examples:\n  \
     visrep bench compare a/results.json b/results.json\n  \
     visrep bench compare run/results.json run/results.json --model-a supervised --model-b simclr\n\n\
-    Models are named by their id in the files: random, own, simclr, supervised. With many figures some differ by chance: one\n\
+    Models are named by their id in the files: random, own, simclr, supervised. With many figures some differ by chance: one \
     in twenty has p < 0.05 where nothing differs.")]
 pub struct Compare {
     /// The first results.json
