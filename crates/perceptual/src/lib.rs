@@ -12,5 +12,5 @@ mod triplets;
 
 pub use distance::PerceptualDistance;
 pub use error::Error;
-pub use pixel::{PixelDistance, mse, psnr};
+pub use pixel::{PixelDistance, ms_ssim, mse, psnr, ssim};
 pub use triplets::{ImageDistance, Triplet, TripletScores, score_triplets, strength_triplets};

@@ -43,8 +43,8 @@ impl Compare {
     pub fn run(self) -> Result<()> {
         let (first, second) = (read(&self.first)?, read(&self.second)?);
         let comparisons = match (&self.model_a, &self.model_b) {
-            (Some(a), Some(b)) => vec![Comparison::new(&first, a, &second, b, self.seed)?],
-            _ => Comparison::of_common_models(&first, &second, self.seed)?,
+            (Some(a), Some(b)) => vec![Comparison::new(&first, a, &second, b, self.seed, self.json)?],
+            _ => Comparison::of_common_models(&first, &second, self.seed, self.json)?,
         };
         if self.json {
             return say(&format!("{}\n", serde_json::to_string_pretty(&comparisons)?));
