@@ -18,5 +18,5 @@ pub use distance::PerceptualDistance;
 pub use error::Error;
 pub use jnd::{JndPair, JndScores, score_pairs};
 pub use lpips::{HeadTrainer, HeadTraining, Lpips, LpipsHeads, LpipsNet, LpipsVersion, PixelRange};
-pub use pixel::{PixelDistance, mse, psnr};
+pub use pixel::{PixelDistance, ms_ssim, mse, psnr, ssim};
 pub use triplets::{ImageDistance, Triplet, TripletScores, score_triplets, strength_triplets};

@@ -4,6 +4,7 @@ use crate::Error;
 use crate::distance::{check_count, check_size};
 use crate::triplets::ImageDistance;
 use visrep_augment::RgbImage;
+use visrep_metrics::Plane;
 
 /// The mean squared difference of two images of one size over all channel values, in levels squared (0 to 65,025).
 pub fn mse(a: &RgbImage, b: &RgbImage) -> Result<f64, Error> {
@@ -16,6 +17,35 @@ pub fn mse(a: &RgbImage, b: &RgbImage) -> Result<f64, Error> {
 /// The peak signal-to-noise ratio in decibels, 10 log₁₀(255² / MSE); infinite for equal images.
 pub fn psnr(a: &RgbImage, b: &RgbImage) -> Result<f64, Error> {
     Ok(10.0 * (255.0 * 255.0 / mse(a, b)?).log10())
+}
+
+/// Structural similarity, the mean over channels of [`visrep_metrics::ssim`] of 8-bit levels. Errs on images below 11 pixels a side.
+pub fn ssim(a: &RgbImage, b: &RgbImage) -> Result<f64, Error> {
+    over_channels(a, b, visrep_metrics::ssim)
+}
+
+/// Multi-scale structural similarity, the mean over channels of [`visrep_metrics::ms_ssim`] of 8-bit levels. Errs on images
+/// below 176 pixels a side.
+pub fn ms_ssim(a: &RgbImage, b: &RgbImage) -> Result<f64, Error> {
+    over_channels(a, b, visrep_metrics::ms_ssim)
+}
+
+/// The mean over channels of a similarity of two planes with values up to 255.
+fn over_channels(
+    a: &RgbImage,
+    b: &RgbImage,
+    similarity: fn(&Plane<'_>, &Plane<'_>, f64) -> Result<f64, visrep_metrics::Error>,
+) -> Result<f64, Error> {
+    check_size(a, b)?;
+    let mut sum = 0.0;
+    for channel in 0..3 {
+        let plane = |image: &RgbImage| -> Vec<f64> {
+            image.data().iter().skip(channel).step_by(3).map(|&level| f64::from(level)).collect()
+        };
+        let (a, b, width) = (plane(a), plane(b), a.width() as usize);
+        sum += similarity(&Plane::new(&a, width)?, &Plane::new(&b, width)?, 255.0)?;
+    }
+    Ok(sum / 3.0)
 }
 
 /// The mean squared pixel difference as a distance. It orders images exactly as L2 and as PSNR, reversed, do.
@@ -47,5 +77,18 @@ mod tests {
         assert!((psnr(&a, &b).unwrap() - 32.902).abs() < 1e-3);
         assert_eq!(psnr(&a, &a).unwrap(), f64::INFINITY);
         assert!(mse(&a, &RgbImage::filled(4, 1, [0; 3])).is_err());
+    }
+
+    #[test]
+    fn structural_similarity_is_the_mean_over_channels() {
+        let (a, b) = (RgbImage::filled(176, 180, [200; 3]), RgbImage::filled(176, 180, [100, 200, 200]));
+        // Of two constants only the term of the means is not 1.
+        let c = 2.55_f64.powi(2);
+        let red = (40_000.0 + c) / (50_000.0 + c);
+        assert!((ssim(&a, &b).unwrap() - (red + 2.0) / 3.0).abs() < 1e-9);
+        assert!((ms_ssim(&a, &b).unwrap() - (red.powf(0.1333) + 2.0) / 3.0).abs() < 1e-9);
+        assert!(ssim(&a, &RgbImage::filled(180, 176, [0; 3])).is_err());
+        let small = RgbImage::filled(100, 100, [0; 3]);
+        assert!(ssim(&small, &small).is_ok() && ms_ssim(&small, &small).is_err());
     }
 }

@@ -70,10 +70,11 @@ const FOUND: [&str; 4] = ["c", "c_choice", "fit", "top1_by_choice"];
 
 impl Comparison {
     /// Every model that both name alike, each with itself.
-    pub fn of_common_models(first: &Side, second: &Side, seed: u64) -> Result<Vec<Self>> {
+    pub fn of_common_models(first: &Side, second: &Side, seed: u64, all: bool) -> Result<Vec<Self>> {
         let ids: Vec<_> = first.results.models.iter().map(|model| model.id.as_str()).collect();
         let both = ids.iter().filter(|id| second.results.models.iter().any(|model| model.id == **id));
-        let found: Vec<_> = both.map(|id| Self::new(first, id, second, id, seed)).collect::<Result<_>>()?;
+        let found: Vec<_> =
+            both.map(|id| Self::new(first, id, second, id, seed, all)).collect::<Result<_>>()?;
         if found.is_empty() {
             let others: Vec<_> = second.results.models.iter().map(|model| model.id.as_str()).collect();
             bail!(
@@ -87,11 +88,11 @@ impl Comparison {
         Ok(found)
     }
 
-    /// The model `a` of the one against `b` of the other, by their ids.
-    pub fn new(first: &Side, a: &str, second: &Side, b: &str, seed: u64) -> Result<Self> {
+    /// The model `a` of the one against `b` of the other, by their ids: `all` figures, or those that stand for their suite.
+    pub fn new(first: &Side, a: &str, second: &Side, b: &str, seed: u64, all: bool) -> Result<Self> {
         let (one, other) = (first.model(a)?, second.model(b)?);
         let (mut rows, mut warnings) = (Vec::new(), Vec::new());
-        for score in first.scores(one) {
+        for score in first.scores(one).filter(|score| all || suite_name(score).is_some()) {
             let same = |found: &&Score| {
                 (&found.data, &found.suite, &found.task, &found.metric)
                     == (&score.data, &score.suite, &score.task, &score.metric)

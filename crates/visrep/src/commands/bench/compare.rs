@@ -16,7 +16,7 @@ use std::path::{Path, PathBuf};
 #[command(after_help = "Examples:\n  \
     visrep bench compare a/results.json b/results.json\n  \
     visrep bench compare run/results.json run/results.json --model-a supervised --model-b simclr\n\n\
-    Models are named by their id in the files: random, own, simclr, supervised. With many figures some differ by chance: one\n\
+    Models are named by their id in the files: random, own, simclr, supervised. With many figures some differ by chance: one \
     in twenty has p < 0.05 where nothing differs.")]
 pub struct Compare {
     /// The first results.json
@@ -43,8 +43,8 @@ impl Compare {
     pub fn run(self) -> Result<()> {
         let (first, second) = (read(&self.first)?, read(&self.second)?);
         let comparisons = match (&self.model_a, &self.model_b) {
-            (Some(a), Some(b)) => vec![Comparison::new(&first, a, &second, b, self.seed)?],
-            _ => Comparison::of_common_models(&first, &second, self.seed)?,
+            (Some(a), Some(b)) => vec![Comparison::new(&first, a, &second, b, self.seed, self.json)?],
+            _ => Comparison::of_common_models(&first, &second, self.seed, self.json)?,
         };
         if self.json {
             return say(&format!("{}\n", serde_json::to_string_pretty(&comparisons)?));

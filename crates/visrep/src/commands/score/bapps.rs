@@ -14,7 +14,7 @@ use visrep_metrics::{Interval, bootstrap_mean, two_afc, two_afc_human, two_afc_o
 /// scored one set at a time: the published figure is the mean of the sets' scores.
 #[derive(Args)]
 #[command(
-    after_help = "D.csv has a row for each triplet: the distances of its two patches from the reference, and the fraction of judges\n\
+    after_help = "D.csv has a row for each triplet: the distances of its two patches from the reference, and the fraction of judges \
     who find the second nearer:\n\n    \
     d0,d1,judge\n    \
     0.1415,0.6492,0.0\n    \

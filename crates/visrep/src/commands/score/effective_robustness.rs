@@ -17,12 +17,12 @@ use visrep_metrics::ShiftFit;
 /// percentage points. Models that lack either accuracy have none and are listed in `left_out`.
 #[derive(Args)]
 #[command(
-    after_help = "T.csv has a row for each model: its name in the column model (or else in the first), and accuracies in percent; an\n\
+    after_help = "T.csv has a row for each model: its name in the column model (or else in the first), and accuracies in percent; an \
     empty value is an accuracy that nobody measured:\n\n    \
     model,val,imagenetv2\n    \
     alexnet,56.52,43.97\n    \
     resnet50,76.13,63.33\n\n\
-    The expression matches anywhere in a name unless it begins with ^ or ends with $, and may look around: the second\n\
+    The expression matches anywhere in a name unless it begins with ^ or ends with $, and may look around: the second \
     example takes all models but some.\n\n\
     Examples:\n  \
     visrep score effective-robustness --table T.csv --x val --y imagenetv2 --baseline '^(alexnet|vgg|resnet)'\n  \

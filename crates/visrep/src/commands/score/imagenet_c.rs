@@ -20,7 +20,7 @@ use visrep_metrics::{
 #[derive(Args)]
 #[command(
     after_help = "E.csv has a row for each of the 15 corruptions at each severity from 1 to 5. Errors are top-1, all as \
-    fractions or,\nwhen any is above 1, all in percent:\n\n    \
+    fractions or, when any is above 1, all in percent:\n\n    \
     corruption,severity,error\n    \
     gaussian_noise,1,0.412\n    \
     gaussian_noise,2,0.547\n\n\

@@ -12,7 +12,7 @@ use visrep_metrics::any_label_accuracy;
 /// labels; `left_out` counts the predictions for images that have none, and so neither help nor harm.
 #[derive(Args)]
 #[command(
-    after_help = "P.csv has a row for each image, val_index being the number in ILSVRC2012_val_00000001.JPEG, and classes\n\
+    after_help = "P.csv has a row for each image, val_index being the number in ILSVRC2012_val_00000001.JPEG, and classes \
     counted from 0 in the order of their synsets:\n\n    \
     val_index,prediction\n    \
     1,65\n    \

@@ -13,7 +13,7 @@ use visrep_robustness::{CUE_CONFLICT_CLASSES, CueConflictClass, Stimulus};
 /// and texture are of one class are left out.
 #[derive(Args)]
 #[command(
-    after_help = "D.csv has a row for each image, under its original name (shape, then texture; folders do not matter), and which of\n\
+    after_help = "D.csv has a row for each image, under its original name (shape, then texture; folders do not matter), and which of \
     the 16 classes was chosen:\n\n    \
     image,decision\n    \
     cat1-airplane1.png,cat\n    \

@@ -16,7 +16,7 @@ use visrep_metrics::vtab_means;
     caltech101,90.95\n    \
     cifar100,57.03\n\n\
     The tasks: caltech101 cifar100 dtd flowers102 pets svhn sun397 | patch_camelyon eurosat resisc45 diabetic_retinopathy |\n\
-    clevr_count clevr_distance dmlab kitti_distance dsprites_location dsprites_orientation smallnorb_azimuth\n\
+    clevr_count clevr_distance dmlab kitti_distance dsprites_location dsprites_orientation smallnorb_azimuth \
     smallnorb_elevation\n\n\
     Example:\n  \
     visrep score vtab --results R.csv")]
