@@ -50,13 +50,14 @@ pub use color::{
     posterize, solarize, solarize_add, tf_color_jitter,
 };
 pub use crop::{
-    CenterCrop, CropSampling, Padding, RandomCrop, RandomResizedCrop, RandomShift, center_crop, crop_padded,
+    CenterCrop, CropPlace, CropSampling, FiveCrop, Padding, PlacedCrop, RandomCrop, RandomResizedCrop,
+    RandomShift, TenCrop, center_crop, crop_padded, five_crop, ten_crop,
 };
 pub use error::{Error, MAX_SIDE};
 pub use filter::{Band, ConvKernel, FreqAug, RandomConv, frequency_filter, random_conv};
 pub use flip::{RandomHorizontalFlip, RandomVerticalFlip, flip_horizontal, flip_vertical};
 pub use halves::{CutAxis, YouOnlyCutOnce};
-pub use mix::{BatchMix, Blend, FourierMask, Mix, MixMode, Mixing, Pairing};
+pub use mix::{BatchMix, Blend, FourierMask, Mix, MixMode, Mixing, Pairing, mixup};
 pub use mixture::{Chain, mixture};
 pub use occlude::{
     Cutout, EraseFill, ErasingValue, GaussianNoise, GridMask, GridMode, PureNoise, RandomErasing, erase,
@@ -75,6 +76,6 @@ pub use transform::{Compose, Transform};
 pub use view::View;
 pub use visrep_decode::{Region, RgbImage};
 pub use warp::{
-    RandomAffine, RandomPerspective, RandomQuarters, RandomRotation, affine, affine_matrix, perspective,
-    perspective_coefficients, rotate, rotate_quarters, rotation_matrix,
+    Displacement, ElasticTransform, RandomAffine, RandomPerspective, RandomQuarters, RandomRotation, affine,
+    affine_matrix, elastic, perspective, perspective_coefficients, rotate, rotate_quarters, rotation_matrix,
 };

@@ -7,7 +7,7 @@ use crate::{
     frequency_filter, gaussian_noise, grayscale, grid_mask, invert, mixture, noise_image, perspective,
     posterize, random_conv, resize, rotate, rotate_quarters, solarize, solarize_add, tf_color_jitter,
 };
-use crate::{blur, crop, halves};
+use crate::{blur, crop, halves, warp};
 use serde::{Deserialize, Serialize};
 use std::fmt;
 use std::sync::Arc;
@@ -100,6 +100,19 @@ pub enum Op {
         interpolation: Filter,
         /// Around what, in pixels from the top-left corner; the middle if there is none.
         center: Option<(f64, f64)>,
+        /// The colour outside the image.
+        fill: [u8; 3],
+    },
+    /// [`elastic`](crate::elastic) with [`Displacement::random`](crate::Displacement::random).
+    Elastic {
+        /// How strong the displacement is, in pixels, along x and y.
+        alpha: (f64, f64),
+        /// How smooth it is: a standard deviation in pixels, along x and y.
+        sigma: (f64, f64),
+        /// What the displacement follows from.
+        seed: u64,
+        /// `Nearest` or `Bilinear`.
+        interpolation: Filter,
         /// The colour outside the image.
         fill: [u8; 3],
     },
@@ -284,6 +297,9 @@ impl Op {
             }
             Self::Rotate { degrees, interpolation, center, fill } => {
                 return rotate(&image, degrees, interpolation, center, fill);
+            }
+            Self::Elastic { alpha, sigma, seed, interpolation, fill } => {
+                return warp::elastic_from_seed(&image, alpha, sigma, seed, interpolation, fill);
             }
             Self::AdjustBrightness { factor } => adjust_brightness(&mut image, factor),
             Self::AdjustContrast { factor } => adjust_contrast(&mut image, factor),

@@ -1,10 +1,12 @@
-//! Crops: the centre, random places with or without padding, and resized crops of random area and shape.
+//! Crops: the centre, the corners, random places with or without padding, and resized crops of random area and shape.
 
 mod padded;
 mod resized;
+mod several;
 
 pub use padded::{Padding, RandomCrop, RandomShift, crop_padded};
 pub use resized::{CropSampling, RandomResizedCrop};
+pub use several::{CropPlace, FiveCrop, PlacedCrop, TenCrop, five_crop, ten_crop};
 
 use crate::error::check_side;
 use crate::resize::{resize_within, resize_within_fast};

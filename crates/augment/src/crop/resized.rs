@@ -13,11 +13,13 @@ pub enum CropSampling {
     /// After ten draws that do not fit, the largest central crop with a ratio within the bounds is taken.
     #[default]
     Torchvision,
-    /// `tf.image.sample_distorted_bounding_box` with the whole image as the box, which Inception, SimCLR and big_vision
-    /// crop with: the ratio is uniform in `ratio`, the *height* uniform between those of the smallest and the
-    /// largest area; after 100 draws that do not fit, the whole image is taken. The last row and column of places is never
-    /// drawn, as in the original.
+    /// `tf.image.sample_distorted_bounding_box` without a box (`min_object_covered=0`), which big_vision crops with: the
+    /// ratio is uniform in `ratio`, the *height* uniform between those of the smallest and the largest area; after 100 draws
+    /// that do not fit, the whole image is taken. The last row and column of places is never drawn, as in the original.
     TensorFlow,
+    /// The same with the whole image as the box and the default `min_object_covered=0.1`, as Inception and SimCLR have it: crops
+    /// of less than a tenth of the area, which `scale` may allow, are drawn again.
+    Inception,
     /// One draw as torchvision's, whose sides are cut to those of the image: MAE's linear evaluation
     /// (`util/crop.py`, after BYOL).
     OneShot,
@@ -99,9 +101,14 @@ impl RandomResizedCrop {
                 let (w, h) = self.sides(width, height, rng);
                 place(width, height, w.clamp(1, width), h.clamp(1, height), rng)
             }
-            CropSampling::TensorFlow => (0..100)
-                .find_map(|_| self.tensorflow(width, height, rng))
-                .unwrap_or(Region { x: 0, y: 0, width, height }),
+            CropSampling::TensorFlow | CropSampling::Inception => {
+                let all = width as f32 * height as f32;
+                let least = if self.sampling == CropSampling::Inception { 0.1 } else { 0.0 };
+                (0..100)
+                    .filter_map(|_| self.tensorflow(width, height, rng))
+                    .find(|crop| crop.width as f32 * crop.height as f32 / all >= least)
+                    .unwrap_or(Region { x: 0, y: 0, width, height })
+            }
         }
     }
 
