@@ -45,9 +45,9 @@ mod warp;
 pub use background::{Backgrounds, GreyBackgrounds, Mask, RandomBackground, replace_background};
 pub use blur::{BlurMethod, Border, GaussianBlur, gaussian_blur, pillow_blur};
 pub use color::{
-    ColorJitter, RandomGrayscale, Solarize, TfBrightness, TfColorJitter, TfColorStep, adjust_brightness,
-    adjust_contrast, adjust_hue, adjust_saturation, autocontrast, blend_grey, equalize, grayscale, invert,
-    posterize, solarize, solarize_add, tf_color_jitter,
+    ColorJitter, ColorStep, FusedColor, RandomGrayscale, Solarize, TfBrightness, TfColorJitter, TfColorStep,
+    adjust_brightness, adjust_contrast, adjust_hue, adjust_saturation, autocontrast, blend_grey, equalize,
+    fused_color, grayscale, invert, posterize, solarize, solarize_add, tf_color_jitter,
 };
 pub use crop::{
     CenterCrop, CropPlace, CropSampling, FiveCrop, Padding, PlacedCrop, RandomCrop, RandomResizedCrop,
@@ -69,7 +69,7 @@ pub use policy::{
     TimmAugment, TrivialAugmentWide,
 };
 pub use random::RandomApply;
-pub use resize::{Filter, Resize, resize, resize_box, resize_region, resize_region_fast};
+pub use resize::{Filter, Resize, resize, resize_box, resize_region};
 pub use rng::{Rng, view_rng};
 pub use sharpness::adjust_sharpness;
 pub use transform::{Compose, Transform};

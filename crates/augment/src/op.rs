@@ -1,11 +1,12 @@
 //! One operation with every parameter decided: what a random transform draws, and what can be stored and replayed.
 
 use crate::{
-    Band, BlurMethod, Chain, ConvKernel, CutAxis, EraseFill, Filter, GridMode, Padding, TfColorStep,
-    adjust_brightness, adjust_contrast, adjust_hue, adjust_saturation, adjust_sharpness, affine,
+    Band, BlurMethod, Chain, ColorStep, ConvKernel, CutAxis, EraseFill, Filter, GridMode, Padding,
+    TfColorStep, adjust_brightness, adjust_contrast, adjust_hue, adjust_saturation, adjust_sharpness, affine,
     autocontrast, blend_grey, center_crop, crop_padded, equalize, erase, flip_horizontal, flip_vertical,
-    frequency_filter, gaussian_noise, grayscale, grid_mask, invert, mixture, noise_image, perspective,
-    posterize, random_conv, resize, rotate, rotate_quarters, solarize, solarize_add, tf_color_jitter,
+    frequency_filter, fused_color, gaussian_noise, grayscale, grid_mask, invert, mixture, noise_image,
+    perspective, posterize, random_conv, resize, rotate, rotate_quarters, solarize, solarize_add,
+    tf_color_jitter,
 };
 use crate::{blur, crop, halves, warp};
 use serde::{Deserialize, Serialize};
@@ -32,9 +33,6 @@ pub enum Op {
         height: u32,
         /// The interpolation.
         filter: Filter,
-        /// Whether it is [`resize_region_fast`](crate::resize_region_fast).
-        #[serde(default)]
-        fast: bool,
     },
     /// [`crop_padded`].
     Crop {
@@ -177,6 +175,11 @@ pub enum Op {
         /// Values from here up stay; 256 leaves none.
         threshold: u16,
     },
+    /// [`fused_color`].
+    FusedColor {
+        /// What is done, in order.
+        steps: Vec<ColorStep>,
+    },
     /// [`tf_color_jitter`].
     TfColorJitter {
         /// What is done, in order.
@@ -270,8 +273,8 @@ impl Op {
     #[must_use]
     pub fn apply(&self, mut image: RgbImage) -> RgbImage {
         match *self {
-            Self::ResizedCrop { region, width, height, filter, fast } => {
-                return crop::resized_crop(&image, region, width, height, filter, fast);
+            Self::ResizedCrop { region, width, height, filter } => {
+                return crop::resized_crop(&image, region, width, height, filter);
             }
             Self::Crop { x, y, width, height, padding } => {
                 return crop_padded(&image, x, y, width, height, padding);
@@ -314,6 +317,7 @@ impl Op {
             Self::Posterize { bits } => posterize(&mut image, bits),
             Self::Solarize { threshold } => solarize(&mut image, threshold),
             Self::SolarizeAdd { addition, threshold } => solarize_add(&mut image, addition, threshold),
+            Self::FusedColor { ref steps } => fused_color(&mut image, steps),
             Self::TfColorJitter { ref steps } => tf_color_jitter(&mut image, steps),
             Self::GaussianBlur { method, sigma } => blur::blur(&mut image, method, sigma),
             Self::Erase { region, fill } => erase(&mut image, region, fill),

@@ -114,7 +114,7 @@ fn luma(planes: &Planes) -> [u8; LANES] {
 }
 
 /// The mean of the grey values, rounded to the nearest whole one.
-fn mean_grey(image: &RgbImage) -> f32 {
+pub(super) fn mean_grey(image: &RgbImage) -> f32 {
     let mut sum = 0;
     vectorised(
         #[inline(always)]

@@ -34,7 +34,6 @@ pub struct RandomResizedCrop {
     ratio: RangeInclusive<f64>,
     filter: Filter,
     sampling: CropSampling,
-    fast: bool,
 }
 
 impl RandomResizedCrop {
@@ -49,7 +48,6 @@ impl RandomResizedCrop {
             ratio: 3.0 / 4.0..=4.0 / 3.0,
             filter: Filter::Bilinear,
             sampling: CropSampling::Torchvision,
-            fast: false,
         })
     }
 
@@ -78,14 +76,6 @@ impl RandomResizedCrop {
     #[must_use]
     pub fn sampling(mut self, sampling: CropSampling) -> Self {
         self.sampling = sampling;
-        self
-    }
-
-    /// Resizes with [`resize_region_fast`](crate::resize_region_fast), which takes two thirds of the time and differs by up to 1 level with
-    /// `Box`, `Bilinear` and `Hamming`, 2 with the others.
-    #[must_use]
-    pub fn fast(mut self) -> Self {
-        self.fast = true;
         self
     }
 
@@ -171,13 +161,7 @@ impl Transform for RandomResizedCrop {
     fn draw(&self, view: &mut View, rng: &mut Rng) {
         let (width, height) = view.size();
         let region = self.region(width, height, rng);
-        view.push(Op::ResizedCrop {
-            region,
-            width: self.size,
-            height: self.size,
-            filter: self.filter,
-            fast: self.fast,
-        });
+        view.push(Op::ResizedCrop { region, width: self.size, height: self.size, filter: self.filter });
     }
 }
 

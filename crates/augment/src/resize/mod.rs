@@ -7,12 +7,8 @@
 //! bicubic enlarges noise) in under 1 % of the values, and by tens of levels where Pillow swaps the passes.
 
 mod bands;
-mod fast;
 mod passes;
 mod weights;
-
-pub use fast::resize_region_fast;
-pub(crate) use fast::resize_within_fast;
 
 use crate::error::{MAX_SIDE, check_side, check_within};
 use crate::simd::with_scratch;

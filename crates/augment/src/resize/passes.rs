@@ -27,7 +27,7 @@ fn rounded(sum: i32) -> u8 {
 
 /// The sums of `N` bytes at a time, `taps` of them for each, rounded to 8 bits. What overflows wraps around, as in Pillow.
 ///
-/// Up to twelve taps are unrolled: sums that many taps are added to one by one would go through memory each time.
+/// Taps are added up to eight at a time: sums to which they are added one by one would go through memory each time.
 #[inline(always)]
 pub(super) fn sums<'a, const N: usize>(weights: &[i32], tap: impl Fn(usize) -> &'a [u8; N]) -> [u8; N] {
     macro_rules! unrolled {
@@ -38,7 +38,7 @@ pub(super) fn sums<'a, const N: usize>(weights: &[i32], tap: impl Fn(usize) -> &
             }
         };
     }
-    unrolled!(1 2 3 4 5 6 7 8 9 10 11 12)
+    unrolled!(1 2 3 4 5 6 7 8)
 }
 
 #[inline(always)]
@@ -65,7 +65,21 @@ fn few<'a, const TAPS: usize, const N: usize>(
 #[inline(always)]
 fn many<'a, const N: usize>(weights: &[i32], tap: impl Fn(usize) -> &'a [u8; N]) -> [u8; N] {
     let mut sums = [HALF; N];
-    for (t, &weight) in weights.iter().enumerate() {
+    let (eights, rest) = weights.as_chunks::<8>();
+    for (group, weights) in eights.iter().enumerate() {
+        let mut taps = [&[0; N]; 8];
+        for t in 0..8 {
+            taps[t] = tap(group * 8 + t);
+        }
+        for i in 0..N {
+            let mut sum = sums[i];
+            for t in 0..8 {
+                sum = sum.wrapping_add(i32::from(taps[t][i]).wrapping_mul(weights[t]));
+            }
+            sums[i] = sum;
+        }
+    }
+    for (t, &weight) in (eights.len() * 8..).zip(rest) {
         let values = tap(t);
         for i in 0..N {
             sums[i] = sums[i].wrapping_add(i32::from(values[i]).wrapping_mul(weight));

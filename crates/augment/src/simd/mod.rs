@@ -43,7 +43,7 @@ pub(crate) struct Planes {
 
 impl Planes {
     #[inline(always)]
-    fn load(pixels: &[u8; LANES * 3]) -> Self {
+    pub(crate) fn load(pixels: &[u8; LANES * 3]) -> Self {
         let mut planes = Self { r: [0; LANES], g: [0; LANES], b: [0; LANES] };
         for i in 0..LANES {
             planes.r[i] = pixels[i * 3];

@@ -65,13 +65,13 @@ impl Pixels {
         rows
     }
 
-    /// The pixels of a column, one behind the other, four in each; the last four bytes are 0.
+    /// The eight pixels of a column, one behind the other.
     #[inline(always)]
-    pub(crate) fn packed(self, column: &Column) -> [Quad; 2] {
+    pub(crate) fn packed(self, column: &Column) -> [u8; 3 * GROUP] {
         with_avx2!(self, packed(column));
-        let mut packed = [[0; 16]; 2];
-        for (r, pixel) in column.as_chunks::<4>().0.iter().enumerate() {
-            packed[r / 4][r % 4 * 3..][..3].copy_from_slice(&pixel[..3]);
+        let mut packed = [0; 3 * GROUP];
+        for (result, pixel) in packed.as_chunks_mut::<3>().0.iter_mut().zip(column.as_chunks::<4>().0) {
+            result.copy_from_slice(&pixel[..3]);
         }
         packed
     }

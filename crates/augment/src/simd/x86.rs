@@ -1,8 +1,8 @@
 //! What [`super::Pixels`] does, with AVX2.
 
 use super::pixels::{Column, Quad};
-use pulp::cast;
 use pulp::x86::V3;
+use pulp::{cast, cast_lossy};
 use std::arch::x86_64::{__m128i, __m256i};
 
 /// In both halves of a register.
@@ -38,14 +38,16 @@ pub(super) fn columns(simd: V3, rows: [&Quad; 8]) -> [Column; 4] {
 
 /// The pixels of each half of a register without their fourth bytes.
 #[inline(always)]
-fn without_fourth(simd: V3, pixels: __m256i) -> [Quad; 2] {
-    let gather: __m256i = cast(twice([0, 1, 2, 4, 5, 6, 8, 9, 10, 12, 13, 14, NONE, NONE, NONE, NONE]));
-    cast(simd.avx2._mm256_shuffle_epi8(pixels, gather))
+fn without_fourth(simd: V3, pixels: __m256i) -> __m256i {
+    let gather = cast(twice([0, 1, 2, 4, 5, 6, 8, 9, 10, 12, 13, 14, NONE, NONE, NONE, NONE]));
+    simd.avx2._mm256_shuffle_epi8(pixels, gather)
 }
 
 #[inline(always)]
-pub(super) fn packed(simd: V3, column: &Column) -> [Quad; 2] {
-    without_fourth(simd, cast(*column))
+pub(super) fn packed(simd: V3, column: &Column) -> [u8; 24] {
+    let together = cast([0u32, 1, 2, 4, 5, 6, 3, 7]);
+    let halves = without_fourth(simd, cast(*column));
+    cast_lossy(simd.avx2._mm256_permutevar8x32_epi32(halves, together))
 }
 
 #[inline(always)]
@@ -59,10 +61,11 @@ pub(super) fn rows(simd: V3, columns: [&Column; 4]) -> [Quad; 8] {
     ];
     let (ab, ab_high) = (avx2._mm256_unpacklo_epi32(a, b), avx2._mm256_unpackhi_epi32(a, b));
     let (cd, cd_high) = (avx2._mm256_unpacklo_epi32(c, d), avx2._mm256_unpackhi_epi32(c, d));
-    let [r0, r4] = without_fourth(simd, avx2._mm256_unpacklo_epi64(ab, cd));
-    let [r1, r5] = without_fourth(simd, avx2._mm256_unpackhi_epi64(ab, cd));
-    let [r2, r6] = without_fourth(simd, avx2._mm256_unpacklo_epi64(ab_high, cd_high));
-    let [r3, r7] = without_fourth(simd, avx2._mm256_unpackhi_epi64(ab_high, cd_high));
+    let halves = |rows: __m256i| cast::<__m256i, [Quad; 2]>(without_fourth(simd, rows));
+    let [r0, r4] = halves(avx2._mm256_unpacklo_epi64(ab, cd));
+    let [r1, r5] = halves(avx2._mm256_unpackhi_epi64(ab, cd));
+    let [r2, r6] = halves(avx2._mm256_unpacklo_epi64(ab_high, cd_high));
+    let [r3, r7] = halves(avx2._mm256_unpackhi_epi64(ab_high, cd_high));
     [r0, r1, r2, r3, r4, r5, r6, r7]
 }
 

@@ -1,5 +1,6 @@
 //! Elastic deformation: every pixel is looked up where a smooth random field says.
 
+use super::sample::{RUN, eight};
 use crate::blur::{half_kernel, reflected};
 use crate::error::{check_within, wrong};
 use crate::simd::vectorised;
@@ -62,53 +63,98 @@ impl Displacement {
 
 /// Numbers uniform within -1 to 1, two from each draw.
 fn noise(count: usize, rng: &mut Rng) -> Vec<f32> {
-    let number = |bits: u64| (bits & 0xFF_FFFF) as f32 * (2.0 / (1 << 24) as f32) - 1.0;
+    let number = |bits: u32| bits as i32 as f32 * (1.0 / (1u32 << 31) as f32);
     let mut values = vec![0.0; count];
     for pair in values.chunks_mut(2) {
         let bits = rng.next_u64();
-        pair.iter_mut().zip([bits >> 40, bits >> 8]).for_each(|(value, bits)| *value = number(bits));
+        pair[0] = number(bits as u32);
+        if let Some(second) = pair.get_mut(1) {
+            *second = number((bits >> 32) as u32);
+        }
     }
     values
 }
 
+/// How many values [`smooth`] works on together.
+const WIDE: usize = 64;
+
 /// Convolves rows of `width` values with half kernels, from the middle outwards, along x and along y.
 fn smooth(values: &mut [f32], width: usize, along_x: &[f32], along_y: &[f32]) {
     let height = values.len() / width;
-    let radius = along_x.len() - 1;
-    let source = values.to_vec();
-    let row = |y: isize| &source[reflected(y, height) * width..][..width];
-    let mut padded = vec![0.0f32; width + 2 * radius];
+    let (radius, stride) = (along_x.len() - 1, width.next_multiple_of(WIDE));
+    let mut source = vec![0.0f32; stride * height];
+    for (to, from) in source.chunks_exact_mut(stride).zip(values.chunks_exact(width)) {
+        to[..width].copy_from_slice(from);
+    }
+    let mut padded = vec![0.0f32; stride + 2 * radius];
     vectorised(
         #[inline(always)]
         || {
             for (y, target) in values.chunks_exact_mut(width).enumerate() {
-                let y = y as isize;
-                let middle = &mut padded[radius..radius + width];
-                for (sum, &value) in middle.iter_mut().zip(row(y)) {
-                    *sum = along_y[0] * value;
-                }
-                for (offset, &weight) in (1..).zip(&along_y[1..]) {
-                    for ((sum, &above), &below) in middle.iter_mut().zip(row(y - offset)).zip(row(y + offset))
-                    {
-                        *sum += weight * (above + below);
-                    }
+                let row = |offset: isize| reflected(y as isize + offset, height) * stride;
+                for x in (0..stride).step_by(WIDE) {
+                    let sums = taps(
+                        along_y,
+                        &source,
+                        #[inline(always)]
+                        |offset| (row(-(offset as isize)) + x, row(offset as isize) + x),
+                    );
+                    padded[radius + x..][..WIDE].copy_from_slice(&sums);
                 }
                 for x in 0..radius {
                     padded[x] = padded[radius + reflected(x as isize - radius as isize, width)];
                     padded[radius + width + x] = padded[radius + reflected((width + x) as isize, width)];
                 }
-                for (sum, &value) in target.iter_mut().zip(&padded[radius..]) {
-                    *sum = along_x[0] * value;
-                }
-                for (offset, &weight) in (1..).zip(&along_x[1..]) {
-                    let (left, right) = (&padded[radius - offset..], &padded[radius + offset..]);
-                    for ((sum, &left), &right) in target.iter_mut().zip(left).zip(right) {
-                        *sum += weight * (left + right);
-                    }
+                for (run, target) in target.chunks_mut(WIDE).enumerate() {
+                    let middle = radius + run * WIDE;
+                    let sums = taps(
+                        along_x,
+                        &padded,
+                        #[inline(always)]
+                        |offset| (middle - offset, middle + offset),
+                    );
+                    let len = target.len();
+                    target.copy_from_slice(&sums[..len]);
                 }
             }
         },
     );
+}
+
+/// The weighted sums of values that lie at both sides of the middle, at the places that `sides` gives for each offset.
+///
+/// Four offsets at a time: sums to which each is added by itself would go through memory as often.
+#[inline(always)]
+fn taps(kernel: &[f32], values: &[f32], sides: impl Fn(usize) -> (usize, usize)) -> [f32; WIDE] {
+    let from = |start: usize| values[start..].first_chunk::<WIDE>().unwrap_or(&[0.0; WIDE]);
+    let middle = from(sides(0).0);
+    let mut sums = [0.0; WIDE];
+    for i in 0..WIDE {
+        sums[i] = kernel[0] * middle[i];
+    }
+    let (fours, rest) = kernel[1..].as_chunks::<4>();
+    for (group, weights) in fours.iter().enumerate() {
+        let mut pairs = [(&[0.0; WIDE], &[0.0; WIDE]); 4];
+        for t in 0..4 {
+            let (a, b) = sides(1 + group * 4 + t);
+            pairs[t] = (from(a), from(b));
+        }
+        for i in 0..WIDE {
+            let mut sum = sums[i];
+            for t in 0..4 {
+                sum += weights[t] * (pairs[t].0[i] + pairs[t].1[i]);
+            }
+            sums[i] = sum;
+        }
+    }
+    for (offset, &weight) in (1 + fours.len() * 4..).zip(rest) {
+        let (a, b) = sides(offset);
+        let (a, b) = (from(a), from(b));
+        for i in 0..WIDE {
+            sums[i] += weight * (a[i] + b[i]);
+        }
+    }
+    sums
 }
 
 /// Moves every pixel by a field of displacements: torchvision v2's `elastic` on PIL images.
@@ -163,9 +209,6 @@ fn displaced(image: &RgbImage, field: &Displacement, interpolation: Filter, fill
     result
 }
 
-/// How many pixels [`blend`] works on together.
-const RUN: usize = 16;
-
 #[inline(always)]
 fn look_up(image: &RgbImage, field: &Displacement, result: &mut RgbImage) {
     let width = image.width() as usize;
@@ -208,43 +251,52 @@ fn blend(image: &RgbImage, field: &Displacement, fill: [u8; 3], result: &mut Rgb
                 }
                 continue;
             }
-            let mut starts = [0u32; RUN];
+            let (mut upper, mut lower) = ([0; RUN], [0; RUN]);
             for i in 0..RUN {
                 let (left, top) = (xs[i].floor(), ys[i].floor());
-                starts[i] = (top as u32 * image.width() + left as u32) * 3;
+                upper[i] = (top as i32 as u64 * width as u64 + left as i32 as u64) * 3;
+                lower[i] = upper[i] + width as u64 * 3;
                 (xs[i], ys[i]) = (xs[i] - left, ys[i] - top);
             }
-            let mut corners = [[[0u8; RUN]; 3]; 4];
             for i in 0..RUN {
-                let at = starts[i] as usize;
-                let (Some(upper), Some(lower)) = (
-                    data.get(at..at + 6).and_then(<[u8]>::first_chunk::<6>),
-                    data.get(at + width * 3..at + width * 3 + 6).and_then(<[u8]>::first_chunk::<6>),
-                ) else {
-                    continue;
-                };
-                for channel in 0..3 {
-                    corners[0][channel][i] = upper[channel];
-                    corners[1][channel][i] = upper[channel + 3];
-                    corners[2][channel][i] = lower[channel];
-                    corners[3][channel][i] = lower[channel + 3];
+                upper[i] = eight(data, upper[i]);
+                lower[i] = eight(data, lower[i]);
+            }
+            let mut values = [[0; RUN]; 3];
+            for (channel, values) in values.iter_mut().enumerate() {
+                let corners = [
+                    bytes(&upper, channel),
+                    bytes(&upper, channel + 3),
+                    bytes(&lower, channel),
+                    bytes(&lower, channel + 3),
+                ];
+                for i in 0..RUN {
+                    let (x, y) = (xs[i], ys[i]);
+                    let upper = corners[0][i] * ((1.0 - x) * (1.0 - y)) + corners[1][i] * (x * (1.0 - y));
+                    let lower = corners[2][i] * ((1.0 - x) * y) + corners[3][i] * (x * y);
+                    // Added to 2^23, a number is rounded, ties to even, and lies in the lowest bits.
+                    values[i] = (upper + lower + (1 << 23) as f32).to_bits() as u8;
                 }
             }
-            for channel in 0..3 {
-                for i in 0..RUN {
-                    let value = |corner: usize| f32::from(corners[corner][channel][i]);
-                    let upper =
-                        value(0) * ((1.0 - xs[i]) * (1.0 - ys[i])) + value(1) * (xs[i] * (1.0 - ys[i]));
-                    let lower = value(2) * ((1.0 - xs[i]) * ys[i]) + value(3) * (xs[i] * ys[i]);
-                    // Added to 2^23, a number is rounded, ties to even, and lies in the lowest bits.
-                    pixels[i * 3 + channel] = (upper + lower + (1 << 23) as f32).to_bits() as u8;
-                }
+            for (i, pixel) in pixels.as_chunks_mut::<3>().0.iter_mut().enumerate() {
+                *pixel = [values[0][i], values[1][i], values[2][i]];
             }
         }
     }
 }
 
+/// One byte of each number.
+#[inline(always)]
+fn bytes(words: &[u64; RUN], byte: usize) -> [f32; RUN] {
+    let mut result = [0.0; RUN];
+    for i in 0..RUN {
+        result[i] = f32::from((words[i] >> (8 * byte)) as u8);
+    }
+    result
+}
+
 /// One pixel, of whose four neighbours some may lie outside the image.
+#[inline(always)]
 fn at_edge(image: &RgbImage, x: f32, y: f32, fill: [u8; 3]) -> [u8; 3] {
     let (left, top) = (x.floor(), y.floor());
     let (mut sums, mut inside) = ([0.0f32; 3], 0.0f32);

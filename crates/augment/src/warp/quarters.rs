@@ -29,10 +29,8 @@ pub(super) fn turned(image: &RgbImage, counter_clockwise: bool) -> RgbImage {
                     }
                     let columns = pixels.columns(quads);
                     for i in 0..4 {
-                        let [upper, lower] = pixels.packed(&columns[i]);
                         let target = &mut data[(target_of(done + i) * height + start) * 3..][..GROUP * 3];
-                        target[..12].copy_from_slice(&upper[..12]);
-                        target[12..].copy_from_slice(&lower[..12]);
+                        target.copy_from_slice(&pixels.packed(&columns[i]));
                     }
                     done += 4;
                 }
