@@ -61,3 +61,15 @@ def sharpness(image, factor):
 
 def rotate(image, degrees):
     return transform.rotate(image, torch.tensor([float(degrees)]))
+
+
+def vertical_flip(image):
+    return transform.vflip(image)
+
+
+def rotate_180(image):
+    return transform.rot180(image)
+
+
+def mixup(image, weight, other):
+    return torch.lerp(other, image, weight)

@@ -28,6 +28,11 @@ class Op:
     mixes: bool = False
 
 
+# Maps from output to input positions, from pixel corner to pixel corner as Pillow has them.
+AFFINE = [0.878, 0.306, -18.3, -0.235, 0.878, 43.3]
+PERSPECTIVE = [0.9, 0.2, 5.0, -0.2, 0.9, 27.0, 0.0005, 0.0003]
+
+
 # A row here needs one of the same name in src/ops.rs; one that is not there yet is left out and named.
 OPS = [
     Op("resize", size=(320, 256), psnr=28),
@@ -41,12 +46,30 @@ OPS = [
     Op("gaussian_blur", [23, 1.2]),
     Op("pillow_blur", [1.2]),
     Op("solarize", [128]),
+    Op("solarize_add", [54, 128]),
     Op("invert"),
     Op("posterize", [4]),
     Op("equalize", psnr=25),
     Op("autocontrast"),
     Op("sharpness", [1.8], psnr=25),
+    Op("color_jitter", [1.2, 0.8, 1.2, 0.1], psnr=25),
+    Op("vertical_flip"),
+    Op("rotate_90"),
+    Op("rotate_180"),
+    Op("padded_crop", [-4, 3]),
     Op("rotate", [20], psnr=20),
+    Op("affine_nearest", AFFINE, psnr=20),
+    Op("affine_bilinear", AFFINE, psnr=25),
+    Op("affine_bicubic", AFFINE, psnr=25),
+    Op("perspective_nearest", PERSPECTIVE, psnr=20),
+    Op("perspective_bilinear", PERSPECTIVE, psnr=25),
+    Op("perspective_bicubic", PERSPECTIVE, psnr=25),
+    # Random on both sides: alike, not equal.
+    Op("elastic", [50, 5], psnr=15),
+    Op("erase", [60, 50, 80, 90]),
+    Op("gaussian_noise", [0.1], psnr=12),
+    Op("random_conv", psnr=35),
+    Op("high_pass", [0.01], psnr=35),
     Op("mixup", [0.3], mixes=True),
 ]
 

@@ -63,3 +63,45 @@ def rotate(image, degrees):
 
 def mixup(image, weight, other):
     return Image.blend(other, image, weight)
+
+
+def solarize_add(image, addition, threshold):
+    return image.point([min(v + addition, 255) if v < threshold else v for v in range(256)] * 3)
+
+
+def color_jitter(image, *factors):
+    return hue(saturation(contrast(brightness(image, factors[0]), factors[1]), factors[2]), factors[3])
+
+
+def vertical_flip(image):
+    return image.transpose(Image.Transpose.FLIP_TOP_BOTTOM)
+
+
+def rotate_90(image):
+    return image.transpose(Image.Transpose.ROTATE_90)
+
+
+def rotate_180(image):
+    return image.transpose(Image.Transpose.ROTATE_180)
+
+
+def warp(kind, filter):
+    return lambda image, *map: image.transform(image.size, kind, map, filter)
+
+
+affine_nearest, affine_bilinear, affine_bicubic, perspective_nearest, perspective_bilinear, perspective_bicubic = (
+    warp(kind, filter)
+    for kind in [Image.Transform.AFFINE, Image.Transform.PERSPECTIVE]
+    for filter in [Image.Resampling.NEAREST, Image.Resampling.BILINEAR, Image.Resampling.BICUBIC]
+)
+
+
+def erase(image, x, y, width, height):
+    image = image.copy()
+    image.paste((124, 116, 104), (x, y, x + width, y + height))
+    return image
+
+
+def gaussian_noise(image, std):
+    noise = np.random.default_rng().normal(0, 255 * std, (image.height, image.width, 3))
+    return Image.fromarray((np.asarray(image) + noise).clip(0, 255).astype(np.uint8))

@@ -2,8 +2,11 @@
 
 use anyhow::{Context, Result, ensure};
 use visrep_augment::{
-    Border, Filter, RgbImage, adjust_brightness, adjust_contrast, adjust_hue, adjust_saturation, center_crop,
-    flip_horizontal, gaussian_blur, grayscale, pillow_blur, resize, solarize,
+    Band, Border, ConvKernel, EraseFill, Filter, Op as Operation, Padding, Region, RgbImage,
+    adjust_brightness, adjust_contrast, adjust_hue, adjust_saturation, adjust_sharpness, affine, autocontrast,
+    center_crop, crop_padded, equalize, erase, flip_horizontal, flip_vertical, frequency_filter,
+    gaussian_blur, gaussian_noise, grayscale, invert, mixup, perspective, pillow_blur, posterize, random_conv,
+    resize, rotate, rotate_quarters, solarize, solarize_add,
 };
 
 use crate::Workload;
@@ -30,7 +33,64 @@ const OPS: &[(&str, usize, Apply)] = &[
     }),
     ("pillow_blur", 1, |image, _, p| changed(image, |image| pillow_blur(image, p[0]))),
     ("solarize", 1, |image, _, p| changed(image, |image| solarize(image, p[0] as u16))),
+    ("solarize_add", 2, |image, _, p| changed(image, |image| solarize_add(image, p[0] as u8, p[1] as u16))),
+    ("invert", 0, |image, _, _| changed(image, invert)),
+    ("posterize", 1, |image, _, p| changed(image, |image| posterize(image, p[0] as u8))),
+    ("equalize", 0, |image, _, _| changed(image, equalize)),
+    ("autocontrast", 0, |image, _, _| changed(image, |image| autocontrast(image, 0.0))),
+    ("sharpness", 1, |image, _, p| changed(image, |image| adjust_sharpness(image, p[0]))),
+    ("color_jitter", 4, |image, _, p| changed(image, |image| jitter(image, p))),
+    ("vertical_flip", 0, |image, _, _| changed(image, flip_vertical)),
+    ("rotate_90", 0, |image, _, _| rotate_quarters(image, 1)),
+    ("rotate_180", 0, |image, _, _| rotate_quarters(image, 2)),
+    ("padded_crop", 2, |image, _, p| {
+        crop_padded(image, p[0] as i32, p[1] as i32, SIDE, SIDE, Padding::Reflect)
+    }),
+    ("rotate", 1, |image, _, p| rotate(image, p[0], Filter::Bilinear, None, [0; 3])),
+    ("affine_nearest", 6, |image, _, p| warped(image, p, Filter::Nearest)),
+    ("affine_bilinear", 6, |image, _, p| warped(image, p, Filter::Bilinear)),
+    ("affine_bicubic", 6, |image, _, p| warped(image, p, Filter::Bicubic)),
+    ("perspective_nearest", 8, |image, _, p| warped(image, p, Filter::Nearest)),
+    ("perspective_bilinear", 8, |image, _, p| warped(image, p, Filter::Bilinear)),
+    ("perspective_bicubic", 8, |image, _, p| warped(image, p, Filter::Bicubic)),
+    ("elastic", 2, |image, _, p| {
+        let (alpha, sigma) = ((p[0], p[0]), (p[1], p[1]));
+        let (interpolation, fill) = (Filter::Bilinear, [0; 3]);
+        Operation::Elastic { alpha, sigma, seed: 1, interpolation, fill }.apply(image.clone())
+    }),
+    ("erase", 4, |image, _, p| {
+        let [x, y, width, height] = [p[0], p[1], p[2], p[3]].map(|side| side as u32);
+        changed(image, |image| erase(image, Region { x, y, width, height }, EraseFill::Color([124, 116, 104])))
+    }),
+    ("gaussian_noise", 1, |image, _, p| changed(image, |image| gaussian_noise(image, p[0], 1))),
+    ("random_conv", 0, |image, _, _| {
+        // Weights that the peers can make too.
+        let weights = (0..81).map(|i| ((i * 37 % 19) as f32 - 8.0) / 60.0).collect();
+        let kernel = ConvKernel::new(3, weights).expect("3 x 3 x 3 x 3 weights");
+        changed(image, |image| random_conv(image, &kernel, 1.0, [0.0; 3], [1.0; 3]))
+    }),
+    ("high_pass", 1, |image, _, p| changed(image, |image| frequency_filter(image, Band::high_pass(p[0])))),
+    ("mixup", 1, |image, other, p| {
+        changed(image, |image| mixup(image, other, p[0]).expect("images of one size"))
+    }),
 ];
+
+/// Brightness, contrast, saturation and hue.
+fn jitter(image: &mut RgbImage, p: &[f64]) {
+    adjust_brightness(image, p[0]);
+    adjust_contrast(image, p[1]);
+    adjust_saturation(image, p[2]);
+    adjust_hue(image, p[3]);
+}
+
+/// By six coefficients of an affine map, or eight of a perspective.
+fn warped(image: &RgbImage, p: &[f64], filter: Filter) -> RgbImage {
+    match (p.first_chunk(), p.first_chunk()) {
+        (_, Some(&perspective_map)) => perspective(image, perspective_map, filter, [0; 3]),
+        (Some(&map), _) => affine(image, map, filter, [0; 3]),
+        _ => image.clone(),
+    }
+}
 
 /// What changes an image in place, on a copy: the peers make a new image too.
 fn changed(image: &RgbImage, change: impl FnOnce(&mut RgbImage)) -> RgbImage {

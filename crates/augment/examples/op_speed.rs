@@ -43,19 +43,13 @@ fn operations() -> Vec<(&'static str, Run)> {
         ("resize 310x300 bilinear", shrink(Filter::Bilinear)),
         ("resize 310x300 bicubic", shrink(Filter::Bicubic)),
         ("resize 310x300 lanczos", shrink(Filter::Lanczos)),
-        ("resize 310x300 bilinear fast", {
-            let (large, all) = (large.clone(), Region { x: 0, y: 0, width: 310, height: 300 });
-            Box::new(move |_| resize_region_fast(&large, all, 224, 224, Filter::Bilinear).unwrap())
+        ("center_crop 256", {
+            let large = large.clone();
+            Box::new(move |_| center_crop(&large, 224, 224))
         }),
         ("crop_padded reflect", Box::new(|i| crop_padded(i, -4, 3, 224, 224, Padding::Reflect))),
-        (
-            "flip_vertical",
-            Box::new(|i| {
-                let mut image = i.clone();
-                flip_vertical(&mut image);
-                image
-            }),
-        ),
+        in_place("flip_horizontal", flip_horizontal),
+        in_place("flip_vertical", flip_vertical),
         ("rotate_quarters 1", Box::new(|i| rotate_quarters(i, 1))),
         ("rotate_quarters 2", Box::new(|i| rotate_quarters(i, 2))),
         ("perspective nearest", Box::new(move |i| perspective(i, bent, Filter::Nearest, [0; 3]))),
@@ -66,6 +60,24 @@ fn operations() -> Vec<(&'static str, Run)> {
         ("affine bicubic", Box::new(move |i| affine(i, turned, Filter::Bicubic, [0; 3]))),
         ("rotate nearest", Box::new(|i| rotate(i, 30.0, Filter::Nearest, None, [0; 3]))),
         ("rotate bilinear", Box::new(|i| rotate(i, 30.0, Filter::Bilinear, None, [0; 3]))),
+        (
+            "elastic 50, 5",
+            Box::new(|i| {
+                let (alpha, sigma) = ((50.0, 50.0), (5.0, 5.0));
+                let (interpolation, fill) = (Filter::Bilinear, [0; 3]);
+                Op::Elastic { alpha, sigma, seed: 1, interpolation, fill }.apply(i.clone())
+            }),
+        ),
+        in_place("erase", |i| {
+            erase(i, Region { x: 60, y: 50, width: 80, height: 90 }, EraseFill::Color([124, 116, 104]));
+        }),
+        in_place("gaussian_noise", |i| gaussian_noise(i, 0.1, 1)),
+        in_place("random_conv", |i| random_conv(i, &ConvKernel::normal(3, 1), 1.0, [0.0; 3], [1.0; 3])),
+        in_place("frequency_filter", |i| frequency_filter(i, Band::high_pass(0.01))),
+        in_place("mixup", |i| mixup(i, &i.clone(), 0.3).unwrap()),
+        in_place("gaussian_blur 23, 1.2", |i| gaussian_blur(i, 23, 1.2, Border::Reflect)),
+        in_place("pillow_blur 1.2", |i| pillow_blur(i, 1.2)),
+        in_place("grayscale", grayscale),
         in_place("copy alone", |_| ()),
         in_place("equalize", equalize),
         in_place("autocontrast", |i| autocontrast(i, 0.0)),
@@ -84,6 +96,10 @@ fn operations() -> Vec<(&'static str, Run)> {
             adjust_contrast(i, 0.8);
             adjust_saturation(i, 1.2);
             adjust_hue(i, 0.1);
+        }),
+        in_place("colour jitter, fused", |i| {
+            use ColorStep::{Brightness, Contrast, Hue, Saturation};
+            fused_color(i, &[Brightness(1.3), Contrast(0.8), Saturation(1.2), Hue(0.1)]);
         }),
         in_place("colour jitter, TF", |i| {
             use TfColorStep::{Contrast, Hue, Saturation, Scale};

@@ -45,18 +45,19 @@ mod warp;
 pub use background::{Backgrounds, GreyBackgrounds, Mask, RandomBackground, replace_background};
 pub use blur::{BlurMethod, Border, GaussianBlur, gaussian_blur, pillow_blur};
 pub use color::{
-    ColorJitter, RandomGrayscale, Solarize, TfBrightness, TfColorJitter, TfColorStep, adjust_brightness,
-    adjust_contrast, adjust_hue, adjust_saturation, autocontrast, blend_grey, equalize, grayscale, invert,
-    posterize, solarize, solarize_add, tf_color_jitter,
+    ColorJitter, ColorStep, FusedColor, RandomGrayscale, Solarize, TfBrightness, TfColorJitter, TfColorStep,
+    adjust_brightness, adjust_contrast, adjust_hue, adjust_saturation, autocontrast, blend_grey, equalize,
+    fused_color, grayscale, invert, posterize, solarize, solarize_add, tf_color_jitter,
 };
 pub use crop::{
-    CenterCrop, CropSampling, Padding, RandomCrop, RandomResizedCrop, RandomShift, center_crop, crop_padded,
+    CenterCrop, CropPlace, CropSampling, FiveCrop, Padding, PlacedCrop, RandomCrop, RandomResizedCrop,
+    RandomShift, TenCrop, center_crop, crop_padded, five_crop, ten_crop,
 };
 pub use error::{Error, MAX_SIDE};
 pub use filter::{Band, ConvKernel, FreqAug, RandomConv, frequency_filter, random_conv};
 pub use flip::{RandomHorizontalFlip, RandomVerticalFlip, flip_horizontal, flip_vertical};
 pub use halves::{CutAxis, YouOnlyCutOnce};
-pub use mix::{BatchMix, Blend, FourierMask, Mix, MixMode, Mixing, Pairing};
+pub use mix::{BatchMix, Blend, FourierMask, Mix, MixMode, Mixing, Pairing, mixup};
 pub use mixture::{Chain, mixture};
 pub use occlude::{
     Cutout, EraseFill, ErasingValue, GaussianNoise, GridMask, GridMode, PureNoise, RandomErasing, erase,
@@ -68,13 +69,13 @@ pub use policy::{
     TimmAugment, TrivialAugmentWide,
 };
 pub use random::RandomApply;
-pub use resize::{Filter, Resize, resize, resize_box, resize_region, resize_region_fast};
+pub use resize::{Filter, Resize, resize, resize_box, resize_region};
 pub use rng::{Rng, view_rng};
 pub use sharpness::adjust_sharpness;
 pub use transform::{Compose, Transform};
 pub use view::View;
 pub use visrep_decode::{Region, RgbImage};
 pub use warp::{
-    RandomAffine, RandomPerspective, RandomQuarters, RandomRotation, affine, affine_matrix, perspective,
-    perspective_coefficients, rotate, rotate_quarters, rotation_matrix,
+    Displacement, ElasticTransform, RandomAffine, RandomPerspective, RandomQuarters, RandomRotation, affine,
+    affine_matrix, elastic, perspective, perspective_coefficients, rotate, rotate_quarters, rotation_matrix,
 };

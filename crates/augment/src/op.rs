@@ -1,13 +1,14 @@
 //! One operation with every parameter decided: what a random transform draws, and what can be stored and replayed.
 
 use crate::{
-    Band, BlurMethod, Chain, ConvKernel, CutAxis, EraseFill, Filter, GridMode, Padding, TfColorStep,
-    adjust_brightness, adjust_contrast, adjust_hue, adjust_saturation, adjust_sharpness, affine,
+    Band, BlurMethod, Chain, ColorStep, ConvKernel, CutAxis, EraseFill, Filter, GridMode, Padding,
+    TfColorStep, adjust_brightness, adjust_contrast, adjust_hue, adjust_saturation, adjust_sharpness, affine,
     autocontrast, blend_grey, center_crop, crop_padded, equalize, erase, flip_horizontal, flip_vertical,
-    frequency_filter, gaussian_noise, grayscale, grid_mask, invert, mixture, noise_image, perspective,
-    posterize, random_conv, resize, rotate, rotate_quarters, solarize, solarize_add, tf_color_jitter,
+    frequency_filter, fused_color, gaussian_noise, grayscale, grid_mask, invert, mixture, noise_image,
+    perspective, posterize, random_conv, resize, rotate, rotate_quarters, solarize, solarize_add,
+    tf_color_jitter,
 };
-use crate::{blur, crop, halves};
+use crate::{blur, crop, halves, warp};
 use serde::{Deserialize, Serialize};
 use std::fmt;
 use std::sync::Arc;
@@ -32,9 +33,6 @@ pub enum Op {
         height: u32,
         /// The interpolation.
         filter: Filter,
-        /// Whether it is [`resize_region_fast`](crate::resize_region_fast).
-        #[serde(default)]
-        fast: bool,
     },
     /// [`crop_padded`].
     Crop {
@@ -103,6 +101,19 @@ pub enum Op {
         /// The colour outside the image.
         fill: [u8; 3],
     },
+    /// [`elastic`](crate::elastic) with [`Displacement::random`](crate::Displacement::random).
+    Elastic {
+        /// How strong the displacement is, in pixels, along x and y.
+        alpha: (f64, f64),
+        /// How smooth it is: a standard deviation in pixels, along x and y.
+        sigma: (f64, f64),
+        /// What the displacement follows from.
+        seed: u64,
+        /// `Nearest` or `Bilinear`.
+        interpolation: Filter,
+        /// The colour outside the image.
+        fill: [u8; 3],
+    },
     /// [`adjust_brightness`].
     AdjustBrightness {
         /// 1 changes nothing.
@@ -163,6 +174,11 @@ pub enum Op {
         addition: u8,
         /// Values from here up stay; 256 leaves none.
         threshold: u16,
+    },
+    /// [`fused_color`].
+    FusedColor {
+        /// What is done, in order.
+        steps: Vec<ColorStep>,
     },
     /// [`tf_color_jitter`].
     TfColorJitter {
@@ -257,8 +273,8 @@ impl Op {
     #[must_use]
     pub fn apply(&self, mut image: RgbImage) -> RgbImage {
         match *self {
-            Self::ResizedCrop { region, width, height, filter, fast } => {
-                return crop::resized_crop(&image, region, width, height, filter, fast);
+            Self::ResizedCrop { region, width, height, filter } => {
+                return crop::resized_crop(&image, region, width, height, filter);
             }
             Self::Crop { x, y, width, height, padding } => {
                 return crop_padded(&image, x, y, width, height, padding);
@@ -285,6 +301,9 @@ impl Op {
             Self::Rotate { degrees, interpolation, center, fill } => {
                 return rotate(&image, degrees, interpolation, center, fill);
             }
+            Self::Elastic { alpha, sigma, seed, interpolation, fill } => {
+                return warp::elastic_from_seed(&image, alpha, sigma, seed, interpolation, fill);
+            }
             Self::AdjustBrightness { factor } => adjust_brightness(&mut image, factor),
             Self::AdjustContrast { factor } => adjust_contrast(&mut image, factor),
             Self::AdjustSaturation { factor } => adjust_saturation(&mut image, factor),
@@ -298,6 +317,7 @@ impl Op {
             Self::Posterize { bits } => posterize(&mut image, bits),
             Self::Solarize { threshold } => solarize(&mut image, threshold),
             Self::SolarizeAdd { addition, threshold } => solarize_add(&mut image, addition, threshold),
+            Self::FusedColor { ref steps } => fused_color(&mut image, steps),
             Self::TfColorJitter { ref steps } => tf_color_jitter(&mut image, steps),
             Self::GaussianBlur { method, sigma } => blur::blur(&mut image, method, sigma),
             Self::Erase { region, fill } => erase(&mut image, region, fill),

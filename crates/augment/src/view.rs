@@ -115,13 +115,13 @@ impl View {
 
     /// Cuts the region out of `image`, which is `part` of the whole, and goes on with that.
     fn run_on(&self, image: &RgbImage, part: Region) -> Option<RgbImage> {
-        let (&Op::ResizedCrop { region, width, height, filter, fast }, rest) = self.ops.split_first()? else {
+        let (&Op::ResizedCrop { region, width, height, filter }, rest) = self.ops.split_first()? else {
             return None;
         };
         let (x, y) = (region.x.checked_sub(part.x)?, region.y.checked_sub(part.y)?);
         let region = Region { x, y, ..region };
         region.check(part.width, part.height).ok()?;
-        Some(run(rest, resized_crop(image, region, width, height, filter, fast)))
+        Some(run(rest, resized_crop(image, region, width, height, filter)))
     }
 }
 

@@ -4,9 +4,9 @@
 
 use visrep_augment::presets::{self, Step};
 use visrep_augment::{
-    AugMix, AugMixOps, BigVisionRandAugment, BlurMethod, Chain, Filter, Op, RandAugment, RgbImage,
-    TfBrightness, TfColorJitter, TfColorStep, ThreeAugment, TimmAugment, Transform, TrivialAugmentWide, View,
-    view_rng,
+    AugMix, AugMixOps, BigVisionRandAugment, BlurMethod, Chain, CropSampling, Filter, Op, RandAugment,
+    RgbImage, TfBrightness, TfColorJitter, TfColorStep, ThreeAugment, TimmAugment, Transform,
+    TrivialAugmentWide, View, view_rng,
 };
 
 fn picture(width: u32, height: u32) -> RgbImage {
@@ -71,6 +71,29 @@ dino: Caron et al. 2021 (ViT); facebookresearch/dino main_dino.py
     assert_eq!(presets::by_name("dino").unwrap().to_string(), expected);
     let a1 = presets::by_name("rsb-a1").unwrap().to_string();
     assert!(a1.contains("mixup 0.2, CutMix 1, label smoothing 0.1, 3 views of each image"), "{a1}");
+}
+
+#[test]
+fn crops_are_drawn_as_in_the_original_code() {
+    use CropSampling::{Inception, OneShot, TensorFlow, Torchvision};
+    for name in presets::names() {
+        let expected = match name {
+            "byol" | "mae-linear" => OneShot,
+            "simclr-tf" => Inception,
+            "big-vision-vit-s16" => TensorFlow,
+            _ if name.starts_with("supervised-") => TensorFlow,
+            _ => Torchvision,
+        };
+        for view in presets::by_name(name).unwrap().views {
+            let Step::RandomResizedCrop { sampling, ratio, .. } = view.steps[0] else {
+                panic!("{name} starts with no crop")
+            };
+            let widest = if expected == TensorFlow { 1.33 } else { 4.0 / 3.0 };
+            assert_eq!((sampling, ratio), (expected, (0.75, widest)), "{name}");
+        }
+    }
+    let table = presets::by_name("supervised-light2").unwrap().to_string();
+    assert!(table.contains("224x224, area 0.05-1, bilinear, ratio 0.75-1.33, TensorFlow's\n"), "{table}");
 }
 
 #[test]

@@ -33,7 +33,7 @@ pub fn gaussian_blur(image: &mut RgbImage, size: u32, sigma: f64, border: Border
 }
 
 /// The centre of the kernel and one half of it, outwards.
-fn half_kernel(size: u32, sigma: f64) -> Vec<f32> {
+pub(crate) fn half_kernel(size: u32, sigma: f64) -> Vec<f32> {
     let radius = size.min(MAX_SIDE) / 2;
     if sigma.is_nan() || sigma <= 0.0 {
         return vec![1.0];
@@ -101,10 +101,17 @@ fn place(index: isize, len: usize, border: Border) -> Option<usize> {
     }
     match border {
         Border::Zero => None,
-        Border::Reflect if last == 0 => Some(0),
-        Border::Reflect => {
-            let period = index.rem_euclid(2 * last);
-            Some(period.min(2 * last - period) as usize)
-        }
+        Border::Reflect => Some(reflected(index, len)),
     }
+}
+
+/// The index of `0..len` that stands for `index` where the outermost values mirror and are not repeated.
+#[inline(always)]
+pub(crate) fn reflected(index: isize, len: usize) -> usize {
+    let last = len as isize - 1;
+    if last == 0 {
+        return 0;
+    }
+    let period = index.rem_euclid(2 * last);
+    period.min(2 * last - period) as usize
 }

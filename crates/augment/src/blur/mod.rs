@@ -5,6 +5,7 @@ mod kernel;
 
 pub use boxes::pillow_blur;
 pub use kernel::{Border, gaussian_blur};
+pub(crate) use kernel::{half_kernel, reflected};
 
 use crate::error::{check_odd, check_range};
 use crate::{Error, Op, Rng, Transform, View};

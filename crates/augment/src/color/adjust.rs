@@ -1,6 +1,6 @@
 //! Brightness, contrast, saturation (blends as in Pillow's `Blend.c`), grey and solarise.
 
-use crate::simd::{LANES, Planes, for_planes, for_planes_mut, vectorised};
+use crate::simd::{LANES, Pixels, Planes, for_planes, grey, vectorised};
 use visrep_decode::RgbImage;
 
 /// Blends with black: 0 is black, 1 changes nothing, above 1 is brighter. As `ImageEnhance.Brightness`.
@@ -17,44 +17,57 @@ pub fn adjust_contrast(image: &mut RgbImage, factor: f64) {
 /// Blends each pixel with its grey: 0 is grey, 1 changes nothing. As `ImageEnhance.Color`.
 pub fn adjust_saturation(image: &mut RgbImage, factor: f64) {
     let factor = factor as f32;
+    let pixels = Pixels::detect();
     vectorised(
         #[inline(always)]
         || {
-            for_planes_mut(
-                image.data_mut(),
-                #[inline(always)]
-                |planes| {
-                    for i in 0..LANES {
-                        let (r, g, b) =
-                            (f32::from(planes.r[i]), f32::from(planes.g[i]), f32::from(planes.b[i]));
-                        // `luma` in floating point: every number is whole and below 2^24, so nothing is rounded.
-                        let sum = r * 19595.0 + g * 38470.0 + b * 7471.0 + 32768.0;
-                        let grey = (sum * (1.0 / 65536.0)).floor();
-                        planes.r[i] = blend(grey, r, factor);
-                        planes.g[i] = blend(grey, g, factor);
-                        planes.b[i] = blend(grey, b, factor);
-                    }
-                },
-            );
+            let (runs, rest) = image.data_mut().as_chunks_mut::<RUN>();
+            let mut greys = [0; RUN + 8];
+            for run in runs {
+                greys[..RUN].copy_from_slice(run);
+                make_grey(pixels, &mut greys);
+                for i in 0..RUN {
+                    run[i] = blend(f32::from(greys[i]), f32::from(run[i]), factor);
+                }
+            }
+            let mut greys = [0; RUN];
+            let greys = &mut greys[..rest.len()];
+            greys.copy_from_slice(rest);
+            make_grey(pixels, greys);
+            for (value, &grey) in rest.iter_mut().zip(&*greys) {
+                *value = blend(f32::from(grey), f32::from(*value), factor);
+            }
         },
     );
 }
 
+/// How many bytes [`adjust_saturation`] works on together: whole pixels in whole vectors.
+const RUN: usize = 768;
+
 /// Makes every pixel its grey, as Pillow's `convert("L")`: (19595 R + 38470 G + 7471 B + 32768) / 65536.
 pub fn grayscale(image: &mut RgbImage) {
+    let pixels = Pixels::detect();
     vectorised(
         #[inline(always)]
-        || {
-            for_planes_mut(
-                image.data_mut(),
-                #[inline(always)]
-                |planes| {
-                    let grey = luma(planes);
-                    *planes = Planes { r: grey, g: grey, b: grey };
-                },
-            );
-        },
+        || make_grey(pixels, image.data_mut()),
     );
+}
+
+/// Eight pixels at a time, as long as there are four bytes more.
+#[inline(always)]
+fn make_grey(pixels: Pixels, data: &mut [u8]) {
+    let mut done = 0;
+    while done + 28 <= data.len() {
+        let run = &mut data[done..done + 28];
+        let (Some(first), Some(second)) = (run.first_chunk(), run.last_chunk()) else { break };
+        let [first, second] = pixels.greys([first, second]);
+        run[..12].copy_from_slice(&first[..12]);
+        run[12..24].copy_from_slice(&second[..12]);
+        done += 24;
+    }
+    for pixel in data[done..].as_chunks_mut::<3>().0 {
+        *pixel = [grey(*pixel); 3];
+    }
 }
 
 /// Inverts every value of at least `threshold`: 0 inverts all, 256 none. As `ImageOps.solarize`.
@@ -101,7 +114,7 @@ fn luma(planes: &Planes) -> [u8; LANES] {
 }
 
 /// The mean of the grey values, rounded to the nearest whole one.
-fn mean_grey(image: &RgbImage) -> f32 {
+pub(super) fn mean_grey(image: &RgbImage) -> f32 {
     let mut sum = 0;
     vectorised(
         #[inline(always)]

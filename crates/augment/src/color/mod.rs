@@ -5,6 +5,7 @@
 
 mod adjust;
 mod float;
+mod fused;
 mod histogram;
 mod hue;
 mod jitter;
@@ -13,6 +14,7 @@ mod tf;
 
 pub(crate) use adjust::blend;
 pub use adjust::{adjust_brightness, adjust_contrast, adjust_saturation, grayscale, solarize};
+pub use fused::{ColorStep, FusedColor, fused_color};
 pub use histogram::{autocontrast, equalize};
 pub use hue::adjust_hue;
 pub use jitter::{ColorJitter, RandomGrayscale, Solarize};

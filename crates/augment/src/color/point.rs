@@ -30,13 +30,22 @@ pub fn solarize_add(image: &mut RgbImage, addition: u8, threshold: u16) {
     vectorised(
         #[inline(always)]
         || {
-            for value in image.data_mut() {
-                // Adding nothing, rather than choosing a result, vectorises.
-                let added = if *value <= last { addition } else { 0 };
-                *value = value.saturating_add(added);
+            let (runs, rest) = image.data_mut().as_chunks_mut::<64>();
+            for run in runs {
+                add_below(run, addition, last);
             }
+            add_below(rest, addition, last);
         },
     );
+}
+
+#[inline(always)]
+fn add_below(values: &mut [u8], addition: u8, last: u8) {
+    for value in values {
+        // A minimum with what is left up to 255, rather than a choice of results, vectorises.
+        let chosen = if *value <= last { u8::MAX } else { 0 };
+        *value += (addition & chosen).min(u8::MAX - *value);
+    }
 }
 
 /// Blends with one grey: 0 is that grey, 1 changes nothing.

@@ -1,13 +1,15 @@
-//! Crops: the centre, random places with or without padding, and resized crops of random area and shape.
+//! Crops: the centre, the corners, random places with or without padding, and resized crops of random area and shape.
 
 mod padded;
 mod resized;
+mod several;
 
 pub use padded::{Padding, RandomCrop, RandomShift, crop_padded};
 pub use resized::{CropSampling, RandomResizedCrop};
+pub use several::{CropPlace, FiveCrop, PlacedCrop, TenCrop, five_crop, ten_crop};
 
 use crate::error::check_side;
-use crate::resize::{resize_within, resize_within_fast};
+use crate::resize::resize_within;
 use crate::{Error, Filter, Op, Rng, Transform, View};
 use visrep_decode::{Region, RgbImage};
 
@@ -36,7 +38,6 @@ pub(crate) fn resized_crop(
     width: u32,
     height: u32,
     filter: Filter,
-    fast: bool,
 ) -> RgbImage {
     let cut = |start: u32, len: u32, have: u32| {
         let start = start.min(have - 1);
@@ -45,9 +46,6 @@ pub(crate) fn resized_crop(
     let (x, cut_width) = cut(region.x, region.width, image.width());
     let (y, cut_height) = cut(region.y, region.height, image.height());
     let region = Region { x, y, width: cut_width, height: cut_height };
-    if fast {
-        return resize_within_fast(image, region, width, height, filter);
-    }
     resize_within(image, region, width, height, filter)
 }
 

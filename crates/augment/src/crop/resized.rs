@@ -13,11 +13,13 @@ pub enum CropSampling {
     /// After ten draws that do not fit, the largest central crop with a ratio within the bounds is taken.
     #[default]
     Torchvision,
-    /// `tf.image.sample_distorted_bounding_box` with the whole image as the box, which Inception, SimCLR and big_vision
-    /// crop with: the ratio is uniform in `ratio`, the *height* uniform between those of the smallest and the
-    /// largest area; after 100 draws that do not fit, the whole image is taken. The last row and column of places is never
-    /// drawn, as in the original.
+    /// `tf.image.sample_distorted_bounding_box` without a box (`min_object_covered=0`), which big_vision crops with: the
+    /// ratio is uniform in `ratio`, the *height* uniform between those of the smallest and the largest area; after 100 draws
+    /// that do not fit, the whole image is taken. The last row and column of places is never drawn, as in the original.
     TensorFlow,
+    /// The same with the whole image as the box and the default `min_object_covered=0.1`, as Inception and SimCLR have it: crops
+    /// of less than a tenth of the area, which `scale` may allow, are drawn again.
+    Inception,
     /// One draw as torchvision's, whose sides are cut to those of the image: MAE's linear evaluation
     /// (`util/crop.py`, after BYOL).
     OneShot,
@@ -32,7 +34,6 @@ pub struct RandomResizedCrop {
     ratio: RangeInclusive<f64>,
     filter: Filter,
     sampling: CropSampling,
-    fast: bool,
 }
 
 impl RandomResizedCrop {
@@ -47,7 +48,6 @@ impl RandomResizedCrop {
             ratio: 3.0 / 4.0..=4.0 / 3.0,
             filter: Filter::Bilinear,
             sampling: CropSampling::Torchvision,
-            fast: false,
         })
     }
 
@@ -79,14 +79,6 @@ impl RandomResizedCrop {
         self
     }
 
-    /// Resizes with [`resize_region_fast`](crate::resize_region_fast), which takes two thirds of the time and differs by up to 1 level with
-    /// `Box`, `Bilinear` and `Hamming`, 2 with the others.
-    #[must_use]
-    pub fn fast(mut self) -> Self {
-        self.fast = true;
-        self
-    }
-
     /// Draws the region for an image of `width` x `height`. Sides of zero count as one.
     fn region(&self, width: u32, height: u32, rng: &mut Rng) -> Region {
         let (width, height) = (width.max(1), height.max(1));
@@ -99,9 +91,14 @@ impl RandomResizedCrop {
                 let (w, h) = self.sides(width, height, rng);
                 place(width, height, w.clamp(1, width), h.clamp(1, height), rng)
             }
-            CropSampling::TensorFlow => (0..100)
-                .find_map(|_| self.tensorflow(width, height, rng))
-                .unwrap_or(Region { x: 0, y: 0, width, height }),
+            CropSampling::TensorFlow | CropSampling::Inception => {
+                let all = width as f32 * height as f32;
+                let least = if self.sampling == CropSampling::Inception { 0.1 } else { 0.0 };
+                (0..100)
+                    .filter_map(|_| self.tensorflow(width, height, rng))
+                    .find(|crop| crop.width as f32 * crop.height as f32 / all >= least)
+                    .unwrap_or(Region { x: 0, y: 0, width, height })
+            }
         }
     }
 
@@ -164,13 +161,7 @@ impl Transform for RandomResizedCrop {
     fn draw(&self, view: &mut View, rng: &mut Rng) {
         let (width, height) = view.size();
         let region = self.region(width, height, rng);
-        view.push(Op::ResizedCrop {
-            region,
-            width: self.size,
-            height: self.size,
-            filter: self.filter,
-            fast: self.fast,
-        });
+        view.push(Op::ResizedCrop { region, width: self.size, height: self.size, filter: self.filter });
     }
 }
 

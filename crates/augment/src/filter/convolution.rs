@@ -52,46 +52,100 @@ impl ConvKernel {
 pub fn random_conv(image: &mut RgbImage, kernel: &ConvKernel, alpha: f64, mean: [f64; 3], std: [f64; 3]) {
     let (width, height) = (image.width() as usize, image.height() as usize);
     let border = kernel.size / 2;
-    let stride = width + 2 * border;
-    let mut planes = vec![0f32; 3 * stride * (height + 2 * border)];
-    let plane_size = planes.len() / 3;
-    let inner = |plane: usize, y: usize| plane * plane_size + y * stride;
-    for (y, row) in image.data().chunks_exact(width * 3).enumerate() {
-        for channel in 0..3 {
-            let (scale, shift) = normalisation(mean[channel], std[channel]);
-            let line = &mut planes[inner(channel, y + border) + border..][..width];
-            for (value, pixel) in line.iter_mut().zip(row.as_chunks::<3>().0) {
-                *value = f32::from(pixel[channel]) * scale + shift;
-            }
-        }
-    }
+    let normalisation = [0, 1, 2].map(|channel| normalisation(mean[channel], std[channel]));
+    // Room for whole runs behind each row.
+    let mut planes = Planes::new(width.next_multiple_of(RUN) + 2 * border, height + 2 * border);
     let alpha = alpha as f32;
-    let taps = kernel.size * kernel.size;
-    let mut sums = vec![0f32; width];
     vectorised(
         #[inline(always)]
         || {
-            for (y, row) in image.data_mut().chunks_exact_mut(width * 3).enumerate() {
+            for (y, row) in image.data().chunks_exact(width * 3).enumerate() {
                 for channel in 0..3 {
-                    sums.fill(0.0);
-                    let weights = &kernel.weights[channel * 3 * taps..][..3 * taps];
-                    for (i, &weight) in weights.iter().enumerate() {
-                        let (plane, tap) = (i / taps, i % taps);
-                        let start = inner(plane, y + tap / kernel.size) + tap % kernel.size;
-                        for (sum, value) in sums.iter_mut().zip(&planes[start..start + width]) {
-                            *sum += weight * value;
+                    let (scale, shift) = normalisation[channel];
+                    let line = &mut planes.from_mut(channel, border, y + border)[..width];
+                    for (value, pixel) in line.iter_mut().zip(row.as_chunks::<3>().0) {
+                        *value = f32::from(pixel[channel]) * scale + shift;
+                    }
+                }
+            }
+            for (y, row) in image.data_mut().chunks_exact_mut(width * 3).enumerate() {
+                for (run, pixels) in row.chunks_mut(RUN * 3).enumerate() {
+                    let x = run * RUN;
+                    let sums = kernel.sums(&planes, x, y);
+                    let mut bytes = [[0; RUN]; 3];
+                    for channel in 0..3 {
+                        let (scale, shift) = normalisation[channel];
+                        let own = &planes.from(channel, x + border, y + border)[..RUN];
+                        for i in 0..RUN {
+                            let mixed = alpha * sums[channel][i] + (1.0 - alpha) * own[i];
+                            bytes[channel][i] = byte((mixed - shift) / scale + 0.5);
                         }
                     }
-                    let (scale, shift) = normalisation(mean[channel], std[channel]);
-                    let own = &planes[inner(channel, y + border) + border..][..width];
-                    for ((pixel, sum), own) in row.as_chunks_mut::<3>().0.iter_mut().zip(&sums).zip(own) {
-                        let mixed = alpha * sum + (1.0 - alpha) * own;
-                        pixel[channel] = ((mixed - shift) / scale + 0.5) as u8;
+                    for (i, pixel) in pixels.as_chunks_mut::<3>().0.iter_mut().enumerate() {
+                        *pixel = [bytes[0][i], bytes[1][i], bytes[2][i]];
                     }
                 }
             }
         },
     );
+}
+
+/// How many pixels are worked on together.
+const RUN: usize = 32;
+
+/// The three channels of an image with a border of zeros.
+struct Planes {
+    values: Vec<f32>,
+    stride: usize,
+    size: usize,
+}
+
+impl Planes {
+    fn new(stride: usize, height: usize) -> Self {
+        let size = stride * height;
+        Self { values: vec![0.0; 3 * size], stride, size }
+    }
+
+    /// The values of a channel from a place on.
+    #[inline(always)]
+    fn from(&self, channel: usize, x: usize, y: usize) -> &[f32] {
+        &self.values[channel * self.size + y * self.stride + x..]
+    }
+
+    /// The same, to be filled.
+    #[inline(always)]
+    fn from_mut(&mut self, channel: usize, x: usize, y: usize) -> &mut [f32] {
+        &mut self.values[channel * self.size + y * self.stride + x..]
+    }
+}
+
+impl ConvKernel {
+    /// The weighted sums of a run of pixels, from `x`, `y` on, one array for each channel that comes out.
+    #[inline(always)]
+    fn sums(&self, planes: &Planes, x: usize, y: usize) -> [[f32; RUN]; 3] {
+        let mut sums = [[0.0; RUN]; 3];
+        let taps = self.size * self.size;
+        let (red, rest) = self.weights.split_at(3 * taps);
+        let (green, blue) = rest.split_at(3 * taps);
+        for i in 0..3 * taps {
+            let (plane, tap) = (i / taps, i % taps);
+            let values = planes.from(plane, x + tap % self.size, y + tap / self.size);
+            let Some(values) = values.first_chunk::<RUN>() else { continue };
+            let weights = [red[i], green[i], blue[i]];
+            for channel in 0..3 {
+                for j in 0..RUN {
+                    sums[channel][j] += weights[channel] * values[j];
+                }
+            }
+        }
+        sums
+    }
+}
+
+/// The whole part of a number, held within 0..=255; added to 2^23 it lies in the lowest bits.
+#[inline(always)]
+fn byte(value: f32) -> u8 {
+    (value.clamp(0.0, 255.0).floor() + (1 << 23) as f32).to_bits() as u8
 }
 
 /// `value * scale + shift` is the normalised value of an 8-bit one. A deviation of nothing counts as 1.

@@ -1,5 +1,6 @@
 //! FreqAug: views that lack a band of spatial frequencies.
 
+use super::low::LowBand;
 use super::{Complex, Fourier, frequencies};
 use crate::error::{check_range, check_within};
 use crate::{Error, Op, Rng, Transform, View};
@@ -33,7 +34,12 @@ impl Band {
     }
 
     fn keeps(&self, frequency: f64) -> bool {
-        (self.low <= frequency && frequency < self.high) != self.remove
+        self.holds(frequency) != self.remove
+    }
+
+    /// Whether a frequency lies within the band.
+    pub(super) fn holds(&self, frequency: f64) -> bool {
+        self.low <= frequency && frequency < self.high
     }
 }
 
@@ -43,19 +49,33 @@ impl Band {
 /// them: after normalisation with mean 0.5 that is what the paper's float images are. Values are rounded and held
 /// within 0..=255.
 pub fn frequency_filter(image: &mut RgbImage, band: Band) {
+    let level = if band.keeps(0.0) { 0.0 } else { 127.5 };
+    match LowBand::new(image.width() as usize, image.height() as usize, band) {
+        Some(low) => low.filter(image, band.remove, level),
+        None => whole_transform(image, band, level),
+    }
+}
+
+/// By way of all frequencies.
+pub(super) fn whole_transform(image: &mut RgbImage, band: Band, level: f32) {
     let (width, height) = (image.width() as usize, image.height() as usize);
     let fourier = Fourier::<f32>::new(width, height);
     let pixels = image.data().as_chunks::<3>().0;
+    // A frequency and its negative are as far from zero, so that half of either axis tells all.
+    let half: Vec<Vec<bool>> = frequencies(width)
+        .take(width / 2 + 1)
+        .map(|x| frequencies(height).take(height / 2 + 1).map(|y| band.keeps(x.hypot(y))).collect())
+        .collect();
+    let keeps = |x: usize, y: usize| half[x.min(width - x)][y.min(height - y)];
     // The filter is even, so its kernel is real: two channels go through it as the parts of one complex image.
     let filtered = |first: usize, second: Option<usize>| {
         let part = |channel: usize, pixel: &[u8; 3]| f32::from(pixel[channel]);
         let values =
             pixels.iter().map(|p| Complex::new(part(first, p), second.map_or(0.0, |second| part(second, p))));
         let mut spectrum = fourier.forward(values.collect());
-        let mut terms = spectrum.iter_mut();
-        for x in frequencies(width) {
-            for (y, term) in frequencies(height).zip(&mut terms) {
-                if !band.keeps(x.hypot(y)) {
+        for (x, column) in spectrum.chunks_exact_mut(height).enumerate() {
+            for (y, term) in column.iter_mut().enumerate() {
+                if !keeps(x, y) {
                     *term = Complex::new(0.0, 0.0);
                 }
             }
@@ -64,7 +84,6 @@ pub fn frequency_filter(image: &mut RgbImage, band: Band) {
     };
     let (red_green, blue) = (filtered(0, Some(1)), filtered(2, None));
     let scale = 1.0 / (width * height) as f32;
-    let level = if band.keeps(0.0) { 0.0 } else { 127.5 };
     let byte = |value: f32| (value * scale + level + 0.5) as u8;
     for ((pixel, first), third) in
         image.data_mut().as_chunks_mut::<3>().0.iter_mut().zip(&red_green).zip(&blue)

@@ -3,6 +3,7 @@
 mod convolution;
 mod fourier;
 mod frequency;
+mod low;
 
 pub use convolution::{ConvKernel, RandomConv, random_conv};
 pub(crate) use fourier::{Complex, Fourier, frequencies};

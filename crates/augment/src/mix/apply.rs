@@ -2,9 +2,9 @@
 
 use super::{Blend, Mixing};
 use crate::Error;
-use crate::error::wrong;
+use crate::error::{check_within, wrong};
 use crate::simd::vectorised;
-use visrep_decode::Region;
+use visrep_decode::{Region, RgbImage};
 
 /// A value of a pixel.
 trait Value: Copy {
@@ -38,6 +38,27 @@ struct Layout {
     width: usize,
     /// Values of a pixel that lie together.
     channels: usize,
+}
+
+/// `lambda` of `image` and the rest of `other`, rounded, ties to even: mixup of two images, where [`Mixing`] is for batches.
+///
+/// Errs when the images are not of one size, or `lambda` is not within 0..=1.
+pub fn mixup(image: &mut RgbImage, other: &RgbImage, lambda: f64) -> Result<(), Error> {
+    check_within("mixup lambda", lambda, 0.0..=1.0)?;
+    let size = |image: &RgbImage| format!("{}x{}", image.width(), image.height());
+    if size(image) != size(other) {
+        return Err(wrong("mixup other image", format!("of the same size, {}", size(image)), size(other)));
+    }
+    let share = lambda as f32;
+    vectorised(
+        #[inline(always)]
+        || {
+            for (own, &other) in image.data_mut().iter_mut().zip(other.data()) {
+                *own = Value::mixed(*own, other, share);
+            }
+        },
+    );
+    Ok(())
 }
 
 impl Mixing {

@@ -7,6 +7,7 @@ mod apply;
 mod draw;
 mod mask;
 
+pub use apply::mixup;
 pub use draw::{BatchMix, MixMode, Pairing};
 pub use mask::FourierMask;
 

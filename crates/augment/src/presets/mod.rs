@@ -30,7 +30,7 @@ pub fn simclr(size: u32, strength: f64, blur: bool) -> Result<Compose, Error> {
     check_within("simclr strength", strength, 0.0..=2.5)?;
     let jitter = ColorJitter::new(0.8 * strength, 0.8 * strength, 0.8 * strength, 0.2 * strength)?;
     let views = Compose::new()
-        .then(RandomResizedCrop::new(size)?.fast())
+        .then(RandomResizedCrop::new(size)?)
         .then(RandomHorizontalFlip::new(0.5)?)
         .then(RandomApply::new(jitter, 0.8)?)
         .then(RandomGrayscale::new(0.2)?);
@@ -46,7 +46,7 @@ pub fn simclr(size: u32, strength: f64, blur: bool) -> Result<Compose, Error> {
 ///
 /// Errs on a size outside 1..=[`MAX_SIDE`](crate::MAX_SIDE).
 pub fn supervised(size: u32) -> Result<Compose, Error> {
-    Ok(Compose::new().then(RandomResizedCrop::new(size)?.fast()).then(RandomHorizontalFlip::new(0.5)?))
+    Ok(Compose::new().then(RandomResizedCrop::new(size)?).then(RandomHorizontalFlip::new(0.5)?))
 }
 
 /// Evaluation: the shorter edge to `resize` pixels, then the central `crop` x `crop`.
@@ -86,7 +86,7 @@ pub fn multi_crop(
     for group in groups {
         for _ in 0..group.count {
             let crop = RandomResizedCrop::new(group.size)?.scale(group.scale.clone())?.filter(group.filter);
-            let view = Compose::new().then(crop.fast()).then(rest(views.len())?);
+            let view = Compose::new().then(crop).then(rest(views.len())?);
             views.push(Box::new(view));
         }
     }

@@ -1,9 +1,9 @@
 //! What a recipe is made of: named steps with their parameters, which can be read as well as run.
 
 use crate::{
-    BigVisionRandAugment, BlurMethod, Border, ColorJitter, Compose, ErasingValue, Error, Filter,
-    GaussianBlur, Op, RandomApply, RandomErasing, RandomGrayscale, RandomHorizontalFlip, RandomResizedCrop,
-    TfBrightness, TfColorJitter, ThreeAugment, TimmAugment,
+    BigVisionRandAugment, BlurMethod, Border, ColorJitter, Compose, CropSampling, ErasingValue, Error,
+    Filter, GaussianBlur, Op, RandomApply, RandomErasing, RandomGrayscale, RandomHorizontalFlip,
+    RandomResizedCrop, TfBrightness, TfColorJitter, ThreeAugment, TimmAugment,
 };
 use std::fmt;
 
@@ -11,14 +11,18 @@ use std::fmt;
 #[derive(Clone, Copy, Debug, PartialEq)]
 #[non_exhaustive]
 pub enum Step {
-    /// [`RandomResizedCrop`] to a square, with ratios of 3/4 to 4/3.
+    /// [`RandomResizedCrop`] to a square.
     RandomResizedCrop {
         /// The side in pixels.
         size: u32,
         /// The share of the area.
         scale: (f64, f64),
+        /// Width / height.
+        ratio: (f64, f64),
         /// The interpolation.
         filter: Filter,
+        /// How the region is drawn.
+        sampling: CropSampling,
     },
     /// [`RandomHorizontalFlip`].
     Flip {
@@ -91,11 +95,16 @@ pub enum Step {
 }
 
 impl Step {
+    /// The ratios of nearly all recipes.
+    pub(super) const RATIO: (f64, f64) = (3.0 / 4.0, 4.0 / 3.0);
+
     /// Adds the step to a composition. Errs where a parameter is out of range.
     pub fn add_to(&self, compose: Compose) -> Result<Compose, Error> {
         Ok(match *self {
-            Self::RandomResizedCrop { size, scale, filter } => {
-                compose.then(RandomResizedCrop::new(size)?.scale(scale.0..=scale.1)?.filter(filter))
+            Self::RandomResizedCrop { size, scale, ratio, filter, sampling } => {
+                let crop =
+                    RandomResizedCrop::new(size)?.scale(scale.0..=scale.1)?.ratio(ratio.0..=ratio.1)?;
+                compose.then(crop.filter(filter).sampling(sampling))
             }
             Self::Flip { p } => compose.then(RandomHorizontalFlip::new(p)?),
             Self::ColorJitter { strength: [b, c, s, h], p } => {
@@ -131,11 +140,20 @@ impl Step {
         let jitter =
             |[b, c, s, h]: [f64; 4]| format!("brightness {b}, contrast {c}, saturation {s}, hue {h}");
         match *self {
-            Self::RandomResizedCrop { size, scale, filter } => (
-                "random resized crop",
-                format!("{size}x{size}, area {}-{}, {}", scale.0, scale.1, filter_name(filter)),
-                1.0,
-            ),
+            Self::RandomResizedCrop { size, scale, ratio, filter, sampling } => {
+                let mut text =
+                    format!("{size}x{size}, area {}-{}, {}", scale.0, scale.1, filter_name(filter));
+                if ratio != Self::RATIO {
+                    text += &format!(", ratio {}-{}", ratio.0, ratio.1);
+                }
+                text += match sampling {
+                    CropSampling::Torchvision => "",
+                    CropSampling::TensorFlow => ", TensorFlow's",
+                    CropSampling::Inception => ", TensorFlow's, covering a tenth",
+                    CropSampling::OneShot => ", one draw",
+                };
+                ("random resized crop", text, 1.0)
+            }
             Self::Flip { p } => ("horizontal flip", String::new(), p),
             Self::ColorJitter { strength, p } => ("colour jitter", jitter(strength), p),
             Self::TfColorJitter { strength, brightness, p } => {

@@ -3,7 +3,7 @@
 use super::Step;
 use super::preset::{BatchRecipe, Preset, PresetView};
 use crate::error::wrong;
-use crate::{BlurMethod, Border, Error, Filter, TfBrightness};
+use crate::{BlurMethod, Border, CropSampling, Error, Filter, TfBrightness};
 
 struct Recipe {
     name: &'static str,
@@ -24,7 +24,7 @@ impl Recipe {
 }
 
 /// In the order of their names.
-const RECIPES: [Recipe; 30] = [
+const RECIPES: [Recipe; 31] = [
     Recipe::new("barlow-twins", "Zbontar et al. 2021; facebookresearch/barlowtwins main.py", flip_first),
     Recipe::new(
         "big-vision-vit-s16",
@@ -60,6 +60,11 @@ const RECIPES: [Recipe; 30] = [
     Recipe::new("mae", "He et al. 2021; facebookresearch/mae main_pretrain.py", || {
         vec![(1, vec![crop(224, 0.2, BICUBIC), FLIP])]
     }),
+    Recipe::new(
+        "mae-linear",
+        "He et al. 2021 (linear evaluation); facebookresearch/mae main_linprobe.py, util/crop.py",
+        || vec![(1, vec![crop_within(224, (0.08, 1.0), BICUBIC, CropSampling::OneShot), FLIP])],
+    ),
     Recipe::new("moco-v1", "He et al. 2019; facebookresearch/moco main_moco.py", || {
         let jitter = Step::ColorJitter { strength: [0.4; 4], p: 1.0 };
         vec![(2, vec![crop(224, 0.2, BILINEAR), GREY, jitter, FLIP])]
@@ -102,7 +107,8 @@ const RECIPES: [Recipe; 30] = [
                 p: 0.8,
             };
             let blur = kernel_blur(23, Border::Zero, 0.5);
-            vec![(2, vec![crop(224, 0.08, BICUBIC), FLIP, jitter, GREY, blur])]
+            let crop = crop_within(224, (0.08, 1.0), BICUBIC, CropSampling::Inception);
+            vec![(2, vec![crop, FLIP, jitter, GREY, blur])]
         },
     ),
     Recipe::new("simmim", "Xie et al. 2021; microsoft/SimMIM data/data_simmim.py", || {
@@ -123,7 +129,7 @@ const RECIPES: [Recipe; 30] = [
         "Caron et al. 2020; facebookresearch/swav src/multicropdataset.py, README.md",
         || {
             let view = |size, scale| {
-                let crop = Step::RandomResizedCrop { size, scale, filter: BILINEAR };
+                let crop = crop_within(size, scale, BILINEAR, CropSampling::Torchvision);
                 vec![crop, FLIP, jitter([0.8, 0.8, 0.8, 0.2]), GREY, kernel_blur(23, Border::Reflect, 0.5)]
             };
             vec![(2, view(224, (0.14, 1.0))), (6, view(96, (0.05, 0.14)))]
@@ -143,7 +149,11 @@ const BYOL: [f64; 4] = [0.4, 0.4, 0.2, 0.1];
 const MEAN: [u8; 3] = [124, 116, 104];
 
 fn crop(size: u32, least: f64, filter: Filter) -> Step {
-    Step::RandomResizedCrop { size, scale: (least, 1.0), filter }
+    crop_within(size, (least, 1.0), filter, CropSampling::Torchvision)
+}
+
+fn crop_within(size: u32, scale: (f64, f64), filter: Filter, sampling: CropSampling) -> Step {
+    Step::RandomResizedCrop { size, scale, ratio: Step::RATIO, filter, sampling }
 }
 
 fn jitter(strength: [f64; 4]) -> Step {
@@ -164,13 +174,17 @@ fn solarize(p: f64) -> Step {
 
 fn byol() -> Vec<(usize, Vec<Step>)> {
     let jitter = Step::TfColorJitter { strength: BYOL, brightness: TfBrightness::Added, p: 0.8 };
-    let view = |blur| vec![crop(224, 0.08, BICUBIC), FLIP, jitter, GREY, kernel_blur(23, Border::Zero, blur)];
+    let crop = crop_within(224, (0.08, 1.0), BICUBIC, CropSampling::OneShot);
+    let view = |blur| vec![crop, FLIP, jitter, GREY, kernel_blur(23, Border::Zero, blur)];
     let mut second = view(0.1);
     second.push(solarize(0.2));
     vec![(1, view(1.0)), (1, second)]
 }
 
 /// Barlow Twins and VICReg: BYOL's with torchvision's jitter and Pillow's blur, flipped after the crop.
+///
+/// Where VICReg's sources differ (solo-learn solarizes both views with a probability of .1) this is the authors' repository, whose
+/// code made the published weights: BYOL's two views, blur 1 and .1, solarize 0 and .2.
 fn flip_first() -> Vec<(usize, Vec<Step>)> {
     let view = |blur| vec![crop(224, 0.08, BICUBIC), FLIP, jitter(BYOL), GREY, pillow_blur(blur)];
     let mut second = view(0.1);
@@ -192,7 +206,7 @@ fn moco_v3(least: f64) -> Vec<(usize, Vec<Step>)> {
 /// `split` is the area that local crops go up to and global ones start from.
 fn dino(split: f64) -> Vec<(usize, Vec<Step>)> {
     let view = |size, scale, blur| {
-        let crop = Step::RandomResizedCrop { size, scale, filter: BICUBIC };
+        let crop = crop_within(size, scale, BICUBIC, CropSampling::Torchvision);
         vec![crop, FLIP, jitter(BYOL), GREY, blur]
     };
     let mut second = view(224, (split, 1.0), pillow_blur(0.1));
@@ -203,7 +217,7 @@ fn dino(split: f64) -> Vec<(usize, Vec<Step>)> {
 
 fn dinov2() -> Vec<(usize, Vec<Step>)> {
     let view = |size, scale, blur| {
-        let crop = Step::RandomResizedCrop { size, scale, filter: BICUBIC };
+        let crop = crop_within(size, scale, BICUBIC, CropSampling::Torchvision);
         vec![crop, FLIP, jitter(BYOL), GREY, kernel_blur(9, Border::Reflect, blur)]
     };
     let mut second = view(224, (0.32, 1.0), 0.9);
@@ -216,9 +230,12 @@ fn timm(size: u32, config: &'static str, interpolation: Option<Filter>) -> Vec<(
     vec![(1, vec![crop(size, 0.08, BICUBIC), FLIP, augment])]
 }
 
+/// The crop is `decode_jpeg_and_inception_crop(224)` of big_vision's `pp/ops_image.py`, whose largest ratio is 1.33, not 4/3.
 fn big_vision(magnitude: u32) -> Vec<(usize, Vec<Step>)> {
+    let (scale, ratio, sampling) = ((0.05, 1.0), (0.75, 1.33), CropSampling::TensorFlow);
+    let crop = Step::RandomResizedCrop { size: 224, scale, ratio, filter: BILINEAR, sampling };
     let augment = Step::BigVisionRandAugment { layers: 2, magnitude };
-    vec![(1, vec![crop(224, 0.05, BILINEAR), FLIP, augment])]
+    vec![(1, vec![crop, FLIP, augment])]
 }
 
 /// The names that [`by_name`] knows.

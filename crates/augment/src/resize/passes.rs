@@ -1,4 +1,4 @@
-//! The two passes of a resize: weighted sums of pixels along the rows, and of whole rows.
+//! The arithmetic of a resize, weighted sums of bytes, and the vertical pass, which sums whole rows.
 
 use super::weights::{BITS, Weights};
 use crate::simd::vectorised;
@@ -17,109 +17,121 @@ impl<'a> Rows<'a> {
     }
 }
 
-/// How many rows the horizontal pass works on together.
-const BAND: usize = 8;
-
-/// One column of a band: four bytes of each row, of which the last belongs to the next pixel.
-type Column = [u8; BAND * 4];
-
-/// How many bytes of a row the vertical pass works on together.
-const RUN: usize = 64;
-
-/// A sum of weighted values, rounded to 8 bits.
-#[inline(always)]
-fn rounded<const N: usize>(sums: [i32; N]) -> [u8; N] {
-    let mut result = [0; N];
-    for i in 0..N {
-        result[i] = (sums[i] >> BITS).clamp(0, 255) as u8;
-    }
-    result
-}
-
-/// Adds `values` times `weight`. What overflows wraps around, as in Pillow.
-#[inline(always)]
-fn add<const N: usize>(sums: &mut [i32; N], values: &[u8; N], weight: i32) {
-    for i in 0..N {
-        sums[i] = sums[i].wrapping_add(i32::from(values[i]).wrapping_mul(weight));
-    }
-}
-
+/// Where a sum starts, so that it is rounded.
 const HALF: i32 = 1 << (BITS - 1);
 
-/// Resizes the rows `from..to` to as many pixels as there are windows in `weights`.
-pub(super) fn horizontal(source: &Rows<'_>, (from, to): (usize, usize), weights: &Weights) -> Vec<u8> {
-    let width = weights.iter().count();
-    let (first, end) = weights.source();
-    let mut result = vec![0; width * 3 * (to - from)];
-    let mut band = vec![[0; BAND * 4]; end - first];
-    vectorised(
-        #[inline(always)]
-        || {
-            for (i, rows) in result.chunks_mut(width * 3 * BAND).enumerate() {
-                let start = from + i * BAND;
-                load_band(source, start, to, first, &mut band);
-                for (x, (column, weights)) in weights.iter().enumerate() {
-                    let mut sums = [HALF; BAND * 4];
-                    for (column, &weight) in band[column - first..].iter().zip(weights) {
-                        add(&mut sums, column, weight);
-                    }
-                    let pixels = rounded(sums);
-                    for (row, pixel) in rows.chunks_exact_mut(width * 3).zip(pixels.as_chunks::<4>().0) {
-                        row[x * 3..x * 3 + 3].copy_from_slice(&pixel[..3]);
-                    }
-                }
+#[inline(always)]
+fn rounded(sum: i32) -> u8 {
+    (sum >> BITS).clamp(0, 255) as u8
+}
+
+/// The sums of `N` bytes at a time, `taps` of them for each, rounded to 8 bits. What overflows wraps around, as in Pillow.
+///
+/// Taps are added up to eight at a time: sums to which they are added one by one would go through memory each time.
+#[inline(always)]
+pub(super) fn sums<'a, const N: usize>(weights: &[i32], tap: impl Fn(usize) -> &'a [u8; N]) -> [u8; N] {
+    macro_rules! unrolled {
+        ($($count:literal)*) => {
+            match weights.len() {
+                $($count => few::<$count, N>(weights, tap),)*
+                _ => many(weights, tap),
             }
-        },
-    );
+        };
+    }
+    unrolled!(1 2 3 4 5 6 7 8)
+}
+
+#[inline(always)]
+fn few<'a, const TAPS: usize, const N: usize>(
+    weights: &[i32],
+    tap: impl Fn(usize) -> &'a [u8; N],
+) -> [u8; N] {
+    let mut taps = [&[0; N]; TAPS];
+    let mut factors = [0; TAPS];
+    for t in 0..TAPS {
+        (taps[t], factors[t]) = (tap(t), weights[t]);
+    }
+    let mut result = [0; N];
+    for i in 0..N {
+        let mut sum = HALF;
+        for t in 0..TAPS {
+            sum = sum.wrapping_add(i32::from(taps[t][i]).wrapping_mul(factors[t]));
+        }
+        result[i] = rounded(sum);
+    }
     result
 }
 
-/// Copies the pixels from `first` on of up to eight rows from `start` on into columns.
 #[inline(always)]
-fn load_band(source: &Rows<'_>, start: usize, end: usize, first: usize, band: &mut [Column]) {
-    for (r, y) in (start..end).take(BAND).enumerate() {
-        let row = &source.row(y)[first * 3..][..band.len() * 3];
-        let Some((last, others)) = band.split_last_mut() else { return };
-        for (x, column) in others.iter_mut().enumerate() {
-            column[r * 4..r * 4 + 4].copy_from_slice(&row[x * 3..x * 3 + 4]);
+fn many<'a, const N: usize>(weights: &[i32], tap: impl Fn(usize) -> &'a [u8; N]) -> [u8; N] {
+    let mut sums = [HALF; N];
+    let (eights, rest) = weights.as_chunks::<8>();
+    for (group, weights) in eights.iter().enumerate() {
+        let mut taps = [&[0; N]; 8];
+        for t in 0..8 {
+            taps[t] = tap(group * 8 + t);
         }
-        last[r * 4..r * 4 + 3].copy_from_slice(&row[row.len() - 3..]);
+        for i in 0..N {
+            let mut sum = sums[i];
+            for t in 0..8 {
+                sum = sum.wrapping_add(i32::from(taps[t][i]).wrapping_mul(weights[t]));
+            }
+            sums[i] = sum;
+        }
     }
+    for (t, &weight) in (eights.len() * 8..).zip(rest) {
+        let values = tap(t);
+        for i in 0..N {
+            sums[i] = sums[i].wrapping_add(i32::from(values[i]).wrapping_mul(weight));
+        }
+    }
+    let mut result = [0; N];
+    for i in 0..N {
+        result[i] = rounded(sums[i]);
+    }
+    result
 }
+
+/// How many bytes of a row the vertical pass works on together.
+const RUN: usize = 96;
 
 /// Makes as many rows as there are windows in `weights`; the first row of `source` is the one of index `first`.
-pub(super) fn vertical(source: &Rows<'_>, first: usize, weights: &Weights) -> Vec<u8> {
-    let stride = source.width * 3;
-    let row = |y: usize| source.row(y - first);
-    let height = weights.iter().count();
-    let mut result = vec![0; stride * height];
+pub(super) fn vertical(source: &Rows<'_>, first: usize, weights: &Weights, result: &mut [u8]) {
+    let (len, stride) = (source.width * 3, source.stride);
+    // What is shorter than a run is copied to where there is room for one.
+    let padded = if len < RUN { padded(source) } else { Vec::new() };
+    let (data, stride) = if len < RUN { (&padded[..], RUN) } else { (source.data, stride) };
     vectorised(
         #[inline(always)]
         || {
-            for (target, (start, weights)) in result.chunks_exact_mut(stride).zip(weights.iter()) {
-                let (runs, rest) = target.as_chunks_mut::<RUN>();
-                for (i, run) in runs.iter_mut().enumerate() {
-                    let mut sums = [HALF; RUN];
-                    for (y, &weight) in (start..).zip(weights) {
-                        if let Some(values) = row(y)[i * RUN..].first_chunk() {
-                            add(&mut sums, values, weight);
-                        }
-                    }
-                    *run = rounded(sums);
+            for (target, (start, weights)) in result.chunks_exact_mut(len).zip(weights.iter()) {
+                let rows = &data[(start - first) * stride..];
+                let mut at = 0;
+                while at < len {
+                    // The last run overlaps the one before it.
+                    at = at.min(len.saturating_sub(RUN));
+                    let run = sums(
+                        weights,
+                        #[inline(always)]
+                        |y| rows[y * stride + at..].first_chunk::<RUN>().unwrap_or(&[0; RUN]),
+                    );
+                    let room = &mut target[at..];
+                    let count = room.len().min(RUN);
+                    room[..count].copy_from_slice(&run[..count]);
+                    at += RUN;
                 }
-                if rest.is_empty() {
-                    continue;
-                }
-                let mut sums = [HALF; RUN];
-                for (y, &weight) in (start..).zip(weights) {
-                    let mut values = [0; RUN];
-                    values[..rest.len()].copy_from_slice(&row(y)[stride - rest.len()..]);
-                    add(&mut sums, &values, weight);
-                }
-                let len = rest.len();
-                rest.copy_from_slice(&rounded(sums)[..len]);
             }
         },
     );
-    result
+}
+
+/// All rows, one behind the other, [`RUN`] bytes apart.
+fn padded(source: &Rows<'_>) -> Vec<u8> {
+    let len = source.width * 3;
+    let rows = source.data.len().saturating_sub(len) / source.stride + 1;
+    let mut padded = vec![0; rows * RUN];
+    for (y, row) in padded.chunks_exact_mut(RUN).enumerate() {
+        row[..len].copy_from_slice(source.row(y));
+    }
+    padded
 }

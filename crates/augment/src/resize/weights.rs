@@ -41,6 +41,11 @@ impl Weights {
         (self.windows.first().map_or(0, |window| window.0), self.windows.last().map_or(0, end))
     }
 
+    /// How many output pixels there are.
+    pub(super) fn count(&self) -> usize {
+        self.windows.len()
+    }
+
     /// For each output pixel its first source pixel and the weights from there on.
     #[inline(always)]
     pub(super) fn iter(&self) -> impl Iterator<Item = (usize, &[i32])> {

@@ -4,15 +4,20 @@
 //! the fill colour. Equal to Pillow 13 to the bit: positions and weights are of double precision, values are cut off, not
 //! rounded, and the bicubic kernel has a = -1 (that of `resize` has -0.5).
 
+mod elastic;
 mod matrix;
 mod nearest;
+mod quarters;
 mod random;
 mod sample;
 
+pub(crate) use elastic::elastic_from_seed;
+pub use elastic::{Displacement, ElasticTransform, elastic};
 pub use matrix::{affine_matrix, perspective_coefficients, rotation_matrix};
 pub use random::{RandomAffine, RandomPerspective, RandomQuarters, RandomRotation};
 
 use crate::Filter;
+use crate::flip::turn_around;
 use crate::simd::vectorised;
 use visrep_decode::RgbImage;
 
@@ -81,15 +86,13 @@ pub fn rotate(
 /// Turns the image counter-clockwise by `quarters` times 90 degrees, without loss; an odd number swaps its sides.
 /// RotNet's pretext task (Gidaris et al. 2018) and Pillow's `Image.transpose(ROTATE_90 …)`.
 pub fn rotate_quarters(image: &RgbImage, quarters: u32) -> RgbImage {
-    let (width, height) = (image.width(), image.height());
-    match quarters % 4 {
-        1 => RgbImage::from_fn(height, width, |x, y| image.pixel(width - 1 - y, x)),
-        2 => {
-            let mut data = image.data().to_vec();
-            data.as_chunks_mut::<3>().0.reverse();
-            RgbImage::new(width, height, data).expect("as many bytes as before")
-        }
-        3 => RgbImage::from_fn(height, width, |x, y| image.pixel(y, height - 1 - x)),
-        _ => image.clone(),
+    let quarters = quarters % 4;
+    if quarters % 2 == 1 {
+        return quarters::turned(image, quarters == 1);
     }
+    let mut result = image.clone();
+    if quarters == 2 {
+        turn_around(&mut result);
+    }
+    result
 }

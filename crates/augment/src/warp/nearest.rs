@@ -4,7 +4,7 @@
 //! two pixels: sums of doubles along an axis for scaling, 16.16 fixed point for the rest, and sums of doubles again
 //! where fixed point would overflow.
 
-use super::sample::Map;
+use super::sample::{Map, RUN, whole};
 use visrep_decode::RgbImage;
 
 /// Looks up every output pixel; see [`crate::affine`].
@@ -22,17 +22,27 @@ pub(super) fn affine(image: &RgbImage, matrix: [f64; 6], fill: [u8; 3]) -> RgbIm
     result
 }
 
-/// Looks up every output pixel where `map` says.
+/// Looks up every output pixel where `map` says: the positions of a run in vectors, its pixels one by one.
 #[inline(always)]
 pub(super) fn mapped(image: &RgbImage, map: &impl Map, fill: [u8; 3]) -> RgbImage {
     let mut result = RgbImage::filled(image.width(), image.height(), fill);
-    let row_len = image.width() as usize;
+    let (width, height) = (f64::from(image.width()), f64::from(image.height()));
     let source = image.data().as_chunks::<3>().0;
-    for (y, row) in result.data_mut().chunks_exact_mut(row_len * 3).enumerate() {
-        for (x, pixel) in row.as_chunks_mut::<3>().0.iter_mut().enumerate() {
-            let (x, y) = map.at(x as f64 + 0.5, y as f64 + 0.5);
-            if let (Some(x), Some(y)) = (index(x, image.width()), index(y, image.height())) {
-                *pixel = source[y * row_len + x];
+    for (y, row) in result.data_mut().chunks_exact_mut(image.width() as usize * 3).enumerate() {
+        for (run, pixels) in row.as_chunks_mut::<3>().0.chunks_mut(RUN).enumerate() {
+            let start = (run * RUN) as f64;
+            // Behind the last pixel of the source for what lies outside.
+            let mut places = [0; RUN];
+            for i in 0..RUN {
+                let (x, y) = map.at(start + i as f64 + 0.5, y as f64 + 0.5);
+                let inside = (x >= 0.0) & (x < width) & (y >= 0.0) & (y < height);
+                let place = y.floor() * width + x.floor();
+                places[i] = whole(if inside { place } else { width * height });
+            }
+            for (pixel, &place) in pixels.iter_mut().zip(&places) {
+                if let Some(value) = source.get(place as usize) {
+                    *pixel = *value;
+                }
             }
         }
     }

@@ -8,7 +8,7 @@ use crate::simd::vectorised;
 use visrep_decode::RgbImage;
 
 /// How many pixels are worked on together.
-const RUN: usize = 16;
+pub(super) const RUN: usize = 16;
 
 /// From an output to an input position.
 pub(super) trait Map {
@@ -91,13 +91,13 @@ const WHOLE: f64 = 4_503_599_627_370_496.0;
 
 /// A whole number from 0 to 2^52 - 1 as an index.
 #[inline(always)]
-fn whole(value: f64) -> u64 {
+pub(super) fn whole(value: f64) -> u64 {
     (value + WHOLE).to_bits() & 0xF_FFFF_FFFF_FFFF
 }
 
 /// The eight bytes from `at` on, zeros behind the end.
 #[inline(always)]
-fn eight(data: &[u8], at: u64) -> u64 {
+pub(super) fn eight(data: &[u8], at: u64) -> u64 {
     let at = at as usize;
     match data.get(at..at + 8).and_then(<[u8]>::first_chunk) {
         Some(bytes) => u64::from_le_bytes(*bytes),

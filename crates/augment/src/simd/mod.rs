@@ -1,4 +1,13 @@
-//! Loops that the compiler vectorises, compiled once per instruction set and chosen at run time.
+//! Loops that the compiler vectorises, compiled once per instruction set and chosen at run time; where its vectors fall short,
+//! AVX2's instructions by their names.
+
+mod pixels;
+mod scratch;
+#[cfg(target_arch = "x86_64")]
+mod x86;
+
+pub(crate) use pixels::{GROUP, Pixels, grey};
+pub(crate) use scratch::with_scratch;
 
 /// Runs `f` compiled for the widest instruction set of this machine (AVX-512, AVX2, else the baseline).
 ///
@@ -34,7 +43,7 @@ pub(crate) struct Planes {
 
 impl Planes {
     #[inline(always)]
-    fn load(pixels: &[u8; LANES * 3]) -> Self {
+    pub(crate) fn load(pixels: &[u8; LANES * 3]) -> Self {
         let mut planes = Self { r: [0; LANES], g: [0; LANES], b: [0; LANES] };
         for i in 0..LANES {
             planes.r[i] = pixels[i * 3];
