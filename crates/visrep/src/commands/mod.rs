@@ -7,7 +7,9 @@ mod embed;
 mod forward;
 mod models;
 pub mod output;
+mod plot;
 mod preprocess;
+mod recipes;
 mod train;
 mod weights;
 
@@ -49,6 +51,8 @@ struct Global {
 enum Command {
     Bench(bench::Bench),
     Train(train::Train),
+    Recipes(recipes::Recipes),
+    Plot(plot::Plot),
     Embed(embed::Embed),
     Forward(forward::Forward),
     Preprocess(preprocess::Preprocess),
@@ -66,6 +70,8 @@ impl Cli {
         match self.command {
             Command::Bench(command) => command.run(),
             Command::Train(command) => command.run(),
+            Command::Recipes(command) => command.run().map(|()| ExitCode::SUCCESS),
+            Command::Plot(command) => command.run().map(|()| ExitCode::SUCCESS),
             Command::Embed(command) => command.run().map(|()| ExitCode::SUCCESS),
             Command::Forward(command) => command.run().map(|()| ExitCode::SUCCESS),
             Command::Preprocess(command) => command.run().map(|()| ExitCode::SUCCESS),
