@@ -88,10 +88,10 @@ fn twenty_steps_equal_the_peers() {
         let kind = case["kind"].as_str().unwrap();
         let decay = case["weight_decay"].as_f64().unwrap();
         let run = |resume_at: Option<usize>| {
-            let parameters = tensors(&case["start"], shapes);
+            let parameters = tensors(&golden["start"], shapes);
             let make = || Optimizer::new(rule(kind), share(&parameters), matrices_decay(decay)).unwrap();
             let mut optimizer = make();
-            let steps = case["grads"].as_array().unwrap().iter().zip(case["lrs"].as_array().unwrap());
+            let steps = golden["grads"].as_array().unwrap().iter().zip(case["lrs"].as_array().unwrap());
             for (t, (gradients, lr)) in steps.enumerate() {
                 if resume_at == Some(t) {
                     optimizer = restored(&optimizer, make);
@@ -109,7 +109,7 @@ fn twenty_steps_equal_the_peers() {
             }
             parameters
         };
-        let (start, end) = (tensors(&case["start"], shapes), tensors(&case["end"], shapes));
+        let (start, end) = (tensors(&golden["start"], shapes), tensors(&case["end"], shapes));
         let moved = largest_difference(&start, &end);
         let ours = run(None);
         let error = largest_difference(&ours, &end);
@@ -284,6 +284,22 @@ fn a_parameter_that_the_loss_does_not_touch_is_named_unless_it_is_frozen() {
             let gradients = optimizer.gradients(&(&used * 3.0).sum(Kind::Float), through_leaves).unwrap();
             assert_eq!(gradients, [Tensor::from_slice(&[3f32, 3.0]), Tensor::zeros([2], float)]);
         }
+    }
+}
+
+#[test]
+fn gradients_share_no_memory() {
+    let float = (Kind::Float, tch::Device::Cpu);
+    let named: Vec<(String, Tensor)> =
+        ["a", "b"].map(|name| (name.to_owned(), Tensor::ones([3], float).set_requires_grad(true))).into();
+    let optimizer = Optimizer::new(rule("sgd"), share(&named), |_, _| ParameterOptions::default()).unwrap();
+    let sum = &named[0].1 + &named[1].1;
+    for loss in [sum.sum(Kind::Float), (&sum * &sum).sum(Kind::Float)] {
+        let mut gradients = optimizer.gradients(&(&loss * 1.0), false).unwrap();
+        let before = gradients[1].double_value(&[0]);
+        let _ = gradients[0].f_mul_scalar_(5.0).unwrap();
+        assert_eq!(gradients[1].double_value(&[0]), before);
+        assert_eq!(gradients[0].double_value(&[2]), 5.0 * before);
     }
 }
 

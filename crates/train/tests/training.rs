@@ -157,7 +157,7 @@ impl Hooks for Given {
     }
 
     fn after_step(&mut self, report: &StepReport) {
-        assert_eq!(report.metrics.iter().any(|(name, _)| *name == "figure"), report.step % 2 == 0);
+        assert_eq!(report.metrics.iter().any(|(name, _)| *name == "figure"), report.step.is_multiple_of(2));
     }
 }
 
@@ -199,7 +199,7 @@ fn a_run_tells_what_it_does() {
     let lines = metrics(out.path());
     for line in &lines {
         assert!(line["gradient_norm"].as_f64().unwrap() > 0.0);
-        let watched = line["step"].as_u64().unwrap() % 2 == 0;
+        let watched = line["step"].as_u64().unwrap().is_multiple_of(2);
         for name in ["watch_std", "watch_centre_norm", "watch_effective_rank", "watch_entropy"] {
             assert_eq!(line.get(name).is_some(), watched, "{name}");
         }

@@ -195,6 +195,30 @@ mod tests {
     use super::*;
 
     #[test]
+    fn layers_learn_at_the_rates_of_timm() {
+        let golden = concat!(env!("CARGO_MANIFEST_DIR"), "/../../fixtures/golden/train/layer_decay.json");
+        let golden: HashMap<String, HashMap<String, f64>> =
+            serde_json::from_str(&std::fs::read_to_string(golden).unwrap()).unwrap();
+        assert_eq!(golden.len(), 2);
+        for (name, expected) in golden {
+            let model = Model::create(&name, &visrep_models::ModelOptions::default()).unwrap();
+            let decay = Decay { rate: 0.05, final_rate: None, unscaled: false, on: Which::Matrices };
+            let config = ParametersConfig { layer_decay: 0.65, ..ParametersConfig::default() };
+            let grouping = Grouping::new(&decay, &config, &model, |_| 0);
+            let mut seen = 0;
+            for (parameter, tensor) in model.var_store().variables() {
+                if tensor.requires_grad() {
+                    let found = grouping.of(&format!("student.{parameter}"), &tensor).lr_scale;
+                    assert!((found - expected[&parameter]).abs() < 1e-9, "{name} {parameter}: {found}");
+                    seen += 1;
+                }
+            }
+            assert_eq!(seen, expected.len(), "{name}");
+            assert_eq!(grouping.of("head.0.linear.weight", &tch::Tensor::from(0f32)).lr_scale, 1.0);
+        }
+    }
+
+    #[test]
     fn a_star_stands_for_anything() {
         for (pattern, name, fits) in [
             ("*", "", true),

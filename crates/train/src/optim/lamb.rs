@@ -1,10 +1,11 @@
 //! Layer-wise adaptive moments.
 
-use super::rule::{ratio_or_one, wrong_slots};
+use super::rule::{guarded, wrong_slots};
 use super::{Adapt, Group, Rule, adamw};
 use crate::Error;
 use serde::{Deserialize, Serialize};
 use tch::Tensor;
+use visrep_torch::{foreach_add_, foreach_lerp_, foreach_mul_};
 
 /// LAMB (You et al. 2019, arXiv:1904.00962) as timm and NVIDIA's `FusedLAMB` have it: Adam's step with both moments
 /// corrected for their start, plus `decay * p`, times `|p| / |step|`. Those clip the gradients to a norm of 1 together
@@ -44,27 +45,31 @@ impl Rule for Lamb {
         let [beta1, beta2] = self.betas;
         let corrections = [beta1, beta2].map(|beta| 1.0 - beta.powf(group.step as f64));
         let decay = group.weight_decay;
-        for (((parameter, gradient), first), second) in
-            group.parameters.iter_mut().zip(group.gradients).zip(first).zip(second)
-        {
-            let _ = first.f_lerp_(gradient, 1.0 - beta1)?;
-            let squares = gradient.f_square()?.f_mul_scalar(1.0 - beta2)?;
-            let _ = second.f_mul_scalar_(beta2)?.f_add_(&squares)?;
-            let spread = second.f_sqrt()?.f_div_scalar(corrections[1].sqrt())?.f_add_scalar(self.eps)?;
-            let mut update = first.f_div_scalar(corrections[0])?.f_div(&spread)?;
-            if decay != 0.0 {
-                update = update.f_add(&parameter.f_mul_scalar(decay)?)?;
-            }
+        foreach_lerp_(first, group.gradients, 1.0 - beta1)?;
+        foreach_mul_(second, beta2)?;
+        let moments = group.gradients.iter_mut().zip(first.iter().zip(second.iter_mut()));
+        for (gradient, (first, second)) in moments {
+            let _ = second.f_addcmul_(gradient, &gradient.f_mul_scalar(1.0 - beta2)?)?;
+            let mut spread = second.f_sqrt()?;
+            let _ = spread.f_div_scalar_(corrections[1].sqrt())?.f_add_scalar_(self.eps)?;
+            *gradient = first.f_div(&spread)?;
+        }
+        // From here on the gradients are the steps.
+        let steps = &mut *group.gradients;
+        foreach_mul_(steps, 1.0 / corrections[0])?;
+        if decay != 0.0 {
+            foreach_add_(steps, group.parameters, decay)?;
+        }
+        for (step, parameter) in steps.iter_mut().zip(group.parameters.iter()) {
             if self.adapt.includes(parameter, decay) {
-                let (weights, updates) = (parameter.f_norm()?, update.f_norm()?);
-                let mut ratio = ratio_or_one(&weights, &updates, &weights.f_div(&updates)?)?;
+                let (weights, slopes) = (parameter.f_norm()?, step.f_norm()?);
+                let mut ratio = guarded(&weights.f_div(&slopes)?, &weights, &slopes, 1.0)?;
                 if self.trust_clip {
                     ratio = ratio.f_clamp_max(1.0)?;
                 }
-                update = update.f_mul(&ratio)?;
+                let _ = step.f_mul_(&ratio)?;
             }
-            let _ = parameter.f_sub_(&update.f_mul_scalar(group.lr)?)?;
         }
-        Ok(())
+        Ok(foreach_add_(group.parameters, steps, -group.lr)?)
     }
 }

@@ -1,10 +1,11 @@
 //! Layer-wise adaptive rate scaling, which exists in three forms that are not the same algorithm.
 
-use super::rule::{ratio_or_one, wrong_slots};
+use super::rule::{guarded, wrong_slots};
 use super::{Group, Rule};
 use crate::Error;
 use serde::{Deserialize, Serialize};
 use tch::{TchError, Tensor};
+use visrep_torch::{foreach_add_, foreach_mul_};
 
 /// LARS (You, Gitman and Ginsburg 2017, arXiv:1708.03888). A learning rate means something only with the variant that
 /// it was found for.
@@ -99,61 +100,57 @@ impl Rule for Lars {
             LarsVariant::LrInMomentum => (lr, 1.0),
             LarsVariant::MomentumAfterTrust | LarsVariant::Larc => (1.0, lr),
         };
-        let mut buffers = match group.slots {
-            [] => None,
-            [buffers] => Some(buffers.iter_mut()),
-            _ => return Err(wrong_slots("lars")),
+        let adapted: Vec<bool> = group.parameters.iter().map(|p| self.adapt.includes(p, decay)).collect();
+        let raw = match self.variant {
+            LarsVariant::Larc => Some(norms(group.gradients, &adapted)?),
+            LarsVariant::MomentumAfterTrust | LarsVariant::LrInMomentum => None,
         };
-        for (parameter, gradient) in group.parameters.iter_mut().zip(group.gradients) {
-            let mut direction = self.direction(parameter, gradient, lr, decay)?;
-            if before != 1.0 {
-                direction = direction.f_mul_scalar(before)?;
-            }
-            if let Some(velocity) = buffers.as_mut().and_then(Iterator::next) {
-                let _ = velocity.f_mul_scalar_(self.momentum)?.f_add_(&direction)?;
-                direction = if self.nesterov {
-                    direction.f_add(&velocity.f_mul_scalar(self.momentum)?)?
-                } else {
-                    velocity.shallow_clone()
-                };
-            }
-            let _ = parameter.f_sub_(&direction.f_mul_scalar(after)?)?;
+        let weights = norms(group.parameters, &adapted)?;
+        // From here on the gradients are the steps.
+        if decay != 0.0 {
+            foreach_add_(group.gradients, group.parameters, decay)?;
         }
-        Ok(())
+        let slopes = raw.map_or_else(|| norms(group.gradients, &adapted), Ok)?;
+        let steps = group.gradients.iter_mut().zip(&adapted).filter(|(_, adapted)| **adapted);
+        for ((step, _), (weights, slopes)) in steps.zip(weights.iter().zip(&slopes)) {
+            let _ = step.f_mul_(&self.ratio(weights, slopes, lr, decay)?)?;
+        }
+        if before != 1.0 {
+            foreach_mul_(group.gradients, before)?;
+        }
+        let [buffers] = group.slots else {
+            if self.momentum != 0.0 {
+                return Err(wrong_slots("lars"));
+            }
+            return Ok(foreach_add_(group.parameters, group.gradients, -after)?);
+        };
+        foreach_mul_(buffers, self.momentum)?;
+        foreach_add_(buffers, group.gradients, 1.0)?;
+        if self.nesterov {
+            foreach_add_(group.gradients, buffers, self.momentum)?;
+            return Ok(foreach_add_(group.parameters, group.gradients, -after)?);
+        }
+        Ok(foreach_add_(group.parameters, buffers, -after)?)
     }
 }
 
 impl Lars {
-    /// The decayed gradient times its trust ratio.
-    fn direction(
-        &self,
-        parameter: &Tensor,
-        gradient: &Tensor,
-        lr: f64,
-        decay: f64,
-    ) -> Result<Tensor, TchError> {
-        let decayed = || match decay {
-            0.0 => Ok(gradient.shallow_clone()),
-            _ => gradient.f_add(&parameter.f_mul_scalar(decay)?),
-        };
-        if !self.adapt.includes(parameter, decay) {
-            return decayed();
+    /// The trust ratio of a parameter of the norm `weights`, and `slopes` of its gradient: with decay, but for LARC.
+    fn ratio(&self, weights: &Tensor, slopes: &Tensor, lr: f64, decay: f64) -> Result<Tensor, TchError> {
+        if self.variant != LarsVariant::Larc {
+            return guarded(&weights.f_mul_scalar(self.trust)?.f_div(slopes)?, weights, slopes, 1.0);
         }
-        let weights = parameter.f_norm()?;
-        if self.variant == LarsVariant::Larc {
-            let slopes = gradient.f_norm()?;
-            let spread = slopes.f_add(&weights.f_mul_scalar(decay)?)?.f_add_scalar(self.eps)?;
-            let mut ratio = weights.f_mul_scalar(self.trust)?.f_div(&spread)?;
-            if self.clip {
-                ratio = ratio.f_div_scalar(lr)?.f_clamp_max(1.0)?;
-            }
-            let both = weights.f_gt(0.0)?.f_logical_and(&slopes.f_gt(0.0)?)?;
-            let scaled = decayed()?.f_mul(&ratio)?;
-            return scaled.f_where_self(&both, gradient);
+        let spread = slopes.f_add(&weights.f_mul_scalar(decay)?)?.f_add_scalar(self.eps)?;
+        let mut ratio = weights.f_mul_scalar(self.trust)?.f_div(&spread)?;
+        if self.clip {
+            ratio = ratio.f_div_scalar(lr)?.f_clamp_max(1.0)?;
         }
-        let direction = decayed()?;
-        let slopes = direction.f_norm()?;
-        let ratio = ratio_or_one(&weights, &slopes, &weights.f_mul_scalar(self.trust)?.f_div(&slopes)?)?;
-        direction.f_mul(&ratio)
+        // Without a gradient the step is the decay alone, which apex and lightly leave out.
+        guarded(&ratio, weights, slopes, 0.0)
     }
+}
+
+/// The norms of those tensors that are `chosen`.
+fn norms(tensors: &[Tensor], chosen: &[bool]) -> Result<Vec<Tensor>, TchError> {
+    tensors.iter().zip(chosen).filter(|(_, chosen)| **chosen).map(|(tensor, _)| tensor.f_norm()).collect()
 }

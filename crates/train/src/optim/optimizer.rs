@@ -3,6 +3,7 @@
 use super::{Group, ParameterOptions, Rule};
 use crate::Error;
 use crate::tensors::copy;
+use std::collections::HashSet;
 use tch::{Kind, Tensor};
 use visrep_methods::NamedTensor;
 use visrep_torch::global_norm;
@@ -87,7 +88,7 @@ impl Optimizer {
     }
 
     /// The gradients of `loss`, one for each parameter in the order given to [`Self::new`], made afresh: nothing accumulates
-    /// in the tensors' `grad`. With `through_leaves` they are accumulated there and taken out, which gradient
+    /// in the tensors' `grad`, and each has memory of its own. With `through_leaves` they are accumulated there and taken out, which gradient
     /// checkpointing needs.
     ///
     /// # Errors
@@ -110,9 +111,17 @@ impl Optimizer {
         } else {
             Tensor::f_run_backward(&[loss], &parameters, false, false)?
         };
+        let mut seen = HashSet::new();
         for (gradient, &(b, i)) in gradients.iter_mut().zip(&self.order) {
             let bucket = &self.buckets[b];
-            if !gradient.defined() {
+            if gradient.defined() {
+                // Autograd may give two sums one tensor, or spread one value over all elements.
+                let repeats =
+                    gradient.size().into_iter().zip(gradient.stride()).any(|(n, step)| n > 1 && step == 0);
+                if repeats || !seen.insert(gradient.data_ptr()) {
+                    *gradient = copy(gradient)?;
+                }
+            } else {
                 if self.steps >= bucket.options.frozen_steps {
                     return Err(Error::NoGradient { name: bucket.names[i].clone() });
                 }
@@ -122,7 +131,8 @@ impl Optimizer {
         Ok(gradients)
     }
 
-    /// Takes one step along `gradients`, one for each parameter in the order given to [`Self::new`].
+    /// Takes one step along `gradients`, one for each parameter in the order given to [`Self::new`], each with memory of its
+    /// own, which may be overwritten.
     ///
     /// # Errors
     /// [`Error::State`] for another number of gradients, [`Error::Shim`] for some that do not fit their parameters.
@@ -137,7 +147,7 @@ impl Optimizer {
             parts[b].push(gradient);
         }
         self.steps += 1;
-        for (bucket, gradients) in self.buckets.iter_mut().zip(parts) {
+        for (bucket, mut gradients) in self.buckets.iter_mut().zip(parts) {
             let options = &bucket.options;
             if self.steps <= options.frozen_steps {
                 continue;
@@ -145,7 +155,7 @@ impl Optimizer {
             let lr = if options.constant_lr { rates.constant_lr } else { rates.lr };
             self.rule.step(&mut Group {
                 parameters: &mut bucket.parameters,
-                gradients: &gradients,
+                gradients: &mut gradients,
                 slots: &mut bucket.slots,
                 lr: lr * options.lr_scale,
                 weight_decay: options.weight_decay * rates.decay,

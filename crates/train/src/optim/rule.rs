@@ -17,8 +17,8 @@ pub trait Rule: Send {
 pub struct Group<'a> {
     /// The parameters.
     pub parameters: &'a mut [Tensor],
-    /// Their gradients, in the same order.
-    pub gradients: &'a [Tensor],
+    /// Their gradients, in the same order, which the rule may overwrite.
+    pub gradients: &'a mut [Tensor],
     /// For each name of [`Rule::slots`], in that order, the tensors of that name in the parameters' order.
     pub slots: &'a mut [Vec<Tensor>],
     /// The learning rate.
@@ -34,12 +34,15 @@ pub(super) fn wrong_slots(rule: &str) -> Error {
     Error::State { message: format!("{rule} was given other slots than it keeps") }
 }
 
-/// The ratio `numerator / denominator` where both are positive, and 1 elsewhere, without waiting for the device.
-pub(super) fn ratio_or_one(
-    weights: &Tensor,
-    updates: &Tensor,
+/// `ratio` where the norm `weights` is positive, and 1 elsewhere; where the norm `slopes` is 0, `still`. Nothing waits for the
+/// device.
+pub(super) fn guarded(
     ratio: &Tensor,
+    weights: &Tensor,
+    slopes: &Tensor,
+    still: f64,
 ) -> Result<Tensor, tch::TchError> {
-    let both = weights.f_gt(0.0)?.f_logical_and(&updates.f_gt(0.0)?)?;
-    ratio.f_where_self(&both, &ratio.f_ones_like()?)
+    let one = ratio.f_ones_like()?;
+    let moving = ratio.f_where_self(&slopes.f_gt(0.0)?, &one.f_mul_scalar(still)?)?;
+    moving.f_where_self(&weights.f_gt(0.0)?, &one)
 }

@@ -88,7 +88,8 @@ impl Plot {
         known.sort_unstable();
         known.dedup();
         if self.metrics.is_empty() {
-            let mut all: Vec<String> = known.into_iter().filter(|name| *name != "images_per_second").cloned().collect();
+            let mut all: Vec<String> =
+                known.into_iter().filter(|name| *name != "images_per_second").cloned().collect();
             // What everybody looks for comes first.
             all.sort_by_key(|name| (name != "loss", name.starts_with("watch_")));
             return Ok(all);
@@ -213,7 +214,8 @@ fn short(value: f64) -> String {
 
 /// Writes RGB pixels as a PNG file.
 fn write_png(path: &Path, size: (u32, u32), pixels: &[u8]) -> Result<()> {
-    let mut encoder = png::Encoder::new(std::io::BufWriter::new(std::fs::File::create(path)?), size.0, size.1);
+    let mut encoder =
+        png::Encoder::new(std::io::BufWriter::new(std::fs::File::create(path)?), size.0, size.1);
     encoder.set_color(png::ColorType::Rgb);
     encoder.set_depth(png::BitDepth::Eight);
     let mut writer = encoder.write_header()?;

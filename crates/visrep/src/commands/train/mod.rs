@@ -6,9 +6,9 @@ use super::{DeviceArg, recipes};
 use crate::source::{self, Source};
 use anyhow::Result;
 use clap::Args;
+use probe::OnlineKnn;
 use std::path::PathBuf;
 use std::process::ExitCode;
-use probe::OnlineKnn;
 use visrep_train::{Outcome, Recipe, RunOptions, stop_on_signals, train_with_hooks};
 
 /// What a shell takes for "try again later" (EX_TEMPFAIL): a signal stopped the run, and it can resume.

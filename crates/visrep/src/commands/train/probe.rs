@@ -38,7 +38,10 @@ impl OnlineKnn {
     fn open(&self, most: usize) -> Result<[Arc<dyn Dataset>; 2]> {
         let splits = self.source.splits()?;
         if splits.train.classes().is_empty() {
-            bail!("{}: its images have no labels, which a kNN probe needs; leave the section [probe] out", self.source);
+            bail!(
+                "{}: its images have no labels, which a kNN probe needs; leave the section [probe] out",
+                self.source
+            );
         }
         eprintln!("probe: {}", splits.description);
         let some = |data: Arc<dyn Dataset>| -> Arc<dyn Dataset> {
