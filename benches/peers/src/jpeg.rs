@@ -58,7 +58,7 @@ impl Workload for Crop {
 fn view(size: (u32, u32), entry: &Entry) -> View {
     let mut view = View::new(size);
     let (region, filter) = (entry.crop, Filter::Bilinear);
-    view.push(Op::ResizedCrop { region, width: SIDE, height: SIDE, filter, fast: false });
+    view.push(Op::ResizedCrop { region, width: SIDE, height: SIDE, filter });
     if entry.flip {
         view.push(Op::FlipHorizontal);
     }

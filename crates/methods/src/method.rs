@@ -65,6 +65,12 @@ pub trait Method: Send {
 
     /// The model to export when training ends.
     fn model(&self) -> &Model;
+
+    /// Turns gradient checkpointing of the networks that are trained on or off. A method that trains another network than
+    /// [`Self::model`] says so for that.
+    fn set_gradient_checkpointing(&self, on: bool) {
+        self.model().set_gradient_checkpointing(on);
+    }
 }
 
 /// All variables of `vars`, buffers included, named `prefix.name` and sorted by name.

@@ -154,9 +154,15 @@ pub enum Error {
     /// A view transform refuses its parameters.
     #[error("views: {0}")]
     Views(#[from] visrep_augment::Error),
+    /// The probe could not measure the model.
+    #[error("the probe failed: {0}; leave the section [probe] out to train without it")]
+    Probe(crate::run::ProbeError),
     /// LibTorch refused a call.
     #[error("LibTorch: {0}")]
     Torch(#[from] tch::TchError),
+    /// A LibTorch call that tch lacks failed.
+    #[error(transparent)]
+    Shim(#[from] visrep_torch::Error),
 }
 
 fn not_finite(loss: f64) -> String {

@@ -28,26 +28,31 @@
 #![forbid(unsafe_code)]
 
 mod checkpoint;
+mod compute;
 mod ema;
 mod error;
 mod length;
-mod metrics;
 mod optim;
-mod progress;
 mod recipe;
 mod run;
 mod schedule;
 mod signals;
+mod telemetry;
 mod tensors;
 
+pub use compute::{Compute, ComputeConfig, Precision, Switch};
 pub use ema::{Ema, EmaConfig};
 pub use error::Error;
 pub use length::Length;
-pub use optim::{AdamW, Decay, DecayOn, Optimizer, OptimizerConfig, Rule, Sgd, Update};
-pub use recipe::{
-    About, BadSample, BlurConfig, CheckpointConfig, CropConfig, JitterConfig, LoaderConfig, LogConfig,
-    ModelConfig, Recipe, ViewsConfig,
+pub use optim::{
+    Adafactor, AdamW, Adapt, Clip, Decay, Group, GroupConfig, Lamb, Lars, LarsVariant, Optimizer,
+    OptimizerConfig, ParameterOptions, ParametersConfig, Rates, Rule, Sgd, Which,
 };
-pub use run::{Outcome, RunOptions, StepReport, train, train_with};
-pub use schedule::Schedule;
+pub use recipe::{
+    About, BadSample, Best, BlurConfig, CheckpointConfig, CropConfig, GradientConfig, JitterConfig,
+    LoaderConfig, LogConfig, ModelConfig, ProbeConfig, Recipe, SamConfig, ViewsConfig,
+};
+pub use run::{Hooks, Outcome, ProbeError, RunOptions, StepReport, train, train_with, train_with_hooks};
+pub use schedule::{BatchScaling, Curve, Every, Schedule, Shape, WarmupSteps};
 pub use signals::stop_on_signals;
+pub use telemetry::{Spread, spread};

@@ -63,6 +63,14 @@ pub(crate) fn restore(name: &str, view: &TensorView<'_>, tensor: &Tensor) -> Res
     Ok(tensor.shallow_clone().f_copy_(&values)?)
 }
 
+/// A copy of a tensor's values in memory of its own, in the same order.
+pub(crate) fn copy(tensor: &Tensor) -> Result<Tensor, tch::TchError> {
+    let _guard = tch::no_grad_guard();
+    let mut copy = tensor.f_zeros_like()?;
+    copy.f_copy_(tensor)?;
+    Ok(copy)
+}
+
 fn dtype(kind: Kind) -> Option<Dtype> {
     Some(match kind {
         Kind::Bool => Dtype::BOOL,

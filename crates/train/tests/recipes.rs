@@ -33,13 +33,18 @@ fn set_changes_values_of_every_type() {
     recipe.set("model.name=resnet18").unwrap();
     recipe.set("ema.decay=0.99").unwrap();
     recipe.set("method.hidden_dim=64").unwrap();
+    recipe.set("optimizer={ name = \"lars\", variant = \"larc\", clip = true }").unwrap();
+    recipe.set("gradient.clip={ kind = \"per-tensor\", norm = 3.0 }").unwrap();
+    recipe.set("schedule.shape={ steps = { at = [\"1 epochs\"], factor = 0.1 } }").unwrap();
+    recipe.set("parameters.groups=[{ names = \"head.*\", constant_lr = true }]").unwrap();
+    recipe.set("probe.every=1 epochs").unwrap();
     recipe.set("views.blur={ probability = 0.5, sigma = [0.1, 2.0] }").unwrap();
     assert_eq!(recipe.schedule.length, Length::Epochs(3.0));
     assert_eq!(recipe.schedule.warmup, Length::Steps(2));
     assert_eq!(recipe.schedule.lr, 1.0);
     assert_eq!(recipe.views.crop.scale, [0.1, 0.9]);
     assert_eq!(recipe.model.name, "resnet18");
-    assert_eq!(recipe.ema.as_ref().unwrap().decay, 0.99);
+    assert_eq!(recipe.ema.as_ref().unwrap().decay, visrep_methods::Ramp::Constant(0.99));
     assert!(recipe.to_toml().unwrap().contains("hidden_dim = 64"));
 }
 
@@ -62,6 +67,18 @@ fn set_refuses_unknown_keys_and_wrong_values_and_changes_nothing() {
         "optimizer.momentum=1.0",
         "method.name=nothing",
         "ema.decay=2",
+        "schedule.shape=wavy",
+        "schedule.batch_scaling={ linear = 0 }",
+        "decay.final_rate=-1",
+        "gradient.accumulate=0",
+        "gradient.clip={ kind = \"global\", norm = 0.0 }",
+        "parameters.layer_decay=0",
+        "parameters.groups=[{ names = \"*\", lr_scale = -1.0 }]",
+        "compute.precision=fp8",
+        "checkpoint.best=probe",
+        "probe={ every = \"1 epochs\", k = 0 }",
+        "sam.rho=0",
+        "optimizer={ name = \"lars\", variant = \"momentum-after-trust\", clip = true }",
         "schedule.lr",
         "=3",
         "a..b=3",

@@ -173,9 +173,9 @@ fn checkpoints_of_another_run_are_refused_and_kept() {
     // A format of the future.
     let file = checkpoints(out.path()).pop().unwrap();
     let text = String::from_utf8_lossy(&std::fs::read(&file).unwrap()).into_owned();
-    assert!(text.contains(r#"{\"version\":2,"#));
+    assert!(text.contains(r#"{\"version\":3,"#));
     let mut bytes = std::fs::read(&file).unwrap();
-    let at = bytes.windows(13).position(|window| window == br#"\"version\":2"#).unwrap();
+    let at = bytes.windows(13).position(|window| window == br#"\"version\":3"#).unwrap();
     bytes[at + 12] = b'7';
     std::fs::write(&file, bytes).unwrap();
     let error = run(&same, out.path(), None).unwrap_err().to_string();

@@ -6,6 +6,7 @@
 mod bench;
 mod commands;
 mod fixtures;
+mod font;
 mod report;
 mod source;
 

@@ -4,6 +4,7 @@
 //! `visrep.checkpoint` holds the [`Header`] as JSON. Randomness needs no state: the loader's and LibTorch's
 //! generators are seeded from the run's seed and the position.
 
+use crate::compute::Compute;
 use crate::tensors::{self, HostTensor};
 use crate::{Error, Recipe};
 use safetensors::SafeTensors;
@@ -15,7 +16,7 @@ use visrep_methods::NamedTensor;
 use visrep_models::write_atomically;
 
 /// The version of the format, raised whenever an older reader would resume wrongly.
-const VERSION: u32 = 2;
+const VERSION: u32 = 3;
 const KEY: &str = "visrep.checkpoint";
 
 /// Everything in a checkpoint but the tensors.
@@ -37,13 +38,25 @@ pub(crate) struct Header {
     pub(crate) epoch: u64,
     /// The position of the next batch in that epoch.
     pub(crate) batch: usize,
+    /// How the networks compute.
+    pub(crate) compute: Compute,
+    /// A moving average of the loss.
+    pub(crate) loss_average: Option<f64>,
+    /// The figure of the best checkpoint so far; more is better.
+    pub(crate) best: Option<f64>,
     /// SHA-256 of this header, with this field empty, and of all tensors' names and bytes in the order of their
     /// names, in hexadecimal.
     digest: String,
 }
 
 impl Header {
-    pub(crate) fn new(recipe: &Recipe, seed: u64, samples: usize, classes: &[String]) -> Result<Self, Error> {
+    pub(crate) fn new(
+        recipe: &Recipe,
+        seed: u64,
+        samples: usize,
+        classes: &[String],
+        compute: Compute,
+    ) -> Result<Self, Error> {
         Ok(Self {
             version: VERSION,
             recipe: recipe.to_toml()?,
@@ -53,6 +66,9 @@ impl Header {
             step: 0,
             epoch: 0,
             batch: 0,
+            compute,
+            loss_average: None,
+            best: None,
             digest: String::new(),
         })
     }
@@ -90,6 +106,7 @@ impl Header {
                 differences.push(format!("{what}: {saved} in the checkpoint, {asked} asked for"));
             }
         };
+        compare("compute", self.compute.to_string(), asked.compute.to_string());
         compare("seed", self.seed.to_string(), asked.seed.to_string());
         compare("samples of the dataset", self.samples.to_string(), asked.samples.to_string());
         compare("classes of the dataset", self.classes.join(", "), asked.classes.join(", "));

@@ -1,4 +1,4 @@
-//! The folder of a run's checkpoints: `step-000000123.safetensors`, the last few kept.
+//! The folder of a run's checkpoints: `step-000000123.safetensors`, the last few kept, and `best.safetensors`.
 
 use super::file::{self, Header};
 use crate::{Error, Recipe};
@@ -90,5 +90,10 @@ impl Folder {
             std::fs::remove_file(&old).map_err(Error::io(&old, "remove the old checkpoint"))?;
         }
         Ok(())
+    }
+
+    /// Writes a checkpoint as the best so far, in place of the one before.
+    pub(crate) fn save_best(&self, header: &Header, tensors: &[NamedTensor]) -> Result<(), Error> {
+        file::write(&self.path.join("best.safetensors"), header, tensors)
     }
 }

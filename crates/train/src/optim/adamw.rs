@@ -1,8 +1,11 @@
 //! Adam with decoupled weight decay.
 
-use super::{Rule, Update};
+use super::rule::wrong_slots;
+use super::{Group, Rule};
+use crate::Error;
 use serde::{Deserialize, Serialize};
-use tch::{TchError, Tensor};
+use tch::{Kind, Tensor};
+use visrep_torch::{AdamWState, AdamWStep, fused_adamw_};
 
 /// AdamW as `torch.optim.AdamW` has it (Loshchilov and Hutter 2019): the decay is multiplied by the learning
 /// rate, and epsilon is added after the bias correction.
@@ -17,7 +20,7 @@ pub struct AdamW {
     pub eps: f64,
 }
 
-fn betas() -> [f64; 2] {
+pub(super) fn betas() -> [f64; 2] {
     [0.9, 0.999]
 }
 
@@ -26,31 +29,24 @@ fn eps() -> f64 {
 }
 
 impl Rule for AdamW {
-    fn slots(&self) -> &'static [&'static str] {
-        &["moment1", "moment2"]
+    fn slots(&self, parameter: &Tensor) -> Result<Vec<(&'static str, Tensor)>, Error> {
+        Ok(vec![
+            ("moment1", parameter.f_zeros_like()?),
+            ("moment2", parameter.f_zeros_like()?),
+            // LibTorch counts the steps of each parameter where that is.
+            ("step", Tensor::f_zeros([0i64; 0], (Kind::Float, parameter.device()))?),
+        ])
     }
 
-    fn update(
-        &self,
-        parameter: &mut Tensor,
-        gradient: &Tensor,
-        slots: &mut [Tensor],
-        context: &Update,
-    ) -> Result<(), TchError> {
-        let [first, second] = slots else {
-            return Err(TchError::Shape("AdamW keeps two moments for each parameter".to_owned()));
-        };
-        let [beta1, beta2] = self.betas;
-        let t = context.step as f64;
-        if context.weight_decay != 0.0 {
-            let _ = parameter.f_mul_scalar_(1.0 - context.lr * context.weight_decay)?;
-        }
-        let _ = first.f_lerp_(gradient, 1.0 - beta1)?;
-        let squares = gradient.f_square()?.f_mul_scalar(1.0 - beta2)?;
-        let _ = second.f_mul_scalar_(beta2)?.f_add_(&squares)?;
-        let spread = second.f_sqrt()?.f_div_scalar((1.0 - beta2.powf(t)).sqrt())?.f_add_scalar(self.eps)?;
-        let step = first.f_div(&spread)?.f_mul_scalar(context.lr / (1.0 - beta1.powf(t)))?;
-        let _ = parameter.f_sub_(&step)?;
-        Ok(())
+    fn step(&self, group: &mut Group<'_>) -> Result<(), Error> {
+        let [exp_avgs, exp_avg_sqs, steps] = group.slots else { return Err(wrong_slots("adamw")) };
+        let (lr, weight_decay) = (group.lr, group.weight_decay);
+        let step = AdamWStep { lr, betas: self.betas, eps: self.eps, weight_decay };
+        Ok(fused_adamw_(
+            group.parameters,
+            group.gradients,
+            AdamWState { exp_avgs, exp_avg_sqs, steps },
+            &step,
+        )?)
     }
 }

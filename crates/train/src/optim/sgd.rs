@@ -1,8 +1,11 @@
 //! Stochastic gradient descent with momentum.
 
-use super::{Rule, Update};
+use super::rule::wrong_slots;
+use super::{Group, Rule};
+use crate::Error;
 use serde::{Deserialize, Serialize};
-use tch::{TchError, Tensor};
+use tch::Tensor;
+use visrep_torch::{SgdStep, fused_sgd_};
 
 /// SGD as `torch.optim.SGD` has it: `d = g + decay * p; v = momentum * v + d; p -= lr * v`, or with Nesterov
 /// `p -= lr * (d + momentum * v)`. The learning rate is not part of the momentum buffer.
@@ -18,31 +21,21 @@ pub struct Sgd {
 }
 
 impl Rule for Sgd {
-    fn slots(&self) -> &'static [&'static str] {
-        if self.momentum == 0.0 { &[] } else { &["momentum"] }
+    fn slots(&self, parameter: &Tensor) -> Result<Vec<(&'static str, Tensor)>, Error> {
+        if self.momentum == 0.0 {
+            return Ok(Vec::new());
+        }
+        Ok(vec![("momentum", parameter.f_zeros_like()?)])
     }
 
-    fn update(
-        &self,
-        parameter: &mut Tensor,
-        gradient: &Tensor,
-        slots: &mut [Tensor],
-        context: &Update,
-    ) -> Result<(), TchError> {
-        let mut direction = if context.weight_decay == 0.0 {
-            gradient.shallow_clone()
-        } else {
-            gradient.f_add(&parameter.f_mul_scalar(context.weight_decay)?)?
+    fn step(&self, group: &mut Group<'_>) -> Result<(), Error> {
+        let (lr, weight_decay) = (group.lr, group.weight_decay);
+        let step = SgdStep { lr, momentum: self.momentum, weight_decay, nesterov: self.nesterov };
+        let buffers = match group.slots {
+            [] => &mut [][..],
+            [buffers] => &mut buffers[..],
+            _ => return Err(wrong_slots("sgd")),
         };
-        if let [velocity] = slots {
-            let _ = velocity.f_mul_scalar_(self.momentum)?.f_add_(&direction)?;
-            direction = if self.nesterov {
-                direction.f_add(&velocity.f_mul_scalar(self.momentum)?)?
-            } else {
-                velocity.shallow_clone()
-            };
-        }
-        let _ = parameter.f_sub_(&direction.f_mul_scalar(context.lr)?)?;
-        Ok(())
+        Ok(fused_sgd_(group.parameters, group.gradients, buffers, &step)?)
     }
 }

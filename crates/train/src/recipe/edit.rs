@@ -84,7 +84,7 @@ impl Recipe {
         let mut keys: Vec<&String> = ours.iter().chain(&theirs).map(|(key, _)| key).collect();
         keys.sort();
         keys.dedup();
-        let harmless = ["about.", "checkpoint.", "log."];
+        let harmless = ["about.", "checkpoint.", "log.", "probe."];
         let differing =
             keys.into_iter().filter(|key| !harmless.iter().any(|section| key.starts_with(section)));
         Ok(differing

@@ -1,13 +1,14 @@
 //! Recipes: everything that decides a run's result, except the data and the seed, as one TOML file.
 
+mod check;
 mod edit;
 mod library;
 mod views;
 
 pub use views::{BlurConfig, CropConfig, JitterConfig, ViewsConfig};
 
-use crate::optim::Decay;
-use crate::{EmaConfig, Error, Length, OptimizerConfig, Schedule};
+use crate::optim::{Clip, Decay, ParametersConfig};
+use crate::{ComputeConfig, EmaConfig, Error, Length, OptimizerConfig, Schedule};
 use serde::{Deserialize, Serialize};
 use std::path::Path;
 use visrep_methods::MethodConfig;
@@ -30,11 +31,26 @@ pub struct Recipe {
     pub optimizer: OptimizerConfig,
     /// Weight decay.
     pub decay: Decay,
+    /// Layer-wise learning rates, and exceptions for some parameters.
+    #[serde(default)]
+    pub parameters: ParametersConfig,
+    /// How gradients are gathered and clipped.
+    #[serde(default)]
+    pub gradient: GradientConfig,
+    /// Sharpness-aware minimisation; left out, none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub sam: Option<SamConfig>,
     /// How long, and with which learning rate.
     pub schedule: Schedule,
     /// A moving average of the weights, to export in their stead.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub ema: Option<EmaConfig>,
+    /// How the networks compute.
+    #[serde(default)]
+    pub compute: ComputeConfig,
+    /// What to measure of the model while it is trained; has no influence on the result.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub probe: Option<ProbeConfig>,
     /// When to save; has no influence on the result.
     #[serde(default)]
     pub checkpoint: CheckpointConfig,
@@ -91,6 +107,63 @@ pub enum BadSample {
     Skip,
 }
 
+/// The section `[gradient]`.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct GradientConfig {
+    /// Batches of the loader that make one step, by the mean of their losses. Normalisation, contrasts and queues see one
+    /// batch at a time. What is left of an epoch's batches is left out.
+    pub accumulate: usize,
+    /// Shortens gradients that are too long.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub clip: Option<Clip>,
+}
+
+impl Default for GradientConfig {
+    fn default() -> Self {
+        Self { accumulate: 1, clip: None }
+    }
+}
+
+/// The section `[sam]`: the gradient of each step is taken where the loss is highest nearby (Foret et al. 2021,
+/// arXiv:2010.01412), for twice the time. Clipping and the optimiser then see that gradient.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct SamConfig {
+    /// How far to go along the gradient, all parameters together.
+    pub rho: f64,
+}
+
+/// The section `[probe]`: what is measured of the model, not of its average, while it is trained, on images with labels. The
+/// crate itself measures nothing: [`Hooks::probe`](crate::Hooks::probe) does.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ProbeConfig {
+    /// Measure when this much training has passed since the start, again and again, and at the end; 0: never.
+    pub every: Length,
+    /// Neighbours of the kNN classifier.
+    #[serde(default = "neighbours")]
+    pub k: usize,
+    /// Its temperature.
+    #[serde(default = "temperature")]
+    pub temperature: f64,
+    /// The most images of each part, evenly chosen.
+    #[serde(default = "images")]
+    pub images: usize,
+}
+
+fn neighbours() -> usize {
+    20
+}
+
+fn temperature() -> f64 {
+    0.07
+}
+
+fn images() -> usize {
+    10_000
+}
+
 /// The section `[checkpoint]`. The end of a run and a stop always save.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
@@ -101,11 +174,26 @@ pub struct CheckpointConfig {
     pub minutes: f64,
     /// How many checkpoints to keep.
     pub keep: usize,
+    /// Which one to keep besides, as `best.safetensors`; left out, that of the best probe where there is one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub best: Option<Best>,
+}
+
+/// What makes a checkpoint the best.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Best {
+    /// None is.
+    None,
+    /// The lowest loss, averaged over some fifty steps, of the moments of `checkpoint.every`.
+    Loss,
+    /// The highest first figure of the probe.
+    Probe,
 }
 
 impl Default for CheckpointConfig {
     fn default() -> Self {
-        Self { every: Length::Epochs(5.0), minutes: 10.0, keep: 2 }
+        Self { every: Length::Epochs(5.0), minutes: 10.0, keep: 2, best: None }
     }
 }
 
@@ -115,11 +203,16 @@ impl Default for CheckpointConfig {
 pub struct LogConfig {
     /// Write a line of metrics every so many steps, and at the last.
     pub every_steps: u64,
+    /// Look for a collapse of the features every so many steps, and at the last; 0: never. It takes a forward pass of a
+    /// part of the batch.
+    pub watch_every_steps: u64,
+    /// Write the metrics as TensorBoard's event files too, in the folder `tensorboard`.
+    pub tensorboard: bool,
 }
 
 impl Default for LogConfig {
     fn default() -> Self {
-        Self { every_steps: 10 }
+        Self { every_steps: 10, watch_every_steps: 50, tensorboard: true }
     }
 }
 
@@ -145,61 +238,9 @@ impl Recipe {
             .map_err(|error| Error::Recipe { origin: self.about.title.clone(), message: error.to_string() })
     }
 
-    /// Errs on values that no run can use, naming the key.
-    pub fn check(&self) -> Result<(), Error> {
-        let refuse = |key: &str, value: String, message: &str| {
-            Err(Error::Value { key: key.to_owned(), value, message: message.to_owned() })
-        };
-        let rate = |x: f64| x.is_finite() && x >= 0.0;
-        let schedule = &self.schedule;
-        if self.loader.batch_size == 0 {
-            return refuse("loader.batch_size", "0".to_owned(), "must be at least 1");
-        }
-        if self.log.every_steps == 0 {
-            return refuse("log.every_steps", "0".to_owned(), "must be at least 1");
-        }
-        if self.checkpoint.keep == 0 {
-            return refuse("checkpoint.keep", "0".to_owned(), "must be at least 1");
-        }
-        for (key, value) in [
-            ("schedule.lr", schedule.lr),
-            ("schedule.final_lr", schedule.final_lr),
-            ("decay.rate", self.decay.rate),
-            ("checkpoint.minutes", self.checkpoint.minutes),
-        ] {
-            if !rate(value) {
-                return refuse(key, value.to_string(), "must be finite and not negative");
-            }
-        }
-        if let Some(ema) = &self.ema
-            && !(0.0..=1.0).contains(&ema.decay)
-        {
-            return refuse("ema.decay", ema.decay.to_string(), "must be within 0 and 1");
-        }
-        match &self.optimizer {
-            OptimizerConfig::Sgd(sgd) if !(0.0..1.0).contains(&sgd.momentum) => {
-                return refuse(
-                    "optimizer.momentum",
-                    sgd.momentum.to_string(),
-                    "must be within 0 and 1, below 1",
-                );
-            }
-            OptimizerConfig::Sgd(sgd) if sgd.nesterov && sgd.momentum == 0.0 => {
-                return refuse("optimizer.nesterov", "true".to_owned(), "needs a momentum above 0");
-            }
-            OptimizerConfig::AdamW(adamw) if adamw.betas.iter().any(|beta| !(0.0..1.0).contains(beta)) => {
-                return refuse(
-                    "optimizer.betas",
-                    format!("{:?}", adamw.betas),
-                    "must be within 0 and 1, below 1",
-                );
-            }
-            OptimizerConfig::AdamW(adamw) if !rate(adamw.eps) => {
-                return refuse("optimizer.eps", adamw.eps.to_string(), "must be finite and not negative");
-            }
-            _ => {}
-        }
-        self.views.build()?;
-        Ok(())
+    /// What makes a checkpoint the best one.
+    pub(crate) fn best(&self) -> Best {
+        let default = if self.probe.is_some() { Best::Probe } else { Best::None };
+        self.checkpoint.best.unwrap_or(default)
     }
 }

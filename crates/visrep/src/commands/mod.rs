@@ -7,7 +7,9 @@ mod embed;
 mod forward;
 mod models;
 pub mod output;
+mod plot;
 mod preprocess;
+mod recipes;
 mod score;
 mod train;
 mod weights;
@@ -51,6 +53,8 @@ enum Command {
     Bench(bench::Bench),
     Score(score::Score),
     Train(train::Train),
+    Recipes(recipes::Recipes),
+    Plot(plot::Plot),
     Embed(embed::Embed),
     Forward(forward::Forward),
     Preprocess(preprocess::Preprocess),
@@ -69,6 +73,8 @@ impl Cli {
             Command::Bench(command) => command.run(),
             Command::Score(command) => command.run().map(|()| ExitCode::SUCCESS),
             Command::Train(command) => command.run(),
+            Command::Recipes(command) => command.run().map(|()| ExitCode::SUCCESS),
+            Command::Plot(command) => command.run().map(|()| ExitCode::SUCCESS),
             Command::Embed(command) => command.run().map(|()| ExitCode::SUCCESS),
             Command::Forward(command) => command.run().map(|()| ExitCode::SUCCESS),
             Command::Preprocess(command) => command.run().map(|()| ExitCode::SUCCESS),

@@ -32,7 +32,7 @@ pub struct ReliabilityBar {
 
 const TEXT: RGBColor = RGBColor(0x4a, 0x50, 0x5a);
 const GRID: RGBColor = RGBColor(0xe6, 0xe8, 0xec);
-const FONT: &str = "system-ui, sans-serif";
+const FONT: &str = crate::font::FAMILY;
 
 /// Accuracy in percent against corruption severity, 0 (clean) to 5.
 pub fn accuracy_against_severity(
@@ -132,6 +132,7 @@ fn draw(
     size: (u32, u32),
     body: impl FnOnce(&Root<'_>) -> Result<(), Box<dyn std::error::Error>>,
 ) -> Result<String, PlotError> {
+    crate::font::register();
     let mut svg = String::new();
     {
         let root = SVGBackend::with_string(&mut svg, size).into_drawing_area();

@@ -43,11 +43,8 @@ impl MetricsLog {
         let mut line = Map::new();
         line.insert("step".into(), report.step.into());
         line.insert("epoch".into(), report.epoch.into());
-        line.insert("loss".into(), report.loss.into());
-        line.insert("lr".into(), report.lr.into());
-        line.insert("images_per_second".into(), report.images_per_second.into());
-        for (name, value) in &report.metrics {
-            line.insert((*name).into(), (*value).into());
+        for (name, value) in report.scalars().filter(|(name, _)| *name != "epoch") {
+            line.insert(name.into(), value.into());
         }
         let mut text = Value::Object(line).to_string();
         text.push('\n');
