@@ -2,9 +2,9 @@
 
 use std::path::PathBuf;
 
-use tch::{Kind, TchError};
+use tch::{Device, Kind, TchError};
 
-use crate::{CudaLibraries, Version};
+use crate::{CudaLibraries, Version, device_name};
 
 /// What can go wrong with the calls of this crate.
 #[derive(Debug, thiserror::Error)]
@@ -39,20 +39,21 @@ pub enum Error {
     },
     /// A batch needs more memory than there is.
     #[error(
-        "a batch of {batch} does not fit into the memory of {device}{free}: {advice}; LibTorch: {message}"
+        "a batch of {batch} does not fit into the memory of {}: {}; {message}",
+        device_name(*device),
+        match fits {
+            Some(fits) => format!("a batch of {fits} fits"),
+            None => "not even one sample fits, take a smaller model or smaller images".into(),
+        }
     )]
     OutOfMemory {
         /// Where.
-        device: String,
+        device: Device,
         /// The samples that were to be worked on at once.
         batch: usize,
         /// A number of samples that fits: half of that, a quarter and so on, as was tried. `None` if not even one does.
         fits: Option<usize>,
-        /// How much of the device's memory was free, for the message.
-        free: String,
-        /// What to do.
-        advice: String,
-        /// What LibTorch says.
+        /// How much memory was free, where that is known, and what LibTorch says.
         message: String,
     },
     /// CUDA was asked for, and LibTorch cannot use it.

@@ -2,7 +2,7 @@
 
 use tch::Device;
 
-use crate::{Error, device_memory, device_name, empty_cache};
+use crate::{Error, device_memory, empty_cache};
 
 /// Whether an error, or one that it has as its cause, is that of LibTorch's allocators: those of the CPU and of GPUs.
 #[must_use]
@@ -49,24 +49,19 @@ where
         Err(error) if is_out_of_memory(&error) => error,
         other => return other,
     };
-    let free = device_memory(device).ok().flatten().map(|memory| (memory.free, memory.total));
-    let message = error.to_string();
-    // What the failed pass had taken is held back for later; a smaller one may need it in other pieces.
+    let message = match device_memory(device).ok().flatten() {
+        None => format!("LibTorch: {error}"),
+        Some(memory) => {
+            let gib = |bytes: u64| bytes as f64 / f64::from(1 << 30);
+            format!("{:.1} of {:.1} GiB were free; LibTorch: {error}", gib(memory.free), gib(memory.total))
+        }
+    };
     drop(error);
     let fits = std::iter::successors(Some(batch / 2), |n| Some(n / 2)).take_while(|n| *n > 0).find(|n| {
-        let emptied = empty_cache(device);
-        emptied.is_ok() && work(*n).is_ok()
+        // What the failed pass had taken is kept by LibTorch, and a smaller one may need it in other pieces.
+        empty_cache(device).is_ok() && work(*n).is_ok()
     });
-    let advice = match (fits, free) {
-        (Some(fits), _) => format!("a batch of {fits} fits"),
-        (None, _) => "not even one sample fits: take a smaller model or smaller images".into(),
-    };
-    let free = free.map(|(free, total)| {
-        let gib = |bytes: u64| bytes as f64 / f64::from(1 << 30);
-        format!(" ({:.1} of {:.1} GiB were free)", gib(free), gib(total))
-    });
-    let free = free.unwrap_or_default();
-    Err(Error::OutOfMemory { device: device_name(device), batch, fits, free, advice, message }.into())
+    Err(Error::OutOfMemory { device, batch, fits, message }.into())
 }
 
 #[cfg(test)]

@@ -102,6 +102,7 @@ fn context(plan: &Plan, set: &Set, contestant: &Contestant) -> Context {
     context.workers = plan.workers;
     context.batch_size = plan.batch_size;
     context.progress = true;
+    context.precision = plan.compute.precision;
     context
 }
 
@@ -187,6 +188,7 @@ fn two_afc(
         ("distance", distance.name()),
         ("images", format!("{CROPS} squares of each embedded photograph, {side} px")),
         ("severities", pairs.join(", ")),
+        ("precision", "fp32, whatever --precision says".to_owned()),
         ("judgement", "by construction: the weaker distortion is nearer; not human".to_owned()),
         ("interval", "over photographs: all triplets of one are resampled together".to_owned()),
         ("seed", plan.seed.to_string()),
