@@ -138,17 +138,15 @@ impl Context {
             p.mean,
             p.std
         );
-        let (precision, format) = describe(model, self.precision);
         let entries = [
             ("split", self.splits.description.clone()),
             ("preprocessing", preprocessing.to_lowercase()),
             ("pooling", crate::extract::POOLING.into()),
-            ("precision", precision),
-            ("memory_format", format),
             ("seed", self.seed.to_string()),
             ("train_samples", self.splits.train.len().to_string()),
         ];
-        entries.into_iter().map(|(key, value)| (key.to_owned(), value)).collect()
+        let computed = compute_protocol(model, self.precision);
+        entries.into_iter().chain(computed).map(|(key, value)| (key.to_owned(), value)).collect()
     }
 
     /// A score of `model` in this context.
@@ -174,16 +172,14 @@ impl Context {
     }
 }
 
-/// How a network runs, for protocols: its precision and its memory format.
-pub fn describe(model: &Model, precision: Precision) -> (String, String) {
-    if model.is_compiled() {
-        return ("as compiled, features in fp32".into(), "as compiled".into());
-    }
-    let precision = match precision {
-        Precision::Fp32 => "fp32",
-        Precision::Bf16 => "bf16 by autocast, features in fp32",
+/// How `model` runs, as entries of a protocol: its precision and its memory format.
+pub fn compute_protocol(model: &Model, precision: Precision) -> [(&'static str, String); 2] {
+    let (precision, format) = match precision {
+        _ if model.is_compiled() => ("as compiled, features in fp32", "as compiled"),
+        Precision::Fp32 => ("fp32", model.memory_format().name()),
+        Precision::Bf16 => ("bf16 by autocast, features in fp32", model.memory_format().name()),
     };
-    (precision.into(), model.memory_format().name().into())
+    [("precision", precision.into()), ("memory_format", format.into())]
 }
 
 /// One figure on its way to becoming a [`Score`].

@@ -1,7 +1,7 @@
 //! What a frozen backbone can do: features, kNN, few-shot ridge, linear probe.
 //!
-//! [`extract`] runs a model over a dataset once, in the precision that is asked for, and caches the features; the probes read only those:
-//! [`knn`], [`few_shot_ridge`], [`LinearProbe`]. [`evaluate`] turns their class scores into figures with
+//! [`extract`] runs a model over a dataset once, in the precision that is asked for, and caches the features; the probes
+//! read only those: [`knn`], [`few_shot_ridge`], [`LinearProbe`]. [`evaluate`] turns their class scores into figures with
 //! intervals. As [`Benchmark`]s over a [`Context`] they give [`Score`](visrep_metrics::Score)s that carry their
 //! protocol.
 //!
@@ -35,7 +35,7 @@ mod progress;
 mod sampling;
 mod suites;
 
-pub use benchmark::{Benchmark, Context, Figure, Part, describe};
+pub use benchmark::{Benchmark, Context, Figure, Part, compute_protocol};
 pub use error::Error;
 pub use evaluate::{
     CALIBRATION_BINS, Evaluation, LEVEL, Probabilistic, RESAMPLES, ScoreKind, ece_interval, evaluate,

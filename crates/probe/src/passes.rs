@@ -25,18 +25,13 @@ where
     B: Iterator<Item = Result<Batch, visrep_data::Error>> + 'a,
 {
     let batches = batches.map(|batch| batch.map_err(Error::from));
-    let pixels = |batch: &Batch| match batch.views.first() {
-        Some(view) => Ok(vec![view.to_tensor()]),
-        None => Err(Error::TooFew { what: "batch", need: "the loader was given no view" }),
-    };
+    let no_view = || Error::TooFew { what: "batch", need: "the loader was given no view" };
+    let pixels = move |batch: &Batch| Ok(vec![batch.views.first().ok_or_else(no_view)?.to_tensor()]);
     let loaded = Prefetcher::new(model.device(), batches, pixels)?;
     Ok(loaded.map(move |loaded| {
         let (batch, pixels) = loaded?;
-        let features = pixels.first().map(|pixels| run(model, pixels, precision)).transpose()?;
-        match features {
-            Some(features) => Ok((batch, features)),
-            None => Err(Error::TooFew { what: "batch", need: "the loader was given no view" }),
-        }
+        let features = run(model, pixels.first().ok_or_else(no_view)?, precision)?;
+        Ok((batch, features))
     }))
 }
 

@@ -337,3 +337,24 @@ fn precision_and_memory_format_are_chosen_said_and_recorded() {
         ("cpu".into(), "channels-last".into())
     );
 }
+
+#[cfg(all(target_os = "linux", target_arch = "x86_64"))]
+#[test]
+fn a_compiled_package_goes_where_weights_do() {
+    let folder = tempfile::tempdir().unwrap();
+    let package = format!("{FIXTURES}/golden/torch/tiny.pt2");
+    let arguments = ["embed", "--weights", &package, "--data", "fixtures:digits", "--output", "f.parquet"];
+    let error = fail(folder.path(), &arguments);
+    assert!(error.contains("tiny.pt2") && error.contains("--model"), "{error}");
+    let named = [&arguments[..], &["--model", MODEL, "--device", "cpu", "--batch-size", "50"]].concat();
+    succeed(folder.path(), &named);
+    let file = std::fs::File::open(folder.path().join("f.parquet")).unwrap();
+    let reader = parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder::try_new(file).unwrap();
+    assert_eq!(reader.metadata().file_metadata().num_rows(), 1797);
+    let entries = reader.metadata().file_metadata().key_value_metadata().unwrap();
+    let precision = entries.iter().find(|entry| entry.key == "visrep.precision").unwrap();
+    assert!(precision.value.as_deref().unwrap().contains("as compiled"));
+    // The package was made for at most 64 images at once.
+    let error = fail(folder.path(), &[&arguments[..], &["--model", MODEL, "--batch-size", "65"]].concat());
+    assert!(error.contains("tiny.pt2") && error.contains("[65, 3, 32, 32]"), "{error}");
+}

@@ -163,6 +163,13 @@ pub fn similarity(
     let side = first.model.preprocessing().input_size;
     let crops = Crops::new(&crate::fixtures::photos(), side, CROPS, plan.seed)?;
     for contestant in contestants {
+        if contestant.model.backbone().taps().is_empty() {
+            eprintln!(
+                "Distorted photographs: not for {}, whose layers cannot be seen",
+                contestant.entry.label
+            );
+            continue;
+        }
         eprintln!("Distorted photographs: {}", contestant.entry.label);
         let distance = PerceptualDistance::all_taps(&contestant.model)?;
         let Contestant { entry, .. } = contestant;

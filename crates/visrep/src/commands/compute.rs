@@ -4,7 +4,7 @@ use anyhow::Result;
 use clap::{Args, ValueEnum};
 use tch::Device;
 use visrep_models::{MemoryFormat, Model};
-use visrep_probe::describe;
+use visrep_probe::compute_protocol;
 use visrep_torch::{DeviceChoice, Precision, PrecisionChoice, device_name};
 
 /// `--device`.
@@ -26,8 +26,8 @@ impl DeviceArg {
 pub struct ComputeArgs {
     #[command(flatten)]
     device: DeviceArg,
-    /// Kind of numbers in matrix products and convolutions: fp32, bf16 (autocast; features and scores stay fp32), or auto (bf16 where
-    /// the device has instructions for it)
+    /// Kind of numbers in matrix products and convolutions: fp32, bf16 (autocast; features and scores stay
+    /// fp32), or auto (bf16 where the device has instructions for it)
     #[arg(long, value_name = "KIND", default_value_t)]
     precision: PrecisionChoice,
     /// Whether images lie in memory channels-last; auto: for networks of convolutions
@@ -84,7 +84,7 @@ impl Compute {
 
     /// The choices as they were made, for the record.
     pub fn protocol(&self, model: &Model) -> [(&'static str, String); 3] {
-        let (precision, format) = describe(model, self.precision);
-        [("device", device_name(self.device)), ("precision", precision), ("memory_format", format)]
+        let [precision, format] = compute_protocol(model, self.precision);
+        [("device", device_name(self.device)), precision, format]
     }
 }
