@@ -31,7 +31,7 @@ BENCHES = {
     "corruptions": ("corruptions", "run", "ImageNet-C's corruptions: imagecorruptions"),
     "imagenet-c": ("corruptions", "whole_set", "all 50,000 x 75 images of ImageNet-C, projected"),
     "adamw": ("training", "adamw", "AdamW's step on ViT-S/16: tch, torch.optim"),
-    "models": ("training", "models", "inference and training in f32 and bf16: timm in eager PyTorch"),
+    "models": ("training", "models", "inference and training steps in fp32 and bf16, on GPUs too: timm in eager PyTorch"),
 }
 
 
@@ -45,7 +45,7 @@ def worker(name, settings, corpora, output):
         getattr(importlib.import_module(f"peer.{module}"), function)(bench, corpora)
     except (Exception, SystemExit) as error:
         bench.fail(f"{name}: {type(error).__name__}: {error}")
-    parts = {"rows": bench.rows, "details": bench.details, "failures": bench.failures}
+    parts = {"rows": bench.rows, "details": bench.details, "failures": bench.failures, "skipped": bench.skipped}
     Path(output).write_text(json.dumps(parts))
 
 
@@ -56,7 +56,7 @@ def run(name, settings, corpora):
     process.start()
     process.join()
     if not output.exists():
-        return {"rows": [], "details": [], "failures": [f"{name}: ended with status {process.exitcode}"]}
+        return {"rows": [], "details": [], "skipped": [], "failures": [f"{name}: ended with status {process.exitcode}"]}
     parts = json.loads(output.read_text())
     output.unlink()
     return parts
@@ -103,8 +103,9 @@ def main():
         print(f"{c.name}: {c.images} JPEGs, mean {c.mean_bytes / 1e3:.0f} KB, {c.mean_megapixels:.2f} Mpx")
     print(TABLE_HEAD)
     parts = [run(name, settings, corpora) for name in BENCHES if asked_for(settings.only, name)]
-    rows, details, failures = (sum((part[key] for part in parts), []) for key in ("rows", "details", "failures"))
-    environment |= {"load_average_after": machine.load(), "failures": failures}
+    lists = ("rows", "details", "skipped", "failures")
+    rows, details, skipped, failures = (sum((part[key] for part in parts), []) for key in lists)
+    environment |= {"load_average_after": machine.load(), "not_measured": skipped, "failures": failures}
     for name, content in {"results": rows, "measurements": details, "environment": environment}.items():
         (OUTPUT / f"{name}.json").write_text(json.dumps(content, indent=1) + "\n")
     summary(rows, failures)

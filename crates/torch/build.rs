@@ -11,7 +11,7 @@ use std::path::{Path, PathBuf};
 /// The release whose interface the C++ files are written to, the one of `tch` 0.24.
 const NEEDED: &str = "2.11";
 
-const SOURCES: [&str; 7] = [
+const SOURCES: [&str; 9] = [
     "shim/error.cpp",
     "shim/tensor.cpp",
     "shim/checkpoint.cpp",
@@ -19,6 +19,8 @@ const SOURCES: [&str; 7] = [
     "shim/optim.cpp",
     "shim/random.cpp",
     "shim/device.cpp",
+    "shim/graph.cpp",
+    "shim/package.cpp",
 ];
 
 fn main() -> Result<(), Box<dyn Error>> {

@@ -114,6 +114,7 @@ class Bench:
     rows: list = field(default_factory=list)
     details: list = field(default_factory=list)
     failures: list = field(default_factory=list)
+    skipped: list = field(default_factory=list)
 
     def wanted(self, name):
         """Whether `--only` asks for the contest `name`."""
@@ -166,6 +167,12 @@ class Bench:
         self.rows.append(row)
         say(None)
         print(table_line(row), flush=True)
+
+    def skip(self, name, reason):
+        """A row that this machine cannot have."""
+        self.skipped.append({"bench": name, "reason": reason})
+        say(None)
+        print(f"{name:<42} not measured: {reason}", flush=True)
 
     def fail(self, message):
         self.failures.append(message)

@@ -17,6 +17,7 @@ mod corpus;
 mod corruptions;
 mod jpeg;
 mod loader;
+mod networks;
 mod ops;
 mod optimizer;
 mod sink;
@@ -55,6 +56,7 @@ fn open(words: &[&str]) -> Result<Box<dyn Workload>> {
             Box::new(corruptions::Corruptions::open(names, severities, quality, images, frost)?)
         }
         ["adamw", method, model] => optimizer::open(method, model)?,
+        ["network", words @ ..] => networks::open(words)?,
         _ => bail!("no such workload: {}", words.join(" ")),
     })
 }

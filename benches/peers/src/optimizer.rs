@@ -25,7 +25,10 @@ pub(crate) fn open(method: &str, model: &str) -> Result<Box<dyn Workload>> {
         (parameter * wave(numbers.cos())).sum(Kind::Float).backward();
     }
     Ok(match method {
-        "fused" => Box::new(Fused::new(parameters)),
+        "fused" => {
+            let gradients = parameters.iter().map(Tensor::grad).collect();
+            Box::new(Fused { optimizer: AdamW::new(parameters), gradients })
+        }
         "tch" => {
             let [beta1, beta2] = STEP.betas;
             let config = nn::AdamW { beta1, beta2, wd: STEP.weight_decay, eps: STEP.eps, amsgrad: false };
@@ -46,26 +49,40 @@ fn norms(parameters: &[Tensor], sink: &mut Sink) -> Result<()> {
     Ok(())
 }
 
-/// [`fused_adamw_`].
-struct Fused {
+/// Parameters with what [`fused_adamw_`] keeps of them.
+pub(crate) struct AdamW {
     parameters: Vec<Tensor>,
-    gradients: Vec<Tensor>,
     exp_avgs: Vec<Tensor>,
     exp_avg_sqs: Vec<Tensor>,
     steps: Vec<Tensor>,
 }
 
-impl Fused {
-    fn new(parameters: Vec<Tensor>) -> Self {
+impl AdamW {
+    pub(crate) fn new(parameters: Vec<Tensor>) -> Self {
         let zeros = || parameters.iter().map(|tensor| tensor.detach().zeros_like()).collect();
-        Self {
-            gradients: parameters.iter().map(Tensor::grad).collect(),
-            exp_avgs: zeros(),
-            exp_avg_sqs: zeros(),
-            steps: parameters.iter().map(|_| Tensor::from(0_f32)).collect(),
-            parameters,
-        }
+        let zero = |tensor: &Tensor| Tensor::zeros([], (Kind::Float, tensor.device()));
+        let steps = parameters.iter().map(zero).collect();
+        Self { exp_avgs: zeros(), exp_avg_sqs: zeros(), steps, parameters }
     }
+
+    pub(crate) fn parameters(&self) -> &[Tensor] {
+        &self.parameters
+    }
+
+    pub(crate) fn step(&mut self, gradients: &[Tensor]) -> Result<()> {
+        let state = AdamWState {
+            exp_avgs: &mut self.exp_avgs,
+            exp_avg_sqs: &mut self.exp_avg_sqs,
+            steps: &mut self.steps,
+        };
+        Ok(fused_adamw_(&mut self.parameters, gradients, state, &STEP)?)
+    }
+}
+
+/// The fused step alone.
+struct Fused {
+    optimizer: AdamW,
+    gradients: Vec<Tensor>,
 }
 
 impl Workload for Fused {
@@ -74,13 +91,8 @@ impl Workload for Fused {
     }
 
     fn pass(&mut self, sink: &mut Sink) -> Result<()> {
-        let state = AdamWState {
-            exp_avgs: &mut self.exp_avgs,
-            exp_avg_sqs: &mut self.exp_avg_sqs,
-            steps: &mut self.steps,
-        };
-        fused_adamw_(&mut self.parameters, &self.gradients, state, &STEP)?;
-        norms(&self.parameters, sink)
+        self.optimizer.step(&self.gradients)?;
+        norms(self.optimizer.parameters(), sink)
     }
 }
 

@@ -111,6 +111,15 @@ pub enum Error {
         expected: String,
     },
 
+    /// A compiled network gives something other than its pooled features.
+    #[error("the package gives {got:?}; {expected}")]
+    Output {
+        /// The shape of its first result, if it has any.
+        got: Option<Vec<i64>>,
+        /// What it should give, as a clause.
+        expected: String,
+    },
+
     /// An option was given that the architecture has no use for, or with a value that it cannot have.
     #[error("`{architecture}`: {option} = {value}: {reason}")]
     Option {

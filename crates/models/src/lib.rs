@@ -21,6 +21,7 @@ mod adapt;
 mod arch;
 mod backbone;
 mod builder;
+mod compiled;
 mod error;
 mod families;
 mod file;

@@ -116,6 +116,23 @@ impl Model {
         Self::from_weights(&name, folder, options)
     }
 
+    /// A model around a backbone that was made elsewhere: without a classifier, and with nothing in its store but `buffer`.
+    pub(crate) fn around(
+        name: &str,
+        options: &ModelOptions,
+        backbone: Box<dyn Backbone>,
+        buffer: (&str, Tensor),
+    ) -> Result<Self, Error> {
+        let resolved = arch::resolve(name)?;
+        let mut var_store = nn::VarStore::new(Device::Cpu);
+        let switches = Builder::new(var_store.root(), Start::Blank, options).switches().clone();
+        let _ = var_store.root().add(buffer.0, buffer.1, false);
+        var_store.set_device(options.device);
+        let own = vec![buffer.0.to_owned()];
+        let (name, options) = (name.into(), *options);
+        Ok(Self { name, resolved, options, num_classes: 0, backbone, head: None, var_store, own, switches })
+    }
+
     /// The name it was created by, with its tag if that was given.
     pub fn name(&self) -> &str {
         &self.name
@@ -208,8 +225,12 @@ impl Model {
     /// `load_state_dict` takes the file. The file appears whole or not at all: an older one survives any failure.
     ///
     /// # Errors
-    /// When the file cannot be written.
+    /// When the file cannot be written; for a network from a compiled package.
     pub fn save_weights(&self, path: impl AsRef<Path>) -> Result<(), Error> {
+        if self.is_compiled() {
+            let what = format!("way to save `{}` from a compiled package", self.name);
+            return Err(Error::Unknown { what, known: "copy the package".into() });
+        }
         weights::save(path.as_ref(), self.resolved.architecture.name, &self.variables())
     }
 

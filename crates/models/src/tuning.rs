@@ -4,7 +4,7 @@
 use crate::{BatchNormMode, Error, Model};
 use std::collections::BTreeMap;
 use tch::{Kind, Tensor};
-use visrep_torch::{channels_last, contiguous};
+use visrep_torch::{channels_last, contiguous, is_channels_last};
 
 /// How convolution weights lie in memory; activations follow them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -14,6 +14,16 @@ pub enum MemoryFormat {
     /// NHWC (`torch.channels_last`): faster for most convolutional networks on GPUs with tensor cores and on CPUs with
     /// AVX-512 or AMX; the shapes stay the same.
     ChannelsLast,
+}
+
+impl MemoryFormat {
+    /// What people call it: `contiguous` or `channels-last`.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Contiguous => "contiguous",
+            Self::ChannelsLast => "channels-last",
+        }
+    }
 }
 
 /// The parameters at one depth of a model.
@@ -100,6 +110,30 @@ impl Model {
                 _ => tensor.shallow_clone(),
             })
         })
+    }
+
+    /// How the convolution weights lie in memory; [`MemoryFormat::Contiguous`] for a network that has none.
+    pub fn memory_format(&self) -> MemoryFormat {
+        let last = |tensor: &Tensor| is_channels_last(tensor).unwrap_or(false);
+        match self.spatial_weights().first() {
+            Some(weight) if last(weight) && !weight.is_contiguous() => MemoryFormat::ChannelsLast,
+            _ => MemoryFormat::Contiguous,
+        }
+    }
+
+    /// The format in which inference is the faster, as far as can be said without measuring: channels-last for networks of
+    /// convolutions, contiguous for those whose only convolution makes patches.
+    pub fn suggested_memory_format(&self) -> MemoryFormat {
+        match self.spatial_weights().len() {
+            0..=2 => MemoryFormat::Contiguous,
+            _ => MemoryFormat::ChannelsLast,
+        }
+    }
+
+    /// The weights of convolutions over more than one position, whose format can be told.
+    fn spatial_weights(&self) -> Vec<Tensor> {
+        let spatial = |tensor: &Tensor| matches!(tensor.size()[..], [_, i, h, w] if i > 1 && h * w > 1);
+        self.variables().into_values().filter(spatial).collect()
     }
 
     /// Replaces the values of every variable of the model, and gradients with them.

@@ -175,7 +175,10 @@ fn channels_last_changes_the_memory_alone() {
     let mut model = model(ModelOptions::default());
     let x = images(3);
     let expected = forward(&model, &x, false);
+    assert_eq!(model.memory_format(), MemoryFormat::Contiguous);
+    assert_eq!(model.suggested_memory_format(), MemoryFormat::ChannelsLast);
     model.set_memory_format(MemoryFormat::ChannelsLast).unwrap();
+    assert_eq!(model.memory_format(), MemoryFormat::ChannelsLast);
     let weight = &model.var_store().variables()["layer2.0.conv1.weight"];
     assert!(visrep_torch::is_channels_last(weight).unwrap());
     let map = tch::no_grad(|| model.backbone().forward_features(&x, false)).unwrap().map.unwrap();
@@ -183,6 +186,9 @@ fn channels_last_changes_the_memory_alone() {
     assert!(forward(&model, &x, false).allclose(&expected, 1e-5, 1e-5, false));
     model.set_memory_format(MemoryFormat::Contiguous).unwrap();
     assert_eq!(forward(&model, &x, false), expected);
+    assert_eq!(model.memory_format(), MemoryFormat::Contiguous);
+    let transformer = Model::create("vit_tiny_patch16_224", &ModelOptions::default()).unwrap();
+    assert_eq!(transformer.suggested_memory_format(), MemoryFormat::Contiguous);
 }
 
 /// The gradients of a sum of the logits, and the running variance of the stem.

@@ -9,6 +9,7 @@ use std::rc::Rc;
 use visrep_data::Splits;
 use visrep_metrics::{Interval, Score};
 use visrep_models::{CropMode, Model};
+use visrep_torch::Precision;
 
 /// A measurement. One run gives one or more figures, each with its protocol.
 pub trait Benchmark {
@@ -47,17 +48,32 @@ pub struct Context {
     pub batch_size: usize,
     /// Draw progress bars.
     pub progress: bool,
+    /// In which precision networks run. Features and what is computed from them are f32 or f64 in any.
+    pub precision: Precision,
     features: RefCell<HashMap<(String, Part), Rc<FeatureSet>>>,
     probes: RefCell<HashMap<(String, String), Rc<LinearProbe>>>,
 }
 
 impl Context {
-    /// A context for `splits` with seed 0, no cache folder, a worker per core, batches of 64 and no progress bars.
+    /// A context for `splits` with seed 0, no cache folder, a worker per core, batches of 64, fp32 and no
+    /// progress bars.
     pub fn new(splits: Splits, data: impl Into<String>, weights: impl Into<String>) -> Self {
-        let ExtractOptions { batch_size, workers, cache, progress } = ExtractOptions::default();
+        let ExtractOptions { batch_size, workers, cache, progress, precision } = ExtractOptions::default();
         let (data, weights) = (data.into(), weights.into());
         let (features, probes) = (RefCell::default(), RefCell::default());
-        Self { splits, data, weights, cache, seed: 0, workers, batch_size, progress, features, probes }
+        Self {
+            splits,
+            data,
+            weights,
+            cache,
+            seed: 0,
+            workers,
+            batch_size,
+            progress,
+            precision,
+            features,
+            probes,
+        }
     }
 
     /// Training and test data, and how they were split.
@@ -72,6 +88,7 @@ impl Context {
             workers: self.workers,
             cache: self.cache.clone(),
             progress: self.progress,
+            precision: self.precision,
         }
     }
 
@@ -106,7 +123,7 @@ impl Context {
         Ok(probe)
     }
 
-    /// The protocol entries that hold for every benchmark on this data: split, preprocessing, seed.
+    /// The protocol entries that hold for every benchmark on this data: split, preprocessing, precision, seed.
     pub fn protocol(&self, model: &Model) -> BTreeMap<String, String> {
         let p = model.preprocessing();
         let edges = match p.crop_mode {
@@ -128,7 +145,8 @@ impl Context {
             ("seed", self.seed.to_string()),
             ("train_samples", self.splits.train.len().to_string()),
         ];
-        entries.into_iter().map(|(key, value)| (key.to_owned(), value)).collect()
+        let computed = compute_protocol(model, self.precision);
+        entries.into_iter().chain(computed).map(|(key, value)| (key.to_owned(), value)).collect()
     }
 
     /// A score of `model` in this context.
@@ -152,6 +170,16 @@ impl Context {
             data: self.data.clone(),
         }
     }
+}
+
+/// How `model` runs, as entries of a protocol: its precision and its memory format.
+pub fn compute_protocol(model: &Model, precision: Precision) -> [(&'static str, String); 2] {
+    let (precision, format) = match precision {
+        _ if model.is_compiled() => ("as compiled, features in fp32", "as compiled"),
+        Precision::Fp32 => ("fp32", model.memory_format().name()),
+        Precision::Bf16 => ("bf16 by autocast, features in fp32", model.memory_format().name()),
+    };
+    [("precision", precision.into()), ("memory_format", format.into())]
 }
 
 /// One figure on its way to becoming a [`Score`].

@@ -9,6 +9,9 @@ pub enum Error {
     /// LibTorch refused a call.
     #[error("LibTorch: {0}")]
     Torch(#[from] tch::TchError),
+    /// The device, its memory or its precision is at fault.
+    #[error(transparent)]
+    Device(#[from] visrep_torch::Error),
     /// The data cannot be read.
     #[error(transparent)]
     Data(#[from] visrep_data::Error),

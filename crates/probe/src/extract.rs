@@ -2,13 +2,14 @@
 
 use crate::identity::{data_hash, weights_hash};
 use crate::progress::Progress;
-use crate::{Error, FeatureSet, cache};
+use crate::{Error, FeatureSet, cache, passes};
 use std::path::PathBuf;
 use std::sync::Arc;
 use tch::{Device, Kind, Tensor};
 use visrep_augment::{CenterCrop, Compose, Filter, Resize, presets};
-use visrep_data::{Batch, Dataset, Loader, LoaderOptions, Subset, Views};
+use visrep_data::{Dataset, Loader, LoaderOptions, Subset, Views};
 use visrep_models::{CropMode, Features, Interpolation, Model, Preprocessing};
+use visrep_torch::{Precision, is_inference};
 
 /// Which vector stands for an image: the one that the classifier reads.
 pub(crate) const POOLING: &str = "pre-logits";
@@ -24,13 +25,15 @@ pub struct ExtractOptions {
     pub cache: Option<PathBuf>,
     /// Draw a progress bar when it takes longer than two seconds.
     pub progress: bool,
+    /// In which precision the network runs; features are f32 in any.
+    pub precision: Precision,
 }
 
 impl Default for ExtractOptions {
-    /// Batches of 64, a worker per core, no cache, no bar.
+    /// Batches of 64, a worker per core, no cache, no bar, fp32.
     fn default() -> Self {
         let workers = std::thread::available_parallelism().map_or(1, usize::from);
-        Self { batch_size: 64, workers, cache: None, progress: false }
+        Self { batch_size: 64, workers, cache: None, progress: false, precision: Precision::Fp32 }
     }
 }
 
@@ -53,10 +56,11 @@ pub fn eval_transform(preprocessing: &Preprocessing) -> Result<Compose, Error> {
 /// Pooled (pre-logits) features of every sample of `data`, in order.
 ///
 /// With a cache folder, features are read from it when it has them for the same weights, the same data, and the
-/// same preprocessing (all by content, so a changed file or label is noticed), made on the same kind of device. An
-/// entry that is damaged is made again, as is one that today's code would not make: the features of a few samples,
-/// evenly spread, are computed afresh and must agree to a relative 10⁻⁴, so that a change in decoding, resizing or the
-/// model is noticed where it touches these. An image that cannot be decoded is an error that names its key.
+/// same preprocessing (all by content, so a changed file or label is noticed), made on the same kind of device in the same
+/// precision. An entry that is damaged is made again, as is one that today's code would not make: the features of a few
+/// samples, evenly spread, are computed afresh and must agree to a relative 10⁻⁴ (in bf16 to 3 × 10⁻²), so that a change in
+/// decoding, resizing or the model is noticed where it touches these. An image that cannot be decoded is an error that
+/// names its key.
 pub fn extract(model: &Model, data: Arc<dyn Dataset>, options: &ExtractOptions) -> Result<FeatureSet, Error> {
     if data.is_empty() {
         return Err(Error::TooFew { what: "dataset", need: "there are no samples to extract features of" });
@@ -65,7 +69,8 @@ pub fn extract(model: &Model, data: Arc<dyn Dataset>, options: &ExtractOptions) 
     let (weights, samples) = (weights_hash(model)?, data_hash(data.as_ref(), options.workers)?);
     let preprocessing = format!("{:?}", model.preprocessing());
     let device = if matches!(model.device(), Device::Cpu) { "cpu" } else { "accelerator" };
-    let path = cache::path(folder, &[&weights, &samples, &preprocessing, POOLING, device]);
+    let precision = options.precision.to_string();
+    let path = cache::path(folder, &[&weights, &samples, &preprocessing, POOLING, device, &precision]);
     if let Some(set) = cache::read(&path, data.len())
         && is_current(&set, model, &data, options)?
     {
@@ -80,8 +85,13 @@ pub fn extract(model: &Model, data: Arc<dyn Dataset>, options: &ExtractOptions) 
 const CHECKED: usize = 8;
 
 /// How far a feature may be from the cached one, as a share of its vector's largest: sums in another order, as in
-/// batches of another size, differ by 10⁻⁶ or so.
-const AGREEMENT: f64 = 1e-4;
+/// batches of another size, differ by 10⁻⁶ or so in fp32, and by a few steps of 2⁻⁸ in bf16.
+fn agreement(precision: Precision) -> f64 {
+    match precision {
+        Precision::Fp32 => 1e-4,
+        Precision::Bf16 => 3e-2,
+    }
+}
 
 /// Whether a few samples still have the features, labels and keys that `set` has.
 fn is_current(
@@ -99,7 +109,11 @@ fn is_current(
         return Ok(false);
     }
     let largest = now.features.f_abs()?.f_amax([1].as_slice(), true)?;
-    let off = now.features.f_sub(&then.features)?.f_abs()?.f_sub(&largest.f_mul_scalar(AGREEMENT)?)?;
+    let off = now
+        .features
+        .f_sub(&then.features)?
+        .f_abs()?
+        .f_sub(&largest.f_mul_scalar(agreement(options.precision))?)?;
     Ok(f64::try_from(off.f_max()?)? <= 0.0)
 }
 
@@ -114,9 +128,9 @@ fn compute(model: &Model, data: Arc<dyn Dataset>, options: &ExtractOptions) -> R
     let mut progress = Progress::new(options.progress, "features", data.len());
     let loader = Loader::new(data, views, loader_options)?;
     let (mut features, mut labels, mut keys) = (Vec::new(), Vec::new(), Vec::new());
-    for batch in loader.epoch(0, 0) {
-        let batch = batch?;
-        features.push(pooled(&forward(model, &batch)?)?);
+    for pass in passes(model, loader.epoch(0, 0), options.precision)? {
+        let (batch, found) = pass?;
+        features.push(pooled(&found)?);
         progress.advance(batch.labels.len());
         labels.extend(batch.labels);
         keys.extend(batch.keys);
@@ -124,20 +138,11 @@ fn compute(model: &Model, data: Arc<dyn Dataset>, options: &ExtractOptions) -> R
     FeatureSet::new(Tensor::f_cat(&features, 0)?, labels, keys)
 }
 
-/// Runs the frozen model on a batch's first view, which must already have the model's input size.
-pub fn forward(model: &Model, batch: &Batch) -> Result<Features, Error> {
-    let Some(view) = batch.views.first() else {
-        return Err(Error::TooFew { what: "batch", need: "the loader was given no view" });
-    };
-    tch::no_grad(|| {
-        let x = model.preprocessing().normalize(&view.to_tensor(), model.device())?;
-        Ok(model.backbone().forward_features(&x, false)?)
-    })
-}
-
-/// The pooled vectors, (N, D) f32 on the CPU.
+/// The pooled vectors, (N, D) f32 on the CPU, for use where gradients are recorded too.
 pub fn pooled(features: &Features) -> Result<Tensor, Error> {
-    Ok(features.pooled.f_detach()?.f_to_device(Device::Cpu)?.f_to_kind(Kind::Float)?.f_contiguous()?)
+    let pooled = features.pooled.f_detach()?;
+    let copy = is_inference(&pooled);
+    Ok(pooled.f_to_device_(Device::Cpu, Kind::Float, false, copy)?.f_contiguous()?)
 }
 
 #[cfg(test)]

@@ -1,7 +1,7 @@
 //! What a frozen backbone can do: features, kNN, few-shot ridge, linear probe.
 //!
-//! [`extract`] runs a model over a dataset once and caches the features; the probes read only those:
-//! [`knn`], [`few_shot_ridge`], [`LinearProbe`]. [`evaluate`] turns their class scores into figures with
+//! [`extract`] runs a model over a dataset once, in the precision that is asked for, and caches the features; the probes
+//! read only those: [`knn`], [`few_shot_ridge`], [`LinearProbe`]. [`evaluate`] turns their class scores into figures with
 //! intervals. As [`Benchmark`]s over a [`Context`] they give [`Score`](visrep_metrics::Score)s that carry their
 //! protocol.
 //!
@@ -30,21 +30,23 @@ mod identity;
 mod knn;
 mod lbfgs;
 mod linear;
+mod passes;
 mod progress;
 mod sampling;
 mod suites;
 
-pub use benchmark::{Benchmark, Context, Figure, Part};
+pub use benchmark::{Benchmark, Context, Figure, Part, compute_protocol};
 pub use error::Error;
 pub use evaluate::{
     CALIBRATION_BINS, Evaluation, LEVEL, Probabilistic, RESAMPLES, ScoreKind, ece_interval, evaluate,
 };
-pub use extract::{ExtractOptions, eval_transform, extract, forward, pooled};
+pub use extract::{ExtractOptions, eval_transform, extract, pooled};
 pub use features::FeatureSet;
 pub use few_shot::{RIDGE_L2, few_shot_ridge, ridge_scores};
 pub use identity::{data_hash, weights_hash};
 pub use knn::{KnnOptions, knn};
 pub use linear::{LinearProbe, LinearProbeOptions, Regularisation};
+pub use passes::passes;
 pub use progress::Progress;
 pub use sampling::few_shot_indices;
 pub use suites::{FewShotBenchmark, KnnBenchmark, LinearBenchmark, linear_protocol};

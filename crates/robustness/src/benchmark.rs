@@ -45,6 +45,7 @@ impl CorruptionBenchmark {
             batch_size: context.batch_size,
             workers: context.workers,
             progress: context.progress,
+            precision: context.precision,
         };
         let data = context.splits().test.clone();
         let report = evaluate_corruptions(model, Classifier::Probe(&probe), data, &corruptions)?;

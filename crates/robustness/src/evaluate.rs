@@ -12,8 +12,9 @@ use visrep_metrics::{
 };
 use visrep_models::{Features, Model};
 use visrep_probe::{
-    CALIBRATION_BINS, LEVEL, LinearProbe, Progress, ece_interval, eval_transform, forward, pooled,
+    CALIBRATION_BINS, LEVEL, LinearProbe, Progress, ece_interval, eval_transform, passes, pooled,
 };
+use visrep_torch::Precision;
 
 /// What turns features into class probabilities. It is fixed before the corruptions: fitted to clean images.
 #[derive(Clone, Copy, Debug)]
@@ -48,10 +49,12 @@ pub struct CorruptionOptions {
     pub workers: usize,
     /// Draw a progress bar when it takes longer than two seconds.
     pub progress: bool,
+    /// In which precision the network runs; what is computed from its features is f64.
+    pub precision: Precision,
 }
 
 impl Default for CorruptionOptions {
-    /// All 19 corruptions, labels other than ImageNet's, seed 0, batches of 128, a worker per core, no bar.
+    /// All 19 corruptions, labels other than ImageNet's, seed 0, batches of 128, a worker per core, no bar, fp32.
     fn default() -> Self {
         Self {
             corruptions: Corruption::ALL.to_vec(),
@@ -60,6 +63,7 @@ impl Default for CorruptionOptions {
             batch_size: 128,
             workers: std::thread::available_parallelism().map_or(1, usize::from),
             progress: false,
+            precision: Precision::Fp32,
         }
     }
 }
@@ -184,12 +188,12 @@ pub fn evaluate_corruptions(
     let mut progress = Progress::new(options.progress, "corruptions", views.len());
     let loader = Loader::new(Arc::new(views), Views::single(Compose::new()), loader_options)?;
     let mut tallies = vec![Tally::default(); conditions.len()];
-    for batch in loader.epoch(0, 0) {
-        let batch = batch?;
+    for pass in passes(model, loader.epoch(0, 0), options.precision)? {
+        let (batch, features) = pass?;
         if let Some(row) = batch.labels.iter().position(|&label| label < 0) {
             return Err(Error::NoLabel { key: batch.keys[row].clone() });
         }
-        let (confidences, predictions) = classify(model, classifier, &forward(model, &batch)?)?;
+        let (confidences, predictions) = classify(model, classifier, &features, options.precision)?;
         for (row, &index) in batch.indices.iter().enumerate() {
             let nth = index % conditions.len();
             if !confidences[row].is_finite() {
@@ -228,11 +232,13 @@ fn classify(
     model: &Model,
     classifier: Classifier<'_>,
     features: &Features,
+    precision: Precision,
 ) -> Result<(Vec<f64>, Vec<i64>), Error> {
     let probabilities = match classifier {
         Classifier::Probe(probe) => probe.predict(&pooled(features)?)?,
         Classifier::Head => tch::no_grad(|| -> Result<Tensor, Error> {
-            Ok(model.logits(features, false)?.f_softmax(1, Kind::Double)?.f_to_device(Device::Cpu)?)
+            let logits = precision.run(model.device(), || model.logits(features, false))?;
+            Ok(logits.f_softmax(1, Kind::Double)?.f_to_device(Device::Cpu)?)
         })?,
     };
     let (confidences, predictions) = probabilities.f_max_dim(1, false)?;

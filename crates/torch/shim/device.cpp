@@ -4,7 +4,9 @@
 
 #include <ATen/Context.h>
 #include <ATen/core/grad_mode.h>
+#include <ATen/detail/CUDAHooksInterface.h>
 #include <c10/core/CachingDeviceAllocator.h>
+#include <c10/core/DeviceGuard.h>
 #include <c10/core/Event.h>
 #include <c10/core/Stream.h>
 #include <c10/core/impl/VirtualGuardImpl.h>
@@ -44,6 +46,17 @@ struct VisrepStream {
     return c10::Stream::unpack3(id, device_index, static_cast<at::DeviceType>(device_type));
   }
 };
+
+// Whether a GPU multiplies bf16 matrices.
+extern "C" char* visrep_gpu_bf16(int8_t type, int8_t index, bool* result) noexcept {
+  return visrep::guarded([&] {
+    at::Device of = device(type, index);
+    at::globalContext().lazyInitDevice(of.type());
+    // The hook looks at the current device.
+    c10::DeviceGuard current(of);
+    *result = at::detail::getCUDAHooks().supportsBFloat16ConvolutionWithCuDNNv8();
+  });
+}
 
 // `figures`: bytes allocated, their peak, bytes reserved, their peak, bytes free, bytes in all.
 extern "C" char* visrep_device_memory(int8_t type, int8_t index, uint64_t* figures) noexcept {

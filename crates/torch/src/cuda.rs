@@ -64,7 +64,7 @@ pub fn load_cuda_libraries() -> Result<CudaLibraries, Error> {
 }
 
 /// Where `libtorch_cuda` may be, given where `libtorch_cpu` is.
-fn places(torch_cpu: &Path) -> Vec<PathBuf> {
+pub(crate) fn places(torch_cpu: &Path) -> Vec<PathBuf> {
     let name = library("torch_cuda");
     let Some(lib) = torch_cpu.parent() else { return Vec::new() };
     let beside = lib.join(&name);
@@ -78,7 +78,7 @@ fn library(name: &str) -> String {
 
 /// The path of a library that this process has loaded, by its file name. Linux tells; elsewhere LibTorch
 /// has no CUDA, or comes linked with it.
-fn loaded_library(name: &str) -> Option<PathBuf> {
+pub(crate) fn loaded_library(name: &str) -> Option<PathBuf> {
     find_mapping(&std::fs::read_to_string("/proc/self/maps").ok()?, name)
 }
 

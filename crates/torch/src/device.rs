@@ -46,6 +46,17 @@ impl DeviceChoice {
     }
 }
 
+/// A device as users write it: what [`DeviceChoice`] parses, for those that it knows.
+#[must_use]
+pub fn device_name(device: Device) -> String {
+    match device {
+        Device::Cpu => "cpu".into(),
+        Device::Cuda(index) => format!("cuda:{index}"),
+        Device::Mps => "mps".into(),
+        Device::Vulkan => "vulkan".into(),
+    }
+}
+
 impl FromStr for DeviceChoice {
     type Err = Error;
 
@@ -82,15 +93,18 @@ mod tests {
 
     #[test]
     fn every_spelling_parses_and_prints() {
-        for (text, choice, shown) in [
-            ("auto", DeviceChoice::Auto, "auto"),
-            ("cpu", DeviceChoice::Cpu, "cpu"),
-            ("cuda", DeviceChoice::Cuda(0), "cuda:0"),
-            ("cuda:3", DeviceChoice::Cuda(3), "cuda:3"),
+        for (text, choice, shown, device) in [
+            ("auto", DeviceChoice::Auto, "auto", Device::Cpu),
+            ("cpu", DeviceChoice::Cpu, "cpu", Device::Cpu),
+            ("cuda", DeviceChoice::Cuda(0), "cuda:0", Device::Cuda(0)),
+            ("cuda:3", DeviceChoice::Cuda(3), "cuda:3", Device::Cuda(3)),
         ] {
             let parsed: DeviceChoice = text.parse().unwrap();
             assert_eq!(parsed, choice);
             assert_eq!(parsed.to_string(), shown);
+            if parsed != DeviceChoice::Auto {
+                assert_eq!(device_name(device), shown);
+            }
         }
     }
 

@@ -2,9 +2,9 @@
 
 use std::path::PathBuf;
 
-use tch::{Kind, TchError};
+use tch::{Device, Kind, TchError};
 
-use crate::{CudaLibraries, Version};
+use crate::{CudaLibraries, Version, device_name};
 
 /// What can go wrong with the calls of this crate.
 #[derive(Debug, thiserror::Error)]
@@ -16,6 +16,46 @@ pub enum Error {
         /// What was given.
         text: String,
     },
+    /// The text names no precision.
+    #[error("`{text}` is no precision: write auto, fp32 or bf16")]
+    UnknownPrecision {
+        /// What was given.
+        text: String,
+    },
+    /// The device has no instructions for bf16.
+    #[error(
+        "{device} has no instructions for bf16 (on a CPU AMX or AVX-512 BF16, on a GPU Ampere or later) and would be slower \
+         than in fp32: choose the precision fp32 or auto"
+    )]
+    NoBf16 {
+        /// The device that was asked for.
+        device: String,
+    },
+    /// An operation has no 16-bit form.
+    #[error("an operation cannot run in bf16, not even under autocast: {message}; choose the precision fp32")]
+    NotInBf16 {
+        /// What LibTorch says.
+        message: String,
+    },
+    /// A batch needs more memory than there is.
+    #[error(
+        "a batch of {batch} does not fit into the memory of {}: {}; {message}",
+        device_name(*device),
+        match fits {
+            Some(fits) => format!("a batch of {fits} fits"),
+            None => "not even one sample fits, take a smaller model or smaller images".into(),
+        }
+    )]
+    OutOfMemory {
+        /// Where.
+        device: Device,
+        /// The samples that were to be worked on at once.
+        batch: usize,
+        /// A number of samples that fits: half of that, a quarter and so on, as was tried. `None` if not even one does.
+        fits: Option<usize>,
+        /// How much memory was free, where that is known, and what LibTorch says.
+        message: String,
+    },
     /// CUDA was asked for, and LibTorch cannot use it.
     #[error("device {device} cannot be used: {found}; choose auto or cpu, or see `cargo xtask doctor`")]
     NoCuda {
@@ -23,6 +63,14 @@ pub enum Error {
         device: String,
         /// What became of the CUDA libraries.
         found: CudaLibraries,
+    },
+    /// A step cannot be recorded as a CUDA graph.
+    #[error("no CUDA graph can be made on {device}: {reason}")]
+    NoCudaGraph {
+        /// The device that was asked for.
+        device: String,
+        /// Why not.
+        reason: String,
     },
     /// There are fewer GPUs than the index says.
     #[error("there is no cuda:{index}: LibTorch sees {count} CUDA device(s), numbered from 0")]
@@ -113,6 +161,14 @@ pub enum Error {
     AutocastKind {
         /// The kind that was asked for.
         kind: Kind,
+    },
+    /// A compiled model cannot be opened or run.
+    #[error("{}: {message}", path.display())]
+    Package {
+        /// The package.
+        path: PathBuf,
+        /// What is wrong.
+        message: String,
     },
     /// Lists that belong together differ in length.
     #[error("{call}: one list has {expected} tensors and another that belongs to it {found}")]

@@ -18,12 +18,14 @@
 //! |---|---|
 //! | weights in a file, used where they lie | [`MappedFile`] |
 //! | less memory in training | [`checkpoint`] |
-//! | 16 bits | [`Autocast`], [`cpu_bf16`] |
+//! | 16 bits | [`PrecisionChoice`], [`Precision`], [`Autocast`], [`cpu_bf16`] |
 //! | evaluation | [`InferenceMode`] |
 //! | optimisers and moving averages | [`fused_adamw_`], [`fused_sgd_`], [`foreach_lerp_`], [`clip_grad_norm_`] |
 //! | random numbers that no other thread disturbs | [`Generator`] |
 //! | convolutions | [`channels_last`], [`CudaSwitches`] |
-//! | GPUs | [`Uploader`], [`Stream`], [`Event`], [`device_memory`], [`empty_cache`] |
+//! | GPUs | [`Prefetcher`], [`Uploader`], [`Stream`], [`Event`], [`CudaGraph`], [`device_memory`], [`empty_cache`] |
+//! | batches that are too large | [`with_batch`], [`is_out_of_memory`] |
+//! | models that PyTorch compiled | [`CompiledPackage`] |
 //!
 //! # Building
 //! The calls go through the C++ files in `shim`, which the build script compiles with the `cc` crate: it takes a C++17
@@ -43,10 +45,15 @@ mod foreach;
 mod format;
 mod fused;
 mod generator;
+mod graph;
 mod inference;
 mod linear;
 mod mapped;
 mod memory;
+mod memory_limit;
+mod package;
+mod precision;
+mod prefetch;
 mod shim;
 mod stream;
 mod switches;
@@ -59,16 +66,21 @@ pub use autocast::{Autocast, CpuBf16, autocast_kind, cpu_bf16};
 pub use channels::map_channels;
 pub use checkpoint::{checkpoint, recomputing};
 pub use cuda::{CudaLibraries, load_cuda_libraries};
-pub use device::DeviceChoice;
+pub use device::{DeviceChoice, device_name};
 pub use error::Error;
 pub use foreach::{clip_grad_norm_, foreach_add_, foreach_lerp_, foreach_mul_, global_norm};
 pub use format::{channels_last, contiguous, is_channels_last};
 pub use fused::{AdamWState, AdamWStep, SgdStep, fused_adamw_, fused_sgd_};
 pub use generator::Generator;
+pub use graph::CudaGraph;
 pub use inference::{InferenceMode, is_inference};
 pub use linear::linear;
 pub use mapped::MappedFile;
 pub use memory::{DeviceMemory, device_memory, empty_cache, reset_peak_memory};
+pub use memory_limit::{is_out_of_memory, with_batch};
+pub use package::CompiledPackage;
+pub use precision::{Precision, PrecisionChoice};
+pub use prefetch::Prefetcher;
 pub use stream::{Event, Stream, StreamGuard};
 pub use switches::CudaSwitches;
 pub use threads::set_threads;

@@ -46,6 +46,29 @@ pub(crate) struct EventHandle {
     _private: [u8; 0],
 }
 
+/// The functions of `at::cuda::CUDAGraph`, by their addresses in libtorch_cuda; as in `shim/graph.cpp`.
+#[repr(C)]
+#[derive(Debug)]
+pub(crate) struct GraphCalls {
+    pub(crate) construct: usize,
+    pub(crate) destroy: usize,
+    pub(crate) capture_begin: usize,
+    pub(crate) capture_end: usize,
+    pub(crate) replay: usize,
+}
+
+/// A graph, as in `shim/graph.cpp`.
+#[repr(C)]
+pub(crate) struct GraphHandle {
+    _private: [u8; 0],
+}
+
+/// An AOTInductor package that is loaded, as in `shim/package.cpp`.
+#[repr(C)]
+pub(crate) struct PackageHandle {
+    _private: [u8; 0],
+}
+
 /// An `at::Generator`.
 #[repr(C)]
 pub(crate) struct GeneratorHandle {
@@ -168,6 +191,7 @@ unsafe extern "C" {
         generator: *const GeneratorHandle,
     ) -> Message;
 
+    pub(crate) fn visrep_gpu_bf16(device_type: i8, index: i8, result: *mut bool) -> Message;
     pub(crate) fn visrep_device_memory(device_type: i8, index: i8, figures: *mut u64) -> Message;
     pub(crate) fn visrep_reset_peak_memory(device_type: i8, index: i8) -> Message;
     pub(crate) fn visrep_empty_cache(device_type: i8) -> Message;
@@ -186,6 +210,32 @@ unsafe extern "C" {
         device_type: i8,
         index: i8,
         result: *mut *mut C_tensor,
+    ) -> Message;
+
+    pub(crate) fn visrep_graph_new(calls: *const GraphCalls, result: *mut *mut GraphHandle) -> Message;
+    pub(crate) fn visrep_graph_begin(graph: *mut GraphHandle) -> Message;
+    pub(crate) fn visrep_graph_end(graph: *mut GraphHandle) -> Message;
+    pub(crate) fn visrep_graph_replay(graph: *mut GraphHandle) -> Message;
+    pub(crate) fn visrep_graph_free(graph: *mut GraphHandle);
+
+    pub(crate) fn visrep_package_open(
+        path: *const c_char,
+        name: *const c_char,
+        device_index: i8,
+        result: *mut *mut PackageHandle,
+    ) -> Message;
+    pub(crate) fn visrep_package_free(package: *mut PackageHandle);
+    pub(crate) fn visrep_package_metadata(
+        package: *mut PackageHandle,
+        receiver: *mut c_void,
+        push: unsafe extern "C" fn(*mut c_void, *const c_char, usize, *const c_char, usize),
+    ) -> Message;
+    pub(crate) fn visrep_package_run(
+        package: *mut PackageHandle,
+        inputs: *const *const C_tensor,
+        count: usize,
+        receiver: *mut c_void,
+        push: unsafe extern "C" fn(*mut c_void, *mut C_tensor),
     ) -> Message;
 
     pub(crate) fn visrep_checkpoint_begin(

@@ -35,6 +35,11 @@ impl Uploader {
         Ok(Self { device, stream: Stream::new(device)? })
     }
 
+    /// Whether anything is copied: not to the CPU.
+    pub(crate) fn copies(&self) -> bool {
+        self.device != Device::Cpu
+    }
+
     /// Starts to copy a tensor of the CPU. What was recorded for its gradient is not continued.
     ///
     /// LibTorch: `tensor.pin_memory()`, then `to(device, non_blocking=true)`.

@@ -1,6 +1,7 @@
 //! A fused step changes parameters as the plain formulas do.
 #![allow(clippy::unwrap_used)]
 
+use tch::nn::{self, OptimizerConfig};
 use tch::{Device, Kind, Tensor};
 use visrep_torch::{AdamWState, AdamWStep, Error, SgdStep, channels_last, fused_adamw_, fused_sgd_};
 
@@ -72,6 +73,31 @@ fn adamw_is_the_formula() {
         assert!(steps.iter().all(|step| step.double_value(&[]) == 4.0));
         assert!(difference(&list, &initial) > 0.03, "something happened");
         assert!(list.iter().all(Tensor::requires_grad));
+    }
+}
+
+/// tch's own optimiser, a loop over the parameters of plain operations.
+#[test]
+fn adamw_is_the_plain_step_of_tch() {
+    let store = nn::VarStore::new(Device::Cpu);
+    let (mut list, mut first, mut second) = (parameters(Kind::Float), zeros(Kind::Float), zeros(Kind::Float));
+    let mut steps = steps();
+    let plain: Vec<Tensor> =
+        list.iter().enumerate().map(|(i, p)| store.root().var_copy(&format!("p{i}"), &p.detach())).collect();
+    let ([beta1, beta2], AdamWStep { lr, eps, weight_decay, .. }) = (ADAMW.betas, ADAMW);
+    let config = nn::AdamW { beta1, beta2, wd: weight_decay, eps, amsgrad: false };
+    let mut optimizer = config.build(&store, lr).unwrap();
+    for t in 1..=3u8 {
+        let slopes = gradients(Kind::Float, f64::from(t));
+        let state = AdamWState { exp_avgs: &mut first, exp_avg_sqs: &mut second, steps: &mut steps };
+        fused_adamw_(&mut list, &slopes, state, &ADAMW).unwrap();
+        optimizer.zero_grad();
+        for (parameter, slope) in plain.iter().zip(&slopes) {
+            (parameter * slope).sum(Kind::Float).backward();
+        }
+        optimizer.step();
+        let error = difference(&list, &doubles(&plain));
+        assert!(error <= 1e-7, "step {t}: {error}");
     }
 }
 

@@ -282,3 +282,79 @@ fn models_lists_names_and_says_when_nothing_matches() {
     assert!(text.contains("vit_base_patch16_224") && !text.contains("resnet"), "{text}");
     assert!(fail(folder.path(), &["models", "unheard-of"]).contains("unheard-of"));
 }
+
+/// Runs `forward` with further options; gives its results and what it said.
+fn forward(folder: &Path, options: &[&str]) -> (Tensor, Tensor, String) {
+    let arguments = ["forward", "--model", MODEL, "--weights", "w.safetensors", "--input", "x.safetensors"];
+    let output = visrep(folder, &[&arguments[..], &["--output", "y.safetensors"], options].concat());
+    let stderr = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert!(output.status.success(), "{options:?}: {stderr}");
+    let y = Tensor::read_safetensors(folder.join("y.safetensors")).unwrap();
+    let get = |name: &str| y.iter().find(|(found, _)| found == name).unwrap().1.shallow_clone();
+    (get("features"), get("logits"), stderr)
+}
+
+#[test]
+fn precision_and_memory_format_are_chosen_said_and_recorded() {
+    let folder = tempfile::tempdir().unwrap();
+    weights(folder.path(), 7);
+    let x = Tensor::randn([5, 3, 32, 32], (Kind::Float, Device::Cpu));
+    Tensor::write_safetensors(&[("x", &x)], folder.path().join("x.safetensors")).unwrap();
+    let (features, logits, said) = forward(folder.path(), &["--device", "cpu"]);
+    assert!(said.contains("device cpu, precision fp32") && said.contains("channels-last (auto)"), "{said}");
+    let (plain, _, said) = forward(folder.path(), &["--channels-last", "off"]);
+    assert!(said.contains("memory format contiguous"), "{said}");
+    assert!(plain.allclose(&features, 1e-4, 1e-5, false));
+
+    let native = visrep_torch::cpu_bf16().unwrap() != visrep_torch::CpuBf16::Emulated;
+    let (_, _, said) = forward(folder.path(), &["--precision", "auto", "--device", "cpu"]);
+    let chosen = if native { "precision bf16 (auto)" } else { "precision fp32 (auto)" };
+    assert!(said.contains(chosen), "{said}");
+    if native {
+        let (cast, cast_logits, _) = forward(folder.path(), &["--precision", "bf16", "--device", "cpu"]);
+        for (cast, exact) in [(cast, features), (cast_logits, logits)] {
+            let error = ((&cast - &exact).norm() / exact.norm()).double_value(&[]);
+            assert!(cast.kind() == Kind::Float && error > 1e-6 && error < 0.05, "{error}");
+        }
+    } else {
+        let arguments = ["embed", "--model", MODEL, "--data", "fixtures:digits", "--output", "f.parquet"];
+        let error =
+            fail(folder.path(), &[&arguments[..], &["--precision", "bf16", "--device", "cpu"]].concat());
+        assert!(error.contains("AMX"), "{error}");
+    }
+    let wrong = ["forward", "--precision", "fp16", "--weights", "w", "--input", "x", "--output", "y"];
+    assert!(fail(folder.path(), &wrong).contains("auto, fp32 or bf16"));
+
+    let arguments = ["embed", "--model", MODEL, "--data", "fixtures:digits", "--output", "f.parquet"];
+    succeed(folder.path(), &[&arguments[..], &["--device", "cpu", "--channels-last", "on"]].concat());
+    let file = std::fs::File::open(folder.path().join("f.parquet")).unwrap();
+    let reader = parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder::try_new(file).unwrap();
+    let entries = reader.metadata().file_metadata().key_value_metadata().unwrap();
+    let entry = |key: &str| entries.iter().find(|entry| entry.key == key).unwrap().value.clone().unwrap();
+    assert_eq!(entry("visrep.precision"), "fp32");
+    assert_eq!(
+        (entry("visrep.device"), entry("visrep.memory_format")),
+        ("cpu".into(), "channels-last".into())
+    );
+}
+
+#[cfg(all(target_os = "linux", target_arch = "x86_64"))]
+#[test]
+fn a_compiled_package_goes_where_weights_do() {
+    let folder = tempfile::tempdir().unwrap();
+    let package = format!("{FIXTURES}/golden/torch/tiny.pt2");
+    let arguments = ["embed", "--weights", &package, "--data", "fixtures:digits", "--output", "f.parquet"];
+    let error = fail(folder.path(), &arguments);
+    assert!(error.contains("tiny.pt2") && error.contains("--model"), "{error}");
+    let named = [&arguments[..], &["--model", MODEL, "--device", "cpu", "--batch-size", "50"]].concat();
+    succeed(folder.path(), &named);
+    let file = std::fs::File::open(folder.path().join("f.parquet")).unwrap();
+    let reader = parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder::try_new(file).unwrap();
+    assert_eq!(reader.metadata().file_metadata().num_rows(), 1797);
+    let entries = reader.metadata().file_metadata().key_value_metadata().unwrap();
+    let precision = entries.iter().find(|entry| entry.key == "visrep.precision").unwrap();
+    assert!(precision.value.as_deref().unwrap().contains("as compiled"));
+    // The package was made for at most 64 images at once.
+    let error = fail(folder.path(), &[&arguments[..], &["--model", MODEL, "--batch-size", "65"]].concat());
+    assert!(error.contains("tiny.pt2") && error.contains("[65, 3, 32, 32]"), "{error}");
+}

@@ -1,12 +1,12 @@
 //! The models that a benchmark compares.
 
 use super::results::ModelEntry;
+use crate::commands::compute::Compute;
 use crate::source::Source;
 use anyhow::{Context, Result, bail};
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
-use tch::Device;
 use visrep_models::{Model, ModelOptions};
 use visrep_train::{Outcome, Recipe, RunOptions, train};
 
@@ -26,8 +26,8 @@ pub struct Training<'a> {
     pub folder: &'a Path,
     /// Seed of initialisation and training.
     pub seed: u64,
-    /// Where to train.
-    pub device: Device,
+    /// Where to train, and how the trained networks run.
+    pub compute: &'a Compute,
     /// Threads that decode and augment.
     pub workers: usize,
     /// Raised when the benchmark should stop.
@@ -56,7 +56,7 @@ pub fn trained_here(training: &Training<'_>) -> Result<Vec<Contestant>> {
         let name = format!("{id}-fixtures");
         let recipe = Recipe::named(&name)?;
         if found.is_empty() {
-            found.push(random(&recipe.model.name, training.seed, training.device)?);
+            found.push(random(&recipe.model.name, training.seed, training.compute)?);
         }
         // Another recipe or seed is another run, beside this one.
         let digest = hash(&recipe.to_toml()?);
@@ -65,7 +65,7 @@ pub fn trained_here(training: &Training<'_>) -> Result<Vec<Contestant>> {
         eprintln!("{label}: recipe {name} in {}", run.display());
         let options = RunOptions {
             seed: training.seed,
-            device: training.device,
+            device: training.compute.device,
             workers: training.workers,
             stop: training.stop.clone(),
             progress: true,
@@ -74,7 +74,7 @@ pub fn trained_here(training: &Training<'_>) -> Result<Vec<Contestant>> {
             Outcome::Finished => {}
             Outcome::Interrupted => bail!(Interrupted),
         }
-        let mut contestant = own(&recipe.model.name, &weights, training.device)?;
+        let mut contestant = own(&recipe.model.name, &weights, training.compute)?;
         contestant.entry = ModelEntry {
             id: id.to_owned(),
             label: label.to_owned(),
@@ -97,12 +97,14 @@ fn hash(text: &str) -> u32 {
 }
 
 /// The floor that every comparison needs: a network that has learned nothing.
-pub fn random(name: &str, seed: u64, device: Device) -> Result<Contestant> {
+pub fn random(name: &str, seed: u64, compute: &Compute) -> Result<Contestant> {
+    let device = compute.device;
     let seed_i64 = i64::try_from(seed).context("the seed is too large")?;
-    let model = Model::create(
+    let mut model = Model::create(
         name,
         &ModelOptions { num_classes: Some(0), device, seed: Some(seed_i64), ..Default::default() },
     )?;
+    compute.prepare(&mut model)?;
     let entry = ModelEntry {
         id: "random".to_owned(),
         label: "Random".to_owned(),
@@ -115,8 +117,8 @@ pub fn random(name: &str, seed: u64, device: Device) -> Result<Contestant> {
 }
 
 /// A user's weights.
-pub fn own(name: &str, weights: &Path, device: Device) -> Result<Contestant> {
-    let model = crate::commands::open_model(Some(name), weights, device)?;
+pub fn own(name: &str, weights: &Path, compute: &Compute) -> Result<Contestant> {
+    let model = crate::commands::open_model(Some(name), weights, compute)?;
     let entry = ModelEntry {
         id: "own".to_owned(),
         label: name.to_owned(),

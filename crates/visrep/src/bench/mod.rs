@@ -8,6 +8,7 @@ mod similarity;
 mod suites;
 mod table;
 
+use crate::commands::compute::Compute;
 use crate::report;
 use crate::source::Source;
 use anyhow::{Context as _, Result};
@@ -18,7 +19,6 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Instant;
-use tch::Device;
 use visrep_data::{Dataset, Splits, Subset};
 
 /// What to measure, and how.
@@ -31,8 +31,8 @@ pub struct Plan {
     pub seed: u64,
     /// At most so many images of each split.
     pub limit: Option<usize>,
-    /// Where networks run.
-    pub device: Device,
+    /// Where and how networks run.
+    pub compute: Compute,
     /// Threads that decode, augment and corrupt.
     pub workers: usize,
     /// Images in one pass.
@@ -114,16 +114,16 @@ fn contestants(plan: &Plan) -> Result<Vec<Contestant>> {
         None => contestants::trained_here(&Training {
             folder: &plan.out.join("runs"),
             seed: plan.seed,
-            device: plan.device,
+            compute: &plan.compute,
             workers: plan.workers,
             stop: plan.stop.clone(),
         }),
         Some(Own { model, weights: Some(weights), .. }) => Ok(vec![
-            contestants::random(model, plan.seed, plan.device)?,
-            contestants::own(model, weights, plan.device)?,
+            contestants::random(model, plan.seed, &plan.compute)?,
+            contestants::own(model, weights, &plan.compute)?,
         ]),
         Some(Own { model, weights: None, .. }) => {
-            Ok(vec![contestants::random(model, plan.seed, plan.device)?])
+            Ok(vec![contestants::random(model, plan.seed, &plan.compute)?])
         }
     }
 }
@@ -181,7 +181,8 @@ fn environment(plan: &Plan) -> Vec<(String, String)> {
     [
         ("processor", processor()),
         ("LibTorch", version.to_string()),
-        ("device", format!("{:?}", plan.device).to_lowercase()),
+        ("device", visrep_torch::device_name(plan.compute.device)),
+        ("precision", plan.compute.precision.to_string()),
         ("threads", format!("{} for LibTorch, {} that load images", tch::get_num_threads(), plan.workers)),
         ("batch", plan.batch_size.to_string()),
         ("seed", plan.seed.to_string()),

@@ -120,6 +120,7 @@ fn context(plan: &Plan, set: &Set, contestant: &Contestant) -> Context {
     context.workers = plan.workers;
     context.batch_size = plan.batch_size;
     context.progress = true;
+    context.precision = plan.compute.precision;
     context
 }
 
@@ -180,6 +181,13 @@ pub fn similarity(
     let side = first.model.preprocessing().input_size;
     let crops = Crops::new(&crate::fixtures::photos(), side, CROPS, plan.seed)?;
     for contestant in contestants {
+        if contestant.model.backbone().taps().is_empty() {
+            eprintln!(
+                "Distorted photographs: not for {}, whose layers cannot be seen",
+                contestant.entry.label
+            );
+            continue;
+        }
         eprintln!("Distorted photographs: {}", contestant.entry.label);
         let distance = PerceptualDistance::all_taps(&contestant.model)?;
         let Contestant { entry, .. } = contestant;
@@ -205,6 +213,7 @@ fn two_afc(
         ("distance", distance.name()),
         ("images", format!("{CROPS} squares of each embedded photograph, {side} px")),
         ("severities", pairs.join(", ")),
+        ("precision", "fp32, whatever --precision says".to_owned()),
         ("judgement", "by construction: the weaker distortion is nearer; not human".to_owned()),
         ("interval", "over photographs: all triplets of one are resampled together".to_owned()),
         ("seed", plan.seed.to_string()),

@@ -1,6 +1,6 @@
 //! `visrep embed`: a frozen backbone's features of many images, as Parquet.
 
-use super::{DeviceArg, output};
+use super::{ComputeArgs, output};
 use crate::source::{self, Source};
 use anyhow::{Context, Result};
 use arrow_array::builder::{FixedSizeListBuilder, Float32Builder};
@@ -9,6 +9,7 @@ use arrow_schema::{DataType, Field, Schema};
 use clap::Args;
 use parquet::arrow::ArrowWriter;
 use parquet::basic::Compression;
+use parquet::file::metadata::KeyValue;
 use parquet::file::properties::WriterProperties;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -18,7 +19,8 @@ use visrep_probe::{ExtractOptions, FeatureSet, extract};
 /// Write a frozen backbone's features to Parquet
 ///
 /// Columns: key (what names the image), label (null where there is none) and features (the pooled
-/// pre-logits as a fixed-size list of f32), in the order of the data.
+/// pre-logits as a fixed-size list of f32), in the order of the data. The file's key-value metadata say how they
+/// were made: visrep.model, visrep.device, visrep.precision, visrep.memory_format.
 #[derive(Args)]
 #[command(after_help = "Example:\n  \
     visrep embed --model resnet50 --weights resnet50.safetensors --data photos/ --output features.parquet\n  \
@@ -43,35 +45,41 @@ pub struct Embed {
     #[arg(long, value_name = "N", default_value_t = super::default_workers())]
     workers: usize,
     #[command(flatten)]
-    device: DeviceArg,
+    compute: ComputeArgs,
 }
 
 impl Embed {
     pub fn run(self) -> Result<()> {
         output::check(&self.output)?;
-        let device = self.device.resolve()?;
+        let compute = self.compute.resolve()?;
         let model = match (&self.weights, self.model.as_deref()) {
-            (Some(weights), name) => super::open_model(name, weights, device)?,
+            (Some(weights), name) => super::open_model(name, weights, &compute)?,
             (None, name) => {
                 eprintln!("no --weights: these are the features of a random initialisation, seed 0");
-                Model::create(
+                let device = compute.device;
+                let mut model = Model::create(
                     name.unwrap_or_default(),
                     &ModelOptions { num_classes: Some(0), device, seed: Some(0), ..Default::default() },
-                )?
+                )?;
+                compute.prepare(&mut model)?;
+                model
             }
         };
         let options = ExtractOptions {
             batch_size: self.batch_size,
             workers: self.workers,
             progress: true,
+            precision: compute.precision,
             ..ExtractOptions::default()
         };
         let features = extract(&model, self.data.open()?, &options)?;
-        output::replace(&self.output, |path| write_parquet(path, &features))
+        let mut protocol = vec![("model", model.name().to_owned()), ("pooling", "pre-logits".to_owned())];
+        protocol.extend(compute.protocol(&model));
+        output::replace(&self.output, |path| write_parquet(path, &features, &protocol))
     }
 }
 
-fn write_parquet(path: &Path, set: &FeatureSet) -> Result<()> {
+fn write_parquet(path: &Path, set: &FeatureSet, protocol: &[(&str, String)]) -> Result<()> {
     const ROWS: usize = 4096;
     let width = set.features.size()[1] as usize;
     let item = Arc::new(Field::new("item", DataType::Float32, false));
@@ -80,9 +88,12 @@ fn write_parquet(path: &Path, set: &FeatureSet) -> Result<()> {
         Field::new("label", DataType::Int64, true),
         Field::new("features", DataType::FixedSizeList(item.clone(), width as i32), false),
     ]));
+    let metadata =
+        protocol.iter().map(|(key, value)| KeyValue::new(format!("visrep.{key}"), value.clone())).collect();
     let properties = WriterProperties::builder()
         .set_compression(Compression::SNAPPY)
         .set_max_row_group_row_count(Some(ROWS))
+        .set_key_value_metadata(Some(metadata))
         .build();
     let mut writer = ArrowWriter::try_new(std::fs::File::create(path)?, schema.clone(), Some(properties))?;
     for start in (0..set.keys.len()).step_by(ROWS) {

@@ -1,6 +1,7 @@
 //! The sub-commands, one file each: what they are called, what they take, and what they print.
 
 mod bench;
+pub mod compute;
 mod corrupt;
 mod data;
 mod embed;
@@ -16,9 +17,9 @@ mod weights;
 
 use anyhow::{Result, bail};
 use clap::{Args, Parser, Subcommand};
+use compute::{Compute, ComputeArgs, DeviceArg};
 use std::path::Path;
 use std::process::ExitCode;
-use tch::Device;
 use visrep_models::{Model, ModelOptions, Preprocessing, StateDict, suggest_architectures};
 
 /// Learn visual representations, and measure how good they are.
@@ -91,25 +92,19 @@ fn default_workers() -> usize {
     std::thread::available_parallelism().map_or(1, usize::from)
 }
 
-/// `--device`, shared by the commands that run a network.
-#[derive(Args)]
-struct DeviceArg {
-    /// Where to run: auto (a GPU when there is one), cpu, cuda or cuda:N
-    #[arg(long, default_value = "auto")]
-    device: visrep_torch::DeviceChoice,
-}
-
-impl DeviceArg {
-    fn resolve(&self) -> Result<Device> {
-        Ok(self.device.resolve()?)
+/// A model with a user's weights, laid out as `compute` says; what was done to them, or is odd about them, goes to standard error. A
+/// folder of the Hugging Face hub says by itself which model it holds.
+pub fn open_model(name: Option<&str>, weights: &Path, compute: &Compute) -> Result<Model> {
+    let options = ModelOptions { device: compute.device, ..ModelOptions::default() };
+    if weights.extension().is_some_and(|extension| extension == "pt2") {
+        let Some(name) = name else {
+            bail!("{} does not say which network it is: add --model", weights.display());
+        };
+        let mut model = Model::from_package(name, weights, &options)?;
+        compute.prepare(&mut model)?;
+        return Ok(model);
     }
-}
-
-/// A model with a user's weights; what was done to them, or is odd about them, goes to standard error. A folder of the Hugging
-/// Face hub says by itself which model it holds.
-pub fn open_model(name: Option<&str>, weights: &Path, device: Device) -> Result<Model> {
-    let options = ModelOptions { device, ..ModelOptions::default() };
-    let (model, report) = match name {
+    let (mut model, report) = match name {
         Some(name) => Model::from_weights(name, weights, &options)?,
         None if names_a_model(weights)? => Model::from_hub(weights, &options)?,
         None => {
@@ -129,6 +124,7 @@ pub fn open_model(name: Option<&str>, weights: &Path, device: Device) -> Result<
     if !report.non_finite.is_empty() || !report.notes.is_empty() {
         eprintln!("{report}");
     }
+    compute.prepare(&mut model)?;
     Ok(model)
 }
 

@@ -2,7 +2,7 @@
 
 mod compare;
 
-use super::DeviceArg;
+use super::ComputeArgs;
 use super::train::INTERRUPTED;
 use crate::bench::{self, Interrupted, Own, Plan};
 use crate::source::{self, Source};
@@ -58,7 +58,7 @@ pub struct Bench {
     #[arg(long, value_name = "N", default_value_t = super::default_workers())]
     workers: usize,
     #[command(flatten)]
-    device: DeviceArg,
+    compute: ComputeArgs,
 }
 
 #[derive(Subcommand)]
@@ -81,7 +81,7 @@ impl Bench {
             out: self.out,
             seed: self.seed,
             limit: self.limit.map(|limit| limit as usize),
-            device: self.device.resolve()?,
+            compute: self.compute.resolve()?,
             workers: self.workers,
             batch_size: self.batch_size as usize,
             stop: stop_on_signals()?,
