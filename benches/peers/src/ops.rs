@@ -3,10 +3,10 @@
 use anyhow::{Context, Result, ensure};
 use visrep_augment::{
     Band, Border, ConvKernel, EraseFill, Filter, Op as Operation, Padding, Region, RgbImage,
-    adjust_brightness, adjust_contrast, adjust_hue, adjust_saturation, adjust_sharpness, affine, autocontrast,
-    center_crop, crop_padded, equalize, erase, flip_horizontal, flip_vertical, frequency_filter,
-    gaussian_blur, gaussian_noise, grayscale, invert, mixup, perspective, pillow_blur, posterize, random_conv,
-    resize, rotate, rotate_quarters, solarize, solarize_add,
+    adjust_brightness, adjust_contrast, adjust_hue, adjust_saturation, adjust_sharpness, affine,
+    autocontrast, center_crop, crop_padded, equalize, erase, flip_horizontal, flip_vertical,
+    frequency_filter, gaussian_blur, gaussian_noise, grayscale, invert, mixup, perspective, pillow_blur,
+    posterize, random_conv, resize, rotate, rotate_quarters, solarize, solarize_add,
 };
 
 use crate::Workload;
@@ -60,7 +60,9 @@ const OPS: &[(&str, usize, Apply)] = &[
     }),
     ("erase", 4, |image, _, p| {
         let [x, y, width, height] = [p[0], p[1], p[2], p[3]].map(|side| side as u32);
-        changed(image, |image| erase(image, Region { x, y, width, height }, EraseFill::Color([124, 116, 104])))
+        changed(image, |image| {
+            erase(image, Region { x, y, width, height }, EraseFill::Color([124, 116, 104]))
+        })
     }),
     ("gaussian_noise", 1, |image, _, p| changed(image, |image| gaussian_noise(image, p[0], 1))),
     ("random_conv", 0, |image, _, _| {
