@@ -116,8 +116,8 @@ fn change(pixels: Pixels, run: &mut [u8; LANES * 3], steps: &[Step]) {
     }
     // Each pixel in 32 bits first: a register filled from three arrays would wait for them.
     let mut words = [0; LANES];
-    for i in 0..LANES {
-        words[i] = byte(tile.r[i]) | byte(tile.g[i]) << 8 | byte(tile.b[i]) << 16;
+    for (i, word) in words.iter_mut().enumerate() {
+        *word = byte(tile.r[i]) | byte(tile.g[i]) << 8 | byte(tile.b[i]) << 16;
     }
     let columns: [[u8; 4 * GROUP]; LANES / GROUP] = pulp::cast(words);
     for (target, column) in run.as_chunks_mut::<{ 3 * GROUP }>().0.iter_mut().zip(&columns) {
@@ -149,9 +149,9 @@ impl Tile {
     #[inline(always)]
     fn greys(&self) -> [f32; LANES] {
         let mut greys = [0.0; LANES];
-        for i in 0..LANES {
+        for (i, grey) in greys.iter_mut().enumerate() {
             let sum = self.r[i] * 19595.0 + self.g[i] * 38470.0 + self.b[i] * 7471.0 + 32768.0;
-            greys[i] = (sum * (1.0 / 65536.0)).floor();
+            *grey = (sum * (1.0 / 65536.0)).floor();
         }
         greys
     }

@@ -62,7 +62,7 @@ pub fn random_conv(image: &mut RgbImage, kernel: &ConvKernel, alpha: f64, mean: 
             for (y, row) in image.data().chunks_exact(width * 3).enumerate() {
                 for channel in 0..3 {
                     let (scale, shift) = normalisation[channel];
-                    let line = &mut planes.from_mut(channel, border, y + border)[..width];
+                    let line = &mut planes.values_at_mut(channel, border, y + border)[..width];
                     for (value, pixel) in line.iter_mut().zip(row.as_chunks::<3>().0) {
                         *value = f32::from(pixel[channel]) * scale + shift;
                     }
@@ -75,7 +75,7 @@ pub fn random_conv(image: &mut RgbImage, kernel: &ConvKernel, alpha: f64, mean: 
                     let mut bytes = [[0; RUN]; 3];
                     for channel in 0..3 {
                         let (scale, shift) = normalisation[channel];
-                        let own = &planes.from(channel, x + border, y + border)[..RUN];
+                        let own = &planes.values_at(channel, x + border, y + border)[..RUN];
                         for i in 0..RUN {
                             let mixed = alpha * sums[channel][i] + (1.0 - alpha) * own[i];
                             bytes[channel][i] = byte((mixed - shift) / scale + 0.5);
@@ -108,13 +108,13 @@ impl Planes {
 
     /// The values of a channel from a place on.
     #[inline(always)]
-    fn from(&self, channel: usize, x: usize, y: usize) -> &[f32] {
+    fn values_at(&self, channel: usize, x: usize, y: usize) -> &[f32] {
         &self.values[channel * self.size + y * self.stride + x..]
     }
 
     /// The same, to be filled.
     #[inline(always)]
-    fn from_mut(&mut self, channel: usize, x: usize, y: usize) -> &mut [f32] {
+    fn values_at_mut(&mut self, channel: usize, x: usize, y: usize) -> &mut [f32] {
         &mut self.values[channel * self.size + y * self.stride + x..]
     }
 }
@@ -129,7 +129,7 @@ impl ConvKernel {
         let (green, blue) = rest.split_at(3 * taps);
         for i in 0..3 * taps {
             let (plane, tap) = (i / taps, i % taps);
-            let values = planes.from(plane, x + tap % self.size, y + tap / self.size);
+            let values = planes.values_at(plane, x + tap % self.size, y + tap / self.size);
             let Some(values) = values.first_chunk::<RUN>() else { continue };
             let weights = [red[i], green[i], blue[i]];
             for channel in 0..3 {

@@ -68,8 +68,8 @@ fn many<'a, const N: usize>(weights: &[i32], tap: impl Fn(usize) -> &'a [u8; N])
     let (eights, rest) = weights.as_chunks::<8>();
     for (group, weights) in eights.iter().enumerate() {
         let mut taps = [&[0; N]; 8];
-        for t in 0..8 {
-            taps[t] = tap(group * 8 + t);
+        for (t, values) in taps.iter_mut().enumerate() {
+            *values = tap(group * 8 + t);
         }
         for i in 0..N {
             let mut sum = sums[i];

@@ -135,16 +135,16 @@ fn taps(kernel: &[f32], values: &[f32], sides: impl Fn(usize) -> (usize, usize))
     let (fours, rest) = kernel[1..].as_chunks::<4>();
     for (group, weights) in fours.iter().enumerate() {
         let mut pairs = [(&[0.0; WIDE], &[0.0; WIDE]); 4];
-        for t in 0..4 {
+        for (t, pair) in pairs.iter_mut().enumerate() {
             let (a, b) = sides(1 + group * 4 + t);
-            pairs[t] = (from(a), from(b));
+            *pair = (from(a), from(b));
         }
-        for i in 0..WIDE {
-            let mut sum = sums[i];
+        for (i, sum) in sums.iter_mut().enumerate() {
+            let mut total = *sum;
             for t in 0..4 {
-                sum += weights[t] * (pairs[t].0[i] + pairs[t].1[i]);
+                total += weights[t] * (pairs[t].0[i] + pairs[t].1[i]);
             }
-            sums[i] = sum;
+            *sum = total;
         }
     }
     for (offset, &weight) in (1 + fours.len() * 4..).zip(rest) {

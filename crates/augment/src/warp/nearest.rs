@@ -33,11 +33,11 @@ pub(super) fn mapped(image: &RgbImage, map: &impl Map, fill: [u8; 3]) -> RgbImag
             let start = (run * RUN) as f64;
             // Behind the last pixel of the source for what lies outside.
             let mut places = [0; RUN];
-            for i in 0..RUN {
+            for (i, slot) in places.iter_mut().enumerate() {
                 let (x, y) = map.at(start + i as f64 + 0.5, y as f64 + 0.5);
                 let inside = (x >= 0.0) & (x < width) & (y >= 0.0) & (y < height);
                 let place = y.floor() * width + x.floor();
-                places[i] = whole(if inside { place } else { width * height });
+                *slot = whole(if inside { place } else { width * height });
             }
             for (pixel, &place) in pixels.iter_mut().zip(&places) {
                 if let Some(value) = source.get(place as usize) {
