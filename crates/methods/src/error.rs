@@ -44,6 +44,14 @@ pub enum Error {
         /// The sample's index in the dataset.
         index: usize,
     },
+    /// A teacher is not built as its student is.
+    #[error("the teacher cannot follow the student: {name}: {reason}")]
+    Teacher {
+        /// The variable at fault.
+        name: String,
+        /// What is wrong with it.
+        reason: String,
+    },
     /// The model cannot be made or refuses its input.
     #[error(transparent)]
     Model(#[from] visrep_models::Error),

@@ -1,7 +1,7 @@
 //! SimCLR (Chen et al. 2020): two views of an image attract, views of different images repel.
 
 use crate::method::{named_variables, trainable};
-use crate::{Batch, Error, Loss, Method, NamedTensor, ProjectionHead, Setup, Step, feature_std};
+use crate::{Batch, Error, HeadLayout, Loss, Method, NamedTensor, ProjectionHead, Setup, Step, feature_std};
 use serde::{Deserialize, Serialize};
 use tch::Tensor;
 use visrep_losses::nt_xent;
@@ -53,7 +53,7 @@ impl Simclr {
         let model = Model::create(setup.model, &options)?;
         let embed = model.embed_dim();
         let dims = [embed, config.hidden_dim.map_or(embed, i64::from), i64::from(config.output_dim)];
-        let head = ProjectionHead::new(&dims, setup.device, seed.wrapping_add(1))?;
+        let head = ProjectionHead::new(&dims, &HeadLayout::SIMCLR, setup.device, seed.wrapping_add(1))?;
         Ok(Self { model, head, temperature })
     }
 }

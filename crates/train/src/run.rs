@@ -9,7 +9,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 use tch::{Kind, Tensor};
-use visrep_data::{Dataset, Epoch, Loader, LoaderOptions, OnBadSample, Views};
+use visrep_data::{Dataset, Epoch, Loader, LoaderOptions, OnBadSample};
 use visrep_methods::{Batch, Method, NamedTensor, Setup, Step};
 
 /// How a run is carried out; of these only the seed and the device have an influence on the result (besides the
@@ -204,7 +204,7 @@ impl<'a> Run<'a> {
         let ema = recipe.ema.as_ref().map(|ema| Ema::new(&method.state(), ema.decay)).transpose()?;
         let loader = Loader::new(
             data,
-            Views::same(recipe.views.build()?, method.views()),
+            recipe.views.views(method.as_ref())?,
             LoaderOptions {
                 batch_size,
                 workers: options.workers.max(1),

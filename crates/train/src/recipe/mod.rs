@@ -4,7 +4,7 @@ mod edit;
 mod library;
 mod views;
 
-pub use views::{BlurConfig, CropConfig, JitterConfig, ViewsConfig};
+pub use views::{BlurConfig, CropConfig, JitterConfig, ViewChange, ViewsConfig};
 
 use crate::optim::Decay;
 use crate::{EmaConfig, Error, Length, OptimizerConfig, Schedule};
@@ -199,7 +199,7 @@ impl Recipe {
             }
             _ => {}
         }
-        self.views.build()?;
+        self.views.check()?;
         Ok(())
     }
 }
