@@ -1,9 +1,9 @@
 //! The list of methods, as recipes name them.
 
 use crate::{
-    BarlowTwins, BarlowTwinsConfig, Byol, ByolConfig, Error, Method, Moco, MocoConfig, MocoV3, MocoV3Config, Nnclr,
-    NnclrConfig, Simclr, SimclrConfig, Simsiam, SimsiamConfig, Supervised, SupervisedConfig, Swav, SwavConfig, Vicreg,
-    VicregConfig,
+    BarlowTwins, BarlowTwinsConfig, Byol, ByolConfig, Error, Method, Moco, MocoConfig, MocoV3, MocoV3Config,
+    Nnclr, NnclrConfig, Simclr, SimclrConfig, Simsiam, SimsiamConfig, Supervised, SupervisedConfig, Swav,
+    SwavConfig, Vicreg, VicregConfig,
 };
 use serde::{Deserialize, Serialize};
 

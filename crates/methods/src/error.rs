@@ -45,7 +45,9 @@ pub enum Error {
         index: usize,
     },
     /// A batch with too few images.
-    #[error("{method}: method.{parameter} needs at least {needed} images in a batch, found {found}; lower it or raise loader.batch_size")]
+    #[error(
+        "{method}: method.{parameter} needs at least {needed} images in a batch, found {found}; lower it or raise loader.batch_size"
+    )]
     SmallBatch {
         /// The method.
         method: &'static str,

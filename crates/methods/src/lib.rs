@@ -20,6 +20,8 @@ mod simsiam;
 mod supervised;
 mod swav;
 mod teacher;
+#[cfg(test)]
+mod testing;
 mod vicreg;
 mod views;
 mod watch;
