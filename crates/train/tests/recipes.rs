@@ -1,5 +1,7 @@
 //! Recipes: all parse, print in full, and refuse what they should.
 
+#![allow(clippy::unwrap_used)] // a test may panic, its helpers too
+
 use std::sync::Arc;
 use visrep_data::{InMemory, Loader, LoaderOptions, Sample, SampleImage};
 use visrep_decode::RgbImage;
