@@ -5,10 +5,21 @@
 //! direction or both, halved or not.
 #![forbid(unsafe_code)]
 
+mod barlow_twins;
+mod check;
+mod cosine;
 mod cross_entropy;
 mod error;
+mod info_nce;
 mod nt_xent;
+mod swav;
+mod vicreg;
 
+pub use barlow_twins::barlow_twins;
+pub use cosine::{byol, negative_cosine};
 pub use cross_entropy::cross_entropy;
 pub use error::Error;
+pub use info_nce::{info_nce, info_nce_in_batch, moco_v3};
 pub use nt_xent::nt_xent;
+pub use swav::{sinkhorn, swapped_prediction};
+pub use vicreg::{VicregWeights, vicreg};

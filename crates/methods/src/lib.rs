@@ -4,20 +4,46 @@
 //! trainer knows nothing else of it: `visrep-train` runs any [`Method`], a user's own included.
 #![forbid(unsafe_code)]
 
+mod barlow_twins;
+mod byol;
 mod config;
+mod encoder;
 mod error;
 mod head;
 mod method;
+mod moco;
+mod moco_v3;
+mod nnclr;
+mod queue;
 mod ramp;
 mod simclr;
+mod simsiam;
 mod supervised;
+mod swav;
+mod teacher;
+#[cfg(test)]
+mod testing;
+mod vicreg;
+mod views;
 mod watch;
 
+pub use barlow_twins::{BarlowTwins, BarlowTwinsConfig};
+pub use byol::{Byol, ByolConfig};
 pub use config::{MethodConfig, Setup};
+pub use encoder::{Encoded, Encoder, Projector, predictor};
 pub use error::Error;
-pub use head::ProjectionHead;
-pub use method::{Batch, Loss, Method, NamedTensor, Step, named_variables, trainable};
+pub use head::{HeadActivation, HeadInit, HeadLayout, HiddenNorm, LastNorm, ProjectionHead};
+pub use method::{Batch, Loss, Method, NamedTensor, Step, named_variables, sorted, trainable};
+pub use moco::{Moco, MocoConfig};
+pub use moco_v3::{MocoV3, MocoV3Config};
+pub use nnclr::{Nnclr, NnclrConfig};
+pub use queue::Queue;
 pub use ramp::{Moving, Ramp, RampShape};
 pub use simclr::{Simclr, SimclrConfig};
+pub use simsiam::{Simsiam, SimsiamConfig};
 pub use supervised::{Supervised, SupervisedConfig};
+pub use swav::{Swav, SwavConfig};
+pub use teacher::{Momentum, Teacher};
+pub use vicreg::{Vicreg, VicregConfig};
+pub use views::{pooled, pooled_views, stack_by_size};
 pub use watch::feature_std;

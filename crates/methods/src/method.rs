@@ -11,7 +11,7 @@ pub type NamedTensor = (String, Tensor);
 #[derive(Debug)]
 pub struct Batch {
     /// One u8 tensor (N, H, W, 3) for each view, on the host or the device; networks read it normalised by
-    /// `Preprocessing::normalize`, as every evaluation does.
+    /// `Preprocessing::normalize`, as every evaluation does. Views may differ in size: the local ones come last.
     pub images: Vec<Tensor>,
     /// N class indices; -1 for a sample without a label.
     pub labels: Vec<i64>,
@@ -43,8 +43,13 @@ pub struct Loss {
 
 /// A way to train a backbone: an objective with its heads, teachers and queues.
 pub trait Method: Send {
-    /// How many views of every image a batch must hold.
+    /// How many views of every image a batch must hold, the local ones included.
     fn views(&self) -> usize;
+
+    /// How many of the views, the last ones, are multi-crop's small local crops.
+    fn local_views(&self) -> usize {
+        0
+    }
 
     /// Runs the networks in training mode on `batch` and computes the loss. The trainer takes the gradient.
     /// Any randomness must come from LibTorch's generator, which the trainer seeds for every step.
@@ -75,8 +80,11 @@ pub trait Method: Send {
 
 /// All variables of `vars`, buffers included, named `prefix.name` and sorted by name.
 pub fn named_variables(prefix: &str, vars: &nn::VarStore) -> Vec<NamedTensor> {
-    let mut named: Vec<NamedTensor> =
-        vars.variables().into_iter().map(|(name, tensor)| (format!("{prefix}.{name}"), tensor)).collect();
+    sorted(vars.variables().into_iter().map(|(name, tensor)| (format!("{prefix}.{name}"), tensor)).collect())
+}
+
+/// `named` in the order of the names.
+pub fn sorted(mut named: Vec<NamedTensor>) -> Vec<NamedTensor> {
     named.sort_by(|a, b| a.0.cmp(&b.0));
     named
 }

@@ -50,7 +50,8 @@ pub use optim::{
 };
 pub use recipe::{
     About, BadSample, Best, BlurConfig, CheckpointConfig, CropConfig, GradientConfig, JitterConfig,
-    LoaderConfig, LogConfig, ModelConfig, ProbeConfig, Recipe, SamConfig, ViewsConfig,
+    LoaderConfig, LogConfig, ModelConfig, PositivesConfig, ProbeConfig, Recipe, SamConfig, ViewChange,
+    ViewsConfig,
 };
 pub use run::{Hooks, Outcome, ProbeError, RunOptions, StepReport, train, train_with, train_with_hooks};
 pub use schedule::{BatchScaling, Curve, Every, Schedule, Shape, WarmupSteps};

@@ -1,5 +1,12 @@
 //! Recipes: all parse, print in full, and refuse what they should.
 
+#![allow(clippy::unwrap_used)] // a test may panic, its helpers too
+
+use std::sync::Arc;
+use visrep_data::{InMemory, Loader, LoaderOptions, Sample, SampleImage};
+use visrep_decode::RgbImage;
+use visrep_methods::{Batch, Loss, Method, NamedTensor, Step};
+use visrep_models::Model;
 use visrep_train::{Error, Length, Recipe};
 
 #[test]
@@ -102,4 +109,76 @@ fn unknown_keys_in_a_file_are_refused_with_the_file_and_line() {
     assert!(message.contains("mine.toml") && message.contains("temprature"), "{message}");
     let message = Recipe::read(folder.path().join("absent.toml")).unwrap_err().to_string();
     assert!(message.contains("absent.toml"), "{message}");
+}
+
+/// A method of so many views.
+struct Views(usize, usize);
+
+impl Method for Views {
+    fn views(&self) -> usize {
+        self.0
+    }
+    fn local_views(&self) -> usize {
+        self.1
+    }
+    fn loss(&mut self, _: &Batch, _: &Step) -> Result<Loss, visrep_methods::Error> {
+        panic!("nothing is trained here")
+    }
+    fn parameters(&self) -> Vec<NamedTensor> {
+        Vec::new()
+    }
+    fn state(&self) -> Vec<NamedTensor> {
+        Vec::new()
+    }
+    fn model(&self) -> &Model {
+        panic!("nothing is trained here")
+    }
+}
+
+/// One batch of `method`'s views of grey images whose labels are 0 and 1 in turns, each view's side and first byte.
+fn views(recipe: &Recipe, method: &Views) -> Vec<(u32, u8)> {
+    let image = |i: u32| Sample {
+        image: SampleImage::Decoded(RgbImage::from_fn(16, 16, |_, _| [200 - (i % 2) as u8; 3])),
+        label: Some(i % 2),
+        key: format!("folder-{}/{i}", i / 2),
+    };
+    let classes = ["even", "odd"].map(str::to_owned).to_vec();
+    let data = InMemory::new((0..4).map(image).collect(), classes);
+    let views = recipe.views.views(method, &data).unwrap();
+    let options = LoaderOptions { batch_size: 1, workers: 0, ..LoaderOptions::default() };
+    let batch = Loader::new(Arc::new(data), views, options).unwrap().epoch(0, 0).next().unwrap().unwrap();
+    batch.views.iter().map(|view| (view.width, view.data[0])).collect()
+}
+
+#[test]
+fn views_may_differ() {
+    let mut recipe = Recipe::named("simclr-digits").unwrap();
+    recipe.set("views.jitter.probability=0").unwrap();
+    assert_eq!(views(&recipe, &Views(2, 0)), [(32, 200), (32, 200)]);
+    recipe.set("views.second.solarize=1").unwrap();
+    recipe.set("views.local.size=12").unwrap();
+    let expected = [(32, 200), (32, 55), (32, 200), (12, 200), (12, 200)];
+    assert_eq!(views(&recipe, &Views(5, 2)), expected, "every second global view, and the local ones");
+    recipe.set("views.local.solarize=1.0").unwrap();
+    recipe.set("views.positives.of=class").unwrap();
+    assert_eq!(views(&recipe, &Views(3, 1)), [(32, 200), (32, 55), (12, 55)]);
+    recipe.set("views.positives={ of = \"sequence\", reach = 2 }").unwrap();
+    assert_eq!(views(&recipe, &Views(3, 1)), [(32, 200), (32, 56), (12, 56)], "the other of the folder");
+}
+
+#[test]
+fn wrong_views_are_refused() {
+    let mut recipe = Recipe::named("simclr-digits").unwrap();
+    let data = InMemory::new(Vec::new(), Vec::new());
+    let error = recipe.views.views(&Views(3, 1), &data).err().unwrap();
+    assert!(matches!(&error, Error::Value { key, .. } if key == "views.local"), "{error}");
+    for wrong in ["views.solarize=2", "views.second.flip=-1", "views.local.size=0"] {
+        assert!(matches!(recipe.set(wrong), Err(Error::Views(_))), "{wrong}");
+    }
+    assert!(matches!(
+        recipe.set("views.positives.of=colour"),
+        Err(Error::Value { .. } | Error::UnknownKey { .. })
+    ));
+    recipe.set("views.positives.of=class").unwrap();
+    assert!(matches!(recipe.views.views(&Views(2, 0), &data), Err(Error::Data(_))), "no labels");
 }

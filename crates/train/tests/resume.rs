@@ -60,13 +60,15 @@ fn metrics(out: &Path) -> Vec<serde_json::Value> {
 #[test]
 fn stopped_runs_end_as_if_they_had_never_stopped() {
     let _turn = turn();
-    for name in ["simclr-digits", "supervised-digits"] {
+    for name in Recipe::names().into_iter().filter(|name| name.ends_with("-digits")) {
         let recipe = recipe(name, STEPS);
         let whole = tempfile::tempdir().unwrap();
         assert_eq!(run(&recipe, whole.path(), None).unwrap(), Outcome::Finished);
         let last = std::fs::read(checkpoints(whole.path()).last().unwrap()).unwrap();
         // 17 images make 4 batches of 4: step 4 ends an epoch, 5 is one into the next, 7 is in its middle.
-        for stops in [&[5][..], &[4], &[2, 7, 8]] {
+        // Where a run stops is the trainer's business, what it must keep the method's.
+        let stops: &[&[u64]] = if name == "simclr-digits" { &[&[5], &[4], &[2, 7, 8]] } else { &[&[5]] };
+        for &stops in stops {
             let parts = tempfile::tempdir().unwrap();
             for &stop in stops {
                 assert_eq!(run(&recipe, parts.path(), Some(stop)).unwrap(), Outcome::Interrupted);

@@ -61,7 +61,7 @@ impl Recipe {
                 "needs a section [probe], such as probe.every=5 epochs",
             );
         }
-        self.views.build()?;
+        self.views.check()?;
         Ok(())
     }
 

@@ -10,8 +10,22 @@ macro_rules! recipes {
 }
 
 /// Every recipe: its name and text.
-const RECIPES: &[(&str, &str)] =
-    recipes!["simclr-digits", "simclr-fixtures", "supervised-digits", "supervised-fixtures"];
+const RECIPES: &[(&str, &str)] = recipes![
+    "barlow-twins-digits",
+    "byol-digits",
+    "moco-v1-digits",
+    "moco-v2-digits",
+    "moco-v3-digits",
+    "nnclr-digits",
+    "simclr-classes-digits",
+    "simclr-digits",
+    "simclr-fixtures",
+    "simsiam-digits",
+    "supervised-digits",
+    "supervised-fixtures",
+    "swav-digits",
+    "vicreg-digits",
+];
 
 impl Recipe {
     /// The names of the recipes that the crate ships, sorted.

@@ -5,7 +5,7 @@ mod edit;
 mod library;
 mod views;
 
-pub use views::{BlurConfig, CropConfig, JitterConfig, ViewsConfig};
+pub use views::{BlurConfig, CropConfig, JitterConfig, PositivesConfig, ViewChange, ViewsConfig};
 
 use crate::optim::{Clip, Decay, ParametersConfig};
 use crate::{ComputeConfig, EmaConfig, Error, Length, OptimizerConfig, Schedule};

@@ -1,12 +1,17 @@
 //! The section `[views]`: what happens to an image before the network sees it.
 
+use crate::Error;
 use serde::{Deserialize, Serialize};
+use std::sync::Arc;
 use visrep_augment::{
-    BlurMethod, ColorJitter, Compose, Error, GaussianBlur, RandomApply, RandomGrayscale,
-    RandomHorizontalFlip, RandomResizedCrop,
+    BlurMethod, ColorJitter, Compose, GaussianBlur, RandomApply, RandomGrayscale, RandomHorizontalFlip,
+    RandomResizedCrop, Solarize, Transform,
 };
+use visrep_data::{ClassPositives, Dataset, SequencePositives, Views};
+use visrep_methods::Method;
 
-/// The pieces of a view, applied in this order: crop, flip, jitter, grey, blur. What is left out does nothing.
+/// The pieces of a view, applied in this order: crop, flip, jitter, grey, blur, solarisation. What is left out does
+/// nothing.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct ViewsConfig {
@@ -18,8 +23,68 @@ pub struct ViewsConfig {
     /// Probability of turning grey.
     #[serde(default)]
     pub grayscale: f64,
+    /// Probability of inverting all values of 128 and above.
+    #[serde(default)]
+    pub solarize: f64,
     /// The random resized crop.
     pub crop: CropConfig,
+    /// The colour jitter.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub jitter: Option<JitterConfig>,
+    /// The Gaussian blur.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub blur: Option<BlurConfig>,
+    /// What further views show, when it is not the image itself.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub positives: Option<PositivesConfig>,
+    /// What is different in the second global view and every other one after it (BYOL's asymmetric pair).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub second: Option<ViewChange>,
+    /// What is different in the local crops of methods that have some (multi-crop).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub local: Option<ViewChange>,
+}
+
+/// `[views.positives]`: the first view shows the sample, and every other one a positive, another sample, each by its own
+/// transform.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "of", rename_all = "lowercase", deny_unknown_fields)]
+pub enum PositivesConfig {
+    /// `of = "class"`: another sample with the same label.
+    Class,
+    /// `of = "sequence"`: a sample whose key has the same folder, near in the dataset's order: frames of a video, views of
+    /// an object.
+    Sequence {
+        /// How many places before or after at most.
+        #[serde(default = "reach")]
+        reach: usize,
+    },
+}
+
+fn reach() -> usize {
+    1
+}
+
+/// `[views.second]` and `[views.local]`: what is given takes the place of the same key of `[views]`, and what is left
+/// out is as there. A probability of 0 turns a piece off.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ViewChange {
+    /// Side in pixels.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub size: Option<u32>,
+    /// Probability of a horizontal flip.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub flip: Option<f64>,
+    /// Probability of turning grey.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub grayscale: Option<f64>,
+    /// Probability of a solarisation.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub solarize: Option<f64>,
+    /// The random resized crop.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub crop: Option<CropConfig>,
     /// The colour jitter.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub jitter: Option<JitterConfig>,
@@ -77,7 +142,61 @@ pub struct BlurConfig {
 }
 
 impl ViewsConfig {
-    /// The transform of one view. Errs on values that the transforms refuse.
+    /// All views of `method`: the global ones, then the local ones. Errs on values that the transforms refuse, when
+    /// `method` has local views and there is no section `[views.local]`, and when `data` has no labels where positives
+    /// need them.
+    pub fn views(&self, method: &dyn Method, data: &dyn Dataset) -> Result<Views, Error> {
+        let (all, local) = (method.views(), method.local_views().min(method.views()));
+        let mut views: Vec<Box<dyn Transform>> = Vec::new();
+        for view in 0..all - local {
+            let change = self.second.as_ref().filter(|_| view % 2 == 1);
+            views.push(Box::new(self.changed(change).build()?));
+        }
+        if local > 0 && self.local.is_none() {
+            return Err(Error::Value {
+                key: "views.local".to_owned(),
+                value: "absent".to_owned(),
+                message: format!(
+                    "the method has {local} local views: say how they differ, at least views.local.size"
+                ),
+            });
+        }
+        for _ in 0..local {
+            views.push(Box::new(self.changed(self.local.as_ref()).build()?));
+        }
+        let views = Views::new(views);
+        Ok(match &self.positives {
+            None => views,
+            Some(PositivesConfig::Class) => views.with_positives(Arc::new(ClassPositives::new(data)?)),
+            Some(PositivesConfig::Sequence { reach }) => {
+                views.with_positives(Arc::new(SequencePositives::by_folder(data, *reach)?))
+            }
+        })
+    }
+
+    /// Errs on values that the transforms refuse, in any view.
+    pub(super) fn check(&self) -> Result<(), Error> {
+        for change in [None, self.second.as_ref(), self.local.as_ref()] {
+            self.changed(change).build()?;
+        }
+        Ok(())
+    }
+
+    fn changed(&self, change: Option<&ViewChange>) -> Self {
+        let mut view = self.clone();
+        if let Some(change) = change.cloned() {
+            view.size = change.size.unwrap_or(view.size);
+            view.flip = change.flip.unwrap_or(view.flip);
+            view.grayscale = change.grayscale.unwrap_or(view.grayscale);
+            view.solarize = change.solarize.unwrap_or(view.solarize);
+            view.crop = change.crop.unwrap_or(view.crop);
+            view.jitter = change.jitter.or(view.jitter);
+            view.blur = change.blur.or(view.blur);
+        }
+        view
+    }
+
+    /// The transform of the first view. Errs on values that the transforms refuse.
     pub fn build(&self) -> Result<Compose, Error> {
         let [scale, ratio] = [self.crop.scale, self.crop.ratio].map(|[low, high]| low..=high);
         let mut view = Compose::new().then(RandomResizedCrop::new(self.size)?.scale(scale)?.ratio(ratio)?);
@@ -91,6 +210,9 @@ impl ViewsConfig {
             let [low, high] = blur.sigma;
             let gaussian = GaussianBlur::new(BlurMethod::Pillow, low..=high)?;
             view = view.then(RandomApply::new(gaussian, blur.probability)?);
+        }
+        if self.solarize != 0.0 {
+            view = view.then(RandomApply::new(Solarize::new(128)?, self.solarize)?);
         }
         Ok(view)
     }

@@ -11,7 +11,7 @@ use crate::{BadSample, Ema, Error, Optimizer, Recipe, Spread};
 use std::path::Path;
 use std::sync::Arc;
 use tch::{Kind, Tensor};
-use visrep_data::{Dataset, Loader, LoaderOptions, OnBadSample, Views};
+use visrep_data::{Dataset, Loader, LoaderOptions, OnBadSample};
 use visrep_methods::{Batch, Loss, Method, NamedTensor, Setup, Step};
 use visrep_torch::{foreach_add_, foreach_mul_, global_norm};
 
@@ -64,9 +64,10 @@ impl<'a> Run<'a> {
         method.set_gradient_checkpointing(compute.gradient_checkpointing);
         let header = Header::new(recipe, options.seed, samples, &names, compute)?;
 
+        let views = recipe.views.views(method.as_ref(), data.as_ref())?;
         let loader = Loader::new(
             data,
-            Views::same(recipe.views.build()?, method.views()),
+            views,
             LoaderOptions {
                 batch_size,
                 workers: options.workers.max(1),
