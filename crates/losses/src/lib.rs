@@ -5,10 +5,25 @@
 //! direction or both, halved or not.
 #![forbid(unsafe_code)]
 
+mod check;
 mod cross_entropy;
+mod dino;
 mod error;
+mod esvit;
+mod ibot;
+mod koleo;
+mod msn;
 mod nt_xent;
+mod relic;
+mod sce;
 
 pub use cross_entropy::cross_entropy;
+pub use dino::{dino, dino_center, dino_targets};
 pub use error::Error;
+pub use esvit::{esvit_regions, match_regions};
+pub use ibot::ibot;
+pub use koleo::koleo;
+pub use msn::{MsnOptions, msn};
 pub use nt_xent::nt_xent;
+pub use relic::{RelicV2Options, relic_v2};
+pub use sce::{SceOptions, sce};

@@ -1,6 +1,9 @@
 //! The list of methods, as recipes name them.
 
-use crate::{Error, Method, Simclr, SimclrConfig, Supervised, SupervisedConfig};
+use crate::{
+    Dino, DinoConfig, Dinov2, Dinov2Config, Error, Esvit, EsvitConfig, Ibot, IbotConfig, Method, Msn, MsnConfig, Simclr,
+    SimclrConfig, Supervised, SupervisedConfig,
+};
 use serde::{Deserialize, Serialize};
 
 /// A method and its hyper-parameters: in a recipe, the section `[method]` with `name` and the method's own keys.
@@ -8,6 +11,16 @@ use serde::{Deserialize, Serialize};
 #[serde(tag = "name", rename_all = "kebab-case")]
 #[non_exhaustive]
 pub enum MethodConfig {
+    /// `dino`
+    Dino(DinoConfig),
+    /// `dinov2`
+    Dinov2(Dinov2Config),
+    /// `esvit`
+    Esvit(EsvitConfig),
+    /// `ibot`
+    Ibot(IbotConfig),
+    /// `msn`
+    Msn(MsnConfig),
     /// `simclr`
     Simclr(SimclrConfig),
     /// `supervised`
@@ -31,6 +44,11 @@ impl MethodConfig {
     /// Makes the networks with their initial weights.
     pub fn build(&self, setup: &Setup<'_>) -> Result<Box<dyn Method>, Error> {
         Ok(match self {
+            Self::Dino(config) => Box::new(Dino::new(config, setup)?),
+            Self::Dinov2(config) => Box::new(Dinov2::new(config, setup)?),
+            Self::Esvit(config) => Box::new(Esvit::new(config, setup)?),
+            Self::Ibot(config) => Box::new(Ibot::new(config, setup)?),
+            Self::Msn(config) => Box::new(Msn::new(config, setup)?),
             Self::Simclr(config) => Box::new(Simclr::new(config, setup)?),
             Self::Supervised(config) => Box::new(Supervised::new(config, setup)?),
         })

@@ -52,6 +52,16 @@ pub enum Error {
         /// What is wrong with it.
         reason: String,
     },
+    /// The method cannot be run on this backbone.
+    #[error("{method} needs {needs}; {model} is none")]
+    Backbone {
+        /// The method.
+        method: &'static str,
+        /// The backbone's name.
+        model: String,
+        /// What it must be.
+        needs: &'static str,
+    },
     /// The model cannot be made or refuses its input.
     #[error(transparent)]
     Model(#[from] visrep_models::Error),
