@@ -41,7 +41,8 @@ pub fn ibot(targets: &Tensor, logits: &Tensor, masked: &Tensor, temperature: f64
     positive(LOSS, "temperature", temperature)?;
 
     let log = logits.f_div_scalar(temperature)?.f_log_softmax(-1, None::<Kind>)?;
-    let entropy = targets.f_detach()?.f_mul(&log)?.f_sum_dim_intlist([-1i64].as_slice(), false, None::<Kind>)?;
+    let entropy =
+        targets.f_detach()?.f_mul(&log)?.f_sum_dim_intlist([-1i64].as_slice(), false, None::<Kind>)?;
     let count = masked.f_sum_dim_intlist([1i64].as_slice(), true, logits.kind())?.f_clamp_min(1.0)?;
     let weight = count.f_reciprocal()?.f_expand_as(masked)?.f_masked_select(masked)?;
     Ok(entropy.f_mul(&weight)?.f_sum(None::<Kind>)?.f_mul_scalar(-1.0 / images as f64)?)

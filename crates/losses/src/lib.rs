@@ -5,25 +5,38 @@
 //! direction or both, halved or not.
 #![forbid(unsafe_code)]
 
+mod barlow_twins;
 mod check;
+mod check;
+mod cosine;
 mod cross_entropy;
 mod dino;
 mod error;
 mod esvit;
 mod ibot;
+mod info_nce;
 mod koleo;
 mod msn;
 mod nt_xent;
+mod nt_xent;
 mod relic;
 mod sce;
+mod swav;
+mod vicreg;
 
+pub use barlow_twins::barlow_twins;
+pub use cosine::{byol, negative_cosine};
 pub use cross_entropy::cross_entropy;
 pub use dino::{dino, dino_center, dino_targets};
 pub use error::Error;
 pub use esvit::{esvit_regions, match_regions};
 pub use ibot::ibot;
+pub use info_nce::{info_nce, info_nce_in_batch, moco_v3};
 pub use koleo::koleo;
 pub use msn::{MsnOptions, msn};
 pub use nt_xent::nt_xent;
+pub use nt_xent::nt_xent;
 pub use relic::{RelicV2Options, relic_v2};
 pub use sce::{SceOptions, sce};
+pub use swav::{sinkhorn, swapped_prediction};
+pub use vicreg::{VicregWeights, vicreg};

@@ -42,8 +42,7 @@ pub fn sce(queries: &Tensor, keys: &Tensor, queue: &Tensor, options: &SceOptions
 
     let queries = normalize(queries)?;
     let (keys, queue) = (normalize(&keys.f_detach()?)?, normalize(&queue.f_detach()?)?.f_transpose(0, 1)?);
-    let relations =
-        keys.f_matmul(&queue)?.f_div_scalar(target_temperature)?.f_softmax(1, None::<Kind>)?;
+    let relations = keys.f_matmul(&queue)?.f_div_scalar(target_temperature)?.f_softmax(1, None::<Kind>)?;
     let positives = queries.f_mul(&keys)?.f_sum_dim_intlist([1i64].as_slice(), true, None::<Kind>)?;
     let logits = Tensor::f_cat(&[positives, queries.f_matmul(&queue)?], 1)?.f_div_scalar(temperature)?;
     let log = logits.f_log_softmax(1, None::<Kind>)?;

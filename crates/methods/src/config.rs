@@ -1,8 +1,10 @@
 //! The list of methods, as recipes name them.
 
 use crate::{
-    Dino, DinoConfig, Dinov2, Dinov2Config, Error, Esvit, EsvitConfig, Ibot, IbotConfig, Method, Msn, MsnConfig, Simclr,
-    SimclrConfig, Supervised, SupervisedConfig,
+    BarlowTwins, BarlowTwinsConfig, Byol, ByolConfig, Dino, DinoConfig, Dinov2, Dinov2Config, Error, Esvit,
+    EsvitConfig, Ibot, IbotConfig, Method, Moco, MocoConfig, MocoV3, MocoV3Config, Msn, MsnConfig, Nnclr,
+    NnclrConfig, Simclr, SimclrConfig, Simsiam, SimsiamConfig, Supervised, SupervisedConfig, Swav,
+    SwavConfig, Vicreg, VicregConfig,
 };
 use serde::{Deserialize, Serialize};
 
@@ -21,10 +23,26 @@ pub enum MethodConfig {
     Ibot(IbotConfig),
     /// `msn`
     Msn(MsnConfig),
+    /// `barlow-twins`
+    BarlowTwins(BarlowTwinsConfig),
+    /// `byol`
+    Byol(ByolConfig),
+    /// `moco`: v1 and v2
+    Moco(MocoConfig),
+    /// `moco-v3`
+    MocoV3(MocoV3Config),
+    /// `nnclr`
+    Nnclr(NnclrConfig),
     /// `simclr`
     Simclr(SimclrConfig),
+    /// `simsiam`
+    Simsiam(SimsiamConfig),
     /// `supervised`
     Supervised(SupervisedConfig),
+    /// `swav`
+    Swav(SwavConfig),
+    /// `vicreg`
+    Vicreg(VicregConfig),
 }
 
 /// What a method is built for.
@@ -49,8 +67,32 @@ impl MethodConfig {
             Self::Esvit(config) => Box::new(Esvit::new(config, setup)?),
             Self::Ibot(config) => Box::new(Ibot::new(config, setup)?),
             Self::Msn(config) => Box::new(Msn::new(config, setup)?),
+            Self::BarlowTwins(config) => Box::new(BarlowTwins::new(config, setup)?),
+            Self::Byol(config) => Box::new(Byol::new(config, setup)?),
+            Self::Moco(config) => Box::new(Moco::new(config, setup)?),
+            Self::MocoV3(config) => Box::new(MocoV3::new(config, setup)?),
+            Self::Nnclr(config) => Box::new(Nnclr::new(config, setup)?),
             Self::Simclr(config) => Box::new(Simclr::new(config, setup)?),
+            Self::Simsiam(config) => Box::new(Simsiam::new(config, setup)?),
             Self::Supervised(config) => Box::new(Supervised::new(config, setup)?),
+            Self::Swav(config) => Box::new(Swav::new(config, setup)?),
+            Self::Vicreg(config) => Box::new(Vicreg::new(config, setup)?),
         })
     }
+}
+
+/// `found`, or an error unless it is finite and positive.
+pub(crate) fn positive(parameter: &'static str, found: f64) -> Result<f64, Error> {
+    if found.is_finite() && found > 0.0 {
+        return Ok(found);
+    }
+    Err(Error::Parameter { parameter, expected: "finite and positive", found })
+}
+
+/// `found`, or an error unless it is finite and not negative.
+pub(crate) fn not_negative(parameter: &'static str, found: f64) -> Result<f64, Error> {
+    if found.is_finite() && found >= 0.0 {
+        return Ok(found);
+    }
+    Err(Error::Parameter { parameter, expected: "finite and not negative", found })
 }

@@ -2,8 +2,8 @@
 
 use crate::check::{check_fraction, check_positive};
 use crate::dino_head::DinoHeadConfig;
-use crate::method::trainable;
-use crate::self_distillation::{SelfDistillation, centre, entropies, sorted};
+use crate::method::{sorted, trainable};
+use crate::self_distillation::{SelfDistillation, centre, entropies};
 use crate::temperature::Temperature;
 use crate::{Batch, Error, Loss, Method, Momentum, NamedTensor, Setup, Step, feature_std, pooled_views};
 use serde::{Deserialize, Serialize};

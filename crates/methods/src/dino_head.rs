@@ -49,12 +49,7 @@ pub(crate) struct DinoHead {
 
 impl DinoHead {
     /// A head for features of `input` values; `seed` decides its weights.
-    pub(crate) fn new(
-        config: &DinoHeadConfig,
-        input: i64,
-        device: Device,
-        seed: i64,
-    ) -> Result<Self, Error> {
+    pub(crate) fn new(config: &DinoHeadConfig, input: i64, device: Device, seed: i64) -> Result<Self, Error> {
         if config.output_dim < 1 {
             let (parameter, expected) = ("head.output_dim", "at least 1");
             return Err(Error::Parameter { parameter, expected, found: 0.0 });

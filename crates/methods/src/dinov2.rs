@@ -4,15 +4,15 @@ use crate::check::{check_fraction, check_not_negative, check_positive};
 use crate::dino::GLOBAL_VIEWS;
 use crate::dino_head::DinoHeadConfig;
 use crate::masking::{MaskConfig, Random, positions};
-use crate::method::{named_variables, trainable};
+use crate::method::{named_variables, sorted, trainable};
 use crate::self_distillation::{
-    SelfDistillation, centre, class_and_patches, entropies, grid, rows_at, sorted, transformer,
+    SelfDistillation, centre, class_and_patches, entropies, grid, rows_at, transformer,
 };
 use crate::temperature::Temperature;
 use crate::{Batch, Error, Loss, Method, Momentum, NamedTensor, Setup, Step, feature_std, pooled_views};
 use serde::{Deserialize, Serialize};
-use tch::nn::{self, Init};
 use tch::Tensor;
+use tch::nn::{self, Init};
 use visrep_losses::{dino, dino_center, dino_targets, ibot, koleo, sinkhorn};
 use visrep_models::Model;
 
@@ -116,9 +116,7 @@ impl Dinov2 {
         }
         let temperature = self.config.teacher_temperature.at(step);
         Ok(match self.config.centering {
-            Centering::SinkhornKnopp => {
-                (sinkhorn(outputs, temperature, ITERATIONS)?, center.shallow_clone())
-            }
+            Centering::SinkhornKnopp => (sinkhorn(outputs, temperature, ITERATIONS)?, center.shallow_clone()),
             Centering::Centering => (
                 dino_targets(outputs, center, temperature)?,
                 dino_center(center, outputs, self.config.center_momentum)?,
@@ -143,7 +141,11 @@ impl Method for Dinov2 {
         let (globals, locals) = views.split_at(GLOBAL_VIEWS);
         let globals = Tensor::f_cat(globals, 0)?;
         let images = globals.size()[0] as usize;
-        let masked = self.config.mask.stratified(images, grid(student, "dinov2", &globals)?, &mut Random::from_torch()?)?;
+        let masked = self.config.mask.stratified(
+            images,
+            grid(student, "dinov2", &globals)?,
+            &mut Random::from_torch()?,
+        )?;
         let masked = masked.f_to_device(student.device())?;
         let positions = positions(&masked)?;
 
@@ -151,10 +153,7 @@ impl Method for Dinov2 {
             let (class, patches) = class_and_patches(teacher, "dinov2", &globals, None)?;
             let class = head.teacher.forward(&class, true)?;
             let patches = patch_head.teacher.forward(&rows_at(&patches, &positions)?, true)?;
-            Ok((
-                self.targets(&class, &self.center, step)?,
-                self.targets(&patches, &self.patch_center, step)?,
-            ))
+            Ok((self.targets(&class, &self.center, step)?, self.targets(&patches, &self.patch_center, step)?))
         })?;
 
         let (class, patches) = class_and_patches(student, "dinov2", &globals, Some((&masked, &self.token)))?;

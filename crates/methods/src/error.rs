@@ -44,6 +44,26 @@ pub enum Error {
         /// The sample's index in the dataset.
         index: usize,
     },
+    /// A batch with too few images.
+    #[error(
+        "{method}: method.{parameter} needs at least {needed} images in a batch, found {found}; lower it or raise loader.batch_size"
+    )]
+    SmallBatch {
+        /// The method.
+        method: &'static str,
+        /// The configuration's key that asks for more.
+        parameter: &'static str,
+        /// The smallest batch.
+        needed: i64,
+        /// The batch's images.
+        found: i64,
+    },
+    /// A model without a patch embedding to freeze.
+    #[error("method.freeze_patch_embed is for transformers: {model} has no patch embedding")]
+    NoPatchEmbedding {
+        /// The model.
+        model: String,
+    },
     /// A teacher is not built as its student is.
     #[error("the teacher cannot follow the student: {name}: {reason}")]
     Teacher {
@@ -61,6 +81,14 @@ pub enum Error {
         model: String,
         /// What it must be.
         needs: &'static str,
+    },
+    /// Embeddings of another length than the queue's.
+    #[error("the queue holds embeddings of {dim} numbers, these have {found}")]
+    Queue {
+        /// The queue's length of a row.
+        dim: i64,
+        /// That of the rows to push.
+        found: i64,
     },
     /// The model cannot be made or refuses its input.
     #[error(transparent)]

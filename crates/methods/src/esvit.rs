@@ -3,8 +3,8 @@
 use crate::check::{check_fraction, check_positive};
 use crate::dino::GLOBAL_VIEWS;
 use crate::dino_head::DinoHeadConfig;
-use crate::method::trainable;
-use crate::self_distillation::{SelfDistillation, centre, entropies, sorted};
+use crate::method::{sorted, trainable};
+use crate::self_distillation::{SelfDistillation, centre, entropies};
 use crate::temperature::Temperature;
 use crate::{Batch, Error, Loss, Method, Momentum, NamedTensor, Setup, Step, feature_std, stack_by_size};
 use serde::{Deserialize, Serialize};
@@ -141,8 +141,7 @@ impl Method for Esvit {
         let images = views[0].size()[0];
         let SelfDistillation { student, teacher, .. } = &self.networks;
         let (head, region_head) = (self.networks.heads(0), self.networks.heads(1));
-        let (momentum, temperature) =
-            (self.config.center_momentum, self.config.teacher_temperature.at(step));
+        let (momentum, temperature) = (self.config.center_momentum, self.config.teacher_temperature.at(step));
 
         let (targets, teacher_views, center, region_center) = tch::no_grad(|| -> Result<_, Error> {
             let groups = groups(teacher, &views[..GLOBAL_VIEWS])?;

@@ -4,15 +4,15 @@ use crate::check::{check_fraction, check_not_negative, check_positive};
 use crate::dino::GLOBAL_VIEWS;
 use crate::dino_head::DinoHeadConfig;
 use crate::masking::{MaskConfig, Random, positions};
-use crate::method::{named_variables, trainable};
+use crate::method::{named_variables, sorted, trainable};
 use crate::self_distillation::{
-    SelfDistillation, centre, class_and_patches, entropies, grid, rows_at, sorted, transformer,
+    SelfDistillation, centre, class_and_patches, entropies, grid, rows_at, transformer,
 };
 use crate::temperature::Temperature;
 use crate::{Batch, Error, Loss, Method, Momentum, NamedTensor, Setup, Step, feature_std, pooled_views};
 use serde::{Deserialize, Serialize};
-use tch::nn::{self, Init};
 use tch::Tensor;
+use tch::nn::{self, Init};
 use visrep_losses::{dino, dino_center, dino_targets, ibot};
 use visrep_models::Model;
 
@@ -106,7 +106,11 @@ impl Method for Ibot {
         let (globals, locals) = views.split_at(GLOBAL_VIEWS);
         let globals = Tensor::f_cat(globals, 0)?;
         let images = globals.size()[0] as usize;
-        let masked = self.config.mask.independent(images, grid(student, "ibot", &globals)?, &mut Random::from_torch()?)?;
+        let masked = self.config.mask.independent(
+            images,
+            grid(student, "ibot", &globals)?,
+            &mut Random::from_torch()?,
+        )?;
         let masked = masked.f_to_device(student.device())?;
         let positions = positions(&masked)?;
 

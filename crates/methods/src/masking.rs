@@ -113,7 +113,8 @@ fn block_mask(grid: (i64, i64), target: f64, smallest: f64, random: &mut Random)
             }
             let top = random.random_range(0..=rows - height);
             let left = random.random_range(0..=columns - width);
-            let cells = || (top..top + height).flat_map(move |y| (left..left + width).map(move |x| y * columns + x));
+            let cells =
+                || (top..top + height).flat_map(move |y| (left..left + width).map(move |x| y * columns + x));
             let new = cells().filter(|&cell| !mask[cell]).count();
             if new == 0 || new as f64 > room {
                 continue;
@@ -161,7 +162,9 @@ mod tests {
         assert!(hidden.iter().all(|&count| count <= 75));
         let mean = hidden.iter().sum::<usize>() as f64 / 500.0;
         assert!((70.0..=75.0).contains(&mean), "{mean}");
-        for (grid, target, smallest) in [((1, 1), 1.0, 4.0), ((2, 2), 2.0, 4.0), ((3, 5), 7.5, 1.0), ((4, 4), 0.0, 1.0)] {
+        for (grid, target, smallest) in
+            [((1, 1), 1.0, 4.0), ((2, 2), 2.0, 4.0), ((3, 5), 7.5, 1.0), ((4, 4), 0.0, 1.0)]
+        {
             for _ in 0..200 {
                 let count = block_mask(grid, target, smallest, &mut random).iter().filter(|&&m| m).count();
                 assert!(count as f64 <= target, "{grid:?} {target}: {count}");
@@ -205,7 +208,9 @@ mod tests {
         assert_ne!(draw(7), draw(8));
         let masked = Tensor::from_slice(&[false, true, false, true, true, false]).reshape([2, 3]);
         assert_eq!(Vec::<i64>::try_from(positions(&masked).unwrap()).unwrap(), [1, 3, 4]);
-        for (probability, ratio) in [(1.1, [0.1, 0.5]), (0.5, [0.5, 0.1]), (0.5, [-0.1, 0.5]), (0.5, [0.1, 2.0])] {
+        for (probability, ratio) in
+            [(1.1, [0.1, 0.5]), (0.5, [0.5, 0.1]), (0.5, [-0.1, 0.5]), (0.5, [0.1, 2.0])]
+        {
             assert!(MaskConfig { probability, ratio }.check().is_err());
         }
     }

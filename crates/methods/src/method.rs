@@ -74,8 +74,11 @@ pub trait Method: Send {
 
 /// All variables of `vars`, buffers included, named `prefix.name` and sorted by name.
 pub fn named_variables(prefix: &str, vars: &nn::VarStore) -> Vec<NamedTensor> {
-    let mut named: Vec<NamedTensor> =
-        vars.variables().into_iter().map(|(name, tensor)| (format!("{prefix}.{name}"), tensor)).collect();
+    sorted(vars.variables().into_iter().map(|(name, tensor)| (format!("{prefix}.{name}"), tensor)).collect())
+}
+
+/// `named` in the order of the names.
+pub fn sorted(mut named: Vec<NamedTensor>) -> Vec<NamedTensor> {
     named.sort_by(|a, b| a.0.cmp(&b.0));
     named
 }

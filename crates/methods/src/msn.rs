@@ -1,8 +1,8 @@
 //! MSN (Assran et al. 2022): masked and small views are assigned to the prototypes of the whole view.
 
 use crate::check::check_positive;
-use crate::method::{named_variables, trainable};
-use crate::self_distillation::{backbones, grid, sorted, transformer};
+use crate::method::{named_variables, sorted, trainable};
+use crate::self_distillation::{backbones, grid, transformer};
 use crate::{
     Batch, Error, HeadActivation, HeadInit, HeadLayout, HiddenNorm, LastNorm, Loss, Method, Momentum,
     NamedTensor, ProjectionHead, Setup, Step, Teacher, feature_std, pooled, pooled_views,
@@ -100,10 +100,8 @@ impl Msn {
         let seed = (setup.seed as i64).wrapping_add(1);
         let make = || ProjectionHead::new(&dims, &layout, setup.device, seed);
         let (head, teacher_head) = (make()?, make()?);
-        let networks = [
-            (student.var_store(), teacher.var_store()),
-            (head.var_store(), teacher_head.var_store()),
-        ];
+        let networks =
+            [(student.var_store(), teacher.var_store()), (head.var_store(), teacher_head.var_store())];
         let tie = Teacher::new(&networks, config.momentum)?;
 
         let bound = 1.0 / (output as f64).sqrt();

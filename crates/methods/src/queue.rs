@@ -57,8 +57,11 @@ impl Queue {
     /// Rows of another width.
     pub fn push(&mut self, new: &Tensor) -> Result<(), Error> {
         let _guard = tch::no_grad_guard();
-        let length = self.len();
-        let (n, _) = new.size2()?;
+        let (length, dim) = self.rows.size2()?;
+        let (n, found) = new.size2()?;
+        if found != dim {
+            return Err(Error::Queue { dim, found });
+        }
         let new = new.f_narrow(0, (n - length).max(0), n.min(length))?;
         let (n, next) = (n.min(length), self.position.int64_value(&[0]));
         let head = n.min(length - next);

@@ -130,12 +130,6 @@ pub(crate) fn centre(config: &DinoHeadConfig, setup: &Setup<'_>) -> Result<Tenso
     Ok(Tensor::f_zeros([i64::from(config.output_dim)], (Kind::Float, setup.device))?)
 }
 
-/// Sorted by name.
-pub(crate) fn sorted(mut state: Vec<NamedTensor>) -> Vec<NamedTensor> {
-    state.sort_by(|a, b| a.0.cmp(&b.0));
-    state
-}
-
 /// The collapse watch of `targets` (..., K): the mean entropy of the distributions and the entropy of their mean, both
 /// over ln K. A first of 1 says that all are uniform; a second of 0, that all name the same prototype.
 pub(crate) fn entropies(targets: &Tensor) -> Result<[f64; 2], Error> {

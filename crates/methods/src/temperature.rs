@@ -45,7 +45,8 @@ mod tests {
 
     #[test]
     fn it_is_numpys_linspace_over_the_epochs() {
-        let at = |temperature: Temperature, epoch| temperature.at(&Step { index: 0, total: 1, epoch, log: false });
+        let at =
+            |temperature: Temperature, epoch| temperature.at(&Step { index: 0, total: 1, epoch, log: false });
         let warm = Temperature { start: 0.04, end: 0.07, warmup_epochs: 4 };
         let values: Vec<f64> = (0..6).map(|epoch| at(warm, epoch)).collect();
         for (found, expected) in values.iter().zip([0.04, 0.05, 0.06, 0.07, 0.07, 0.07]) {

@@ -13,6 +13,14 @@ impl Batch {
             Err(Error::Views { method, expected, found: self.images.len() })
         }
     }
+
+    /// The two views of a batch of exactly two.
+    pub fn pair(&self, method: &'static str) -> Result<[&Tensor; 2], Error> {
+        match &self.images[..] {
+            [first, second] => Ok([first, second]),
+            other => Err(Error::Views { method, expected: 2, found: other.len() }),
+        }
+    }
 }
 
 /// Each run of consecutive `views` (N, H, W, 3) of one size as one batch, in order: multi-crop's global crops, then
