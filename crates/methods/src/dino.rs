@@ -1,6 +1,6 @@
 //! DINO (Caron et al. 2021): a student learns from small crops what its momentum teacher makes of large ones.
 
-use crate::check::{check_fraction, check_positive};
+use crate::config::{fraction, positive};
 use crate::dino_head::DinoHeadConfig;
 use crate::method::{sorted, trainable};
 use crate::self_distillation::{SelfDistillation, centre, entropies};
@@ -58,9 +58,9 @@ pub struct Dino {
 impl Dino {
     /// Makes the networks.
     pub fn new(config: &DinoConfig, setup: &Setup<'_>) -> Result<Self, Error> {
-        check_positive("student_temperature", config.student_temperature)?;
+        positive("student_temperature", config.student_temperature)?;
         config.teacher_temperature.check("teacher_temperature.start", "teacher_temperature.end")?;
-        check_fraction("center_momentum", config.center_momentum)?;
+        fraction("center_momentum", config.center_momentum)?;
         let networks = SelfDistillation::new(setup, &[("head", &config.head)], config.momentum)?;
         Ok(Self { networks, center: centre(&config.head, setup)?, config: config.clone() })
     }

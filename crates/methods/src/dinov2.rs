@@ -1,6 +1,6 @@
 //! DINOv2's objective (Oquab et al. 2023): DINO and iBOT with heads of their own, Sinkhorn-Knopp centring, and KoLeo.
 
-use crate::check::{check_fraction, check_not_negative, check_positive};
+use crate::config::{fraction, not_negative, positive};
 use crate::dino::GLOBAL_VIEWS;
 use crate::dino_head::DinoHeadConfig;
 use crate::masking::{MaskConfig, Random, positions};
@@ -93,11 +93,11 @@ pub struct Dinov2 {
 impl Dinov2 {
     /// Makes the networks. Errs when the model is no vision transformer with a class token.
     pub fn new(config: &Dinov2Config, setup: &Setup<'_>) -> Result<Self, Error> {
-        check_positive("student_temperature", config.student_temperature)?;
+        positive("student_temperature", config.student_temperature)?;
         config.teacher_temperature.check("teacher_temperature.start", "teacher_temperature.end")?;
-        check_fraction("center_momentum", config.center_momentum)?;
-        check_not_negative("patch_weight", config.patch_weight)?;
-        check_not_negative("koleo_weight", config.koleo_weight)?;
+        fraction("center_momentum", config.center_momentum)?;
+        not_negative("patch_weight", config.patch_weight)?;
+        not_negative("koleo_weight", config.koleo_weight)?;
         config.mask.check()?;
         let heads = [("head", &config.head), ("patch_head", &config.patch_head)];
         let networks = SelfDistillation::new(setup, &heads, config.momentum)?;

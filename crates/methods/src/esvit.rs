@@ -1,6 +1,6 @@
 //! EsViT (Li et al. 2022): DINO, and every region of the student learns from the teacher's most similar region.
 
-use crate::check::{check_fraction, check_positive};
+use crate::config::{fraction, positive};
 use crate::dino::GLOBAL_VIEWS;
 use crate::dino_head::DinoHeadConfig;
 use crate::method::{sorted, trainable};
@@ -76,9 +76,9 @@ struct View {
 impl Esvit {
     /// Makes the networks. Errs when the model gives neither a map nor tokens.
     pub fn new(config: &EsvitConfig, setup: &Setup<'_>) -> Result<Self, Error> {
-        check_positive("student_temperature", config.student_temperature)?;
+        positive("student_temperature", config.student_temperature)?;
         config.teacher_temperature.check("teacher_temperature.start", "teacher_temperature.end")?;
-        check_fraction("center_momentum", config.center_momentum)?;
+        fraction("center_momentum", config.center_momentum)?;
         let heads = [("head", &config.head), ("region_head", &config.head)];
         let networks = SelfDistillation::new(setup, &heads, config.momentum)?;
         let (center, region_center) = (centre(&config.head, setup)?, centre(&config.head, setup)?);

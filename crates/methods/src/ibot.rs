@@ -1,6 +1,6 @@
 //! iBOT (Zhou et al. 2022): DINO, and at masked patches the student predicts what the teacher sees there.
 
-use crate::check::{check_fraction, check_not_negative, check_positive};
+use crate::config::{fraction, not_negative, positive};
 use crate::dino::GLOBAL_VIEWS;
 use crate::dino_head::DinoHeadConfig;
 use crate::masking::{MaskConfig, Random, positions};
@@ -73,13 +73,13 @@ pub struct Ibot {
 impl Ibot {
     /// Makes the networks. Errs when the model is no vision transformer with a class token.
     pub fn new(config: &IbotConfig, setup: &Setup<'_>) -> Result<Self, Error> {
-        check_positive("student_temperature", config.student_temperature)?;
+        positive("student_temperature", config.student_temperature)?;
         config.teacher_temperature.check("teacher_temperature.start", "teacher_temperature.end")?;
         config
             .teacher_patch_temperature
             .check("teacher_patch_temperature.start", "teacher_patch_temperature.end")?;
-        check_fraction("center_momentum", config.center_momentum)?;
-        check_not_negative("patch_weight", config.patch_weight)?;
+        fraction("center_momentum", config.center_momentum)?;
+        not_negative("patch_weight", config.patch_weight)?;
         config.mask.check()?;
         let networks = SelfDistillation::new(setup, &[("head", &config.head)], config.momentum)?;
         transformer(&networks.student, "ibot")?;

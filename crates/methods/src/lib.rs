@@ -6,7 +6,6 @@
 
 mod barlow_twins;
 mod byol;
-mod check;
 mod config;
 mod config;
 mod dino;
@@ -24,6 +23,8 @@ mod moco_v3;
 mod msn;
 mod nnclr;
 mod queue;
+mod relic_v2;
+mod sce;
 mod self_distillation;
 mod simclr;
 mod simsiam;
@@ -54,6 +55,8 @@ pub use moco_v3::{MocoV3, MocoV3Config};
 pub use msn::{Msn, MsnConfig};
 pub use nnclr::{Nnclr, NnclrConfig};
 pub use queue::Queue;
+pub use relic_v2::{RelicV2, RelicV2Config};
+pub use sce::{Sce, SceConfig};
 pub use simclr::{Simclr, SimclrConfig};
 pub use simsiam::{Simsiam, SimsiamConfig};
 pub use supervised::{Supervised, SupervisedConfig};

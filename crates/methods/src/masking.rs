@@ -1,7 +1,7 @@
 //! Which patches are hidden from a student: blocks, as BEiT, iBOT and DINOv2 draw them.
 
 use crate::Error;
-use crate::check::check_fraction;
+use crate::config::fraction;
 use rand::{RngExt as _, SeedableRng as _, seq::SliceRandom as _};
 use rand_xoshiro::Xoshiro256PlusPlus;
 use serde::{Deserialize, Serialize};
@@ -26,10 +26,10 @@ impl Default for MaskConfig {
 
 impl MaskConfig {
     pub(crate) fn check(&self) -> Result<(), Error> {
-        check_fraction("mask.probability", self.probability)?;
+        fraction("mask.probability", self.probability)?;
         let [low, high] = self.ratio;
-        check_fraction("mask.ratio", low)?;
-        check_fraction("mask.ratio", high)?;
+        fraction("mask.ratio", low)?;
+        fraction("mask.ratio", high)?;
         match low <= high {
             true => Ok(()),
             false => Err(Error::Parameter {

@@ -1,6 +1,6 @@
 //! MSN (Assran et al. 2022): masked and small views are assigned to the prototypes of the whole view.
 
-use crate::check::check_positive;
+use crate::config::positive;
 use crate::method::{named_variables, sorted, trainable};
 use crate::self_distillation::{backbones, grid, transformer};
 use crate::{
@@ -81,7 +81,7 @@ impl Msn {
             return Err(Error::Parameter { parameter, expected, found: config.patch_drop });
         }
         for (parameter, count) in [("prototypes", config.prototypes), ("output_dim", config.output_dim)] {
-            check_positive(parameter, f64::from(count))?;
+            positive(parameter, f64::from(count))?;
         }
         let (student, teacher) = backbones(setup)?;
         transformer(&student, "msn")?;
@@ -179,5 +179,28 @@ impl Method for Msn {
 
     fn model(&self) -> &Model {
         &self.teacher
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_image_of_a_batch_shows_the_same_patches() {
+        let config = MsnConfig { prototypes: 4, hidden_dim: 8, output_dim: 4, ..MsnConfig::default() };
+        let setup = Setup { model: "vit_cifar_w96", classes: 0, device: Device::Cpu, seed: 0 };
+        let kept = |patch_drop: f64| {
+            let method = Msn::new(&MsnConfig { patch_drop, ..config.clone() }, &setup).unwrap();
+            method.kept(&Tensor::zeros([3, 32, 32, 3], (Kind::Uint8, Device::Cpu))).unwrap()
+        };
+        let some = kept(0.15);
+        assert_eq!(some.size(), [3, 54], "85 % of 64, rounded down");
+        assert_eq!(some.get(0), some.get(1));
+        let row = Vec::<i64>::try_from(some.get(2)).unwrap();
+        assert!(row.windows(2).all(|pair| pair[0] < pair[1]) && row[53] < 64, "distinct, in order");
+        assert_ne!(some, kept(0.15), "the next step draws others");
+        assert_eq!(kept(0.0).size(), [3, 64]);
+        assert_eq!(kept(0.999).size(), [3, 1]);
     }
 }

@@ -1,6 +1,6 @@
 //! The teacher's temperature over a run.
 
-use crate::check::check_positive;
+use crate::config::positive;
 use crate::{Error, Step};
 use serde::{Deserialize, Serialize};
 
@@ -33,7 +33,7 @@ impl Temperature {
     /// Errs on values that are not finite and positive; `start_name` and `end_name` are the keys.
     pub fn check(&self, start_name: &'static str, end_name: &'static str) -> Result<(), Error> {
         for (parameter, found) in [(start_name, self.start), (end_name, self.end)] {
-            check_positive(parameter, found)?;
+            positive(parameter, found)?;
         }
         Ok(())
     }

@@ -11,7 +11,18 @@ macro_rules! recipes {
 
 /// Every recipe: its name and text.
 const RECIPES: &[(&str, &str)] =
-    recipes!["simclr-digits", "simclr-fixtures", "supervised-digits", "supervised-fixtures"];
+    recipes![
+    "dino-digits",
+    "dinov2-digits",
+    "esvit-digits",
+    "ibot-digits",
+    "msn-digits",
+    "sce-digits",
+    "simclr-digits",
+    "simclr-fixtures",
+    "supervised-digits",
+    "supervised-fixtures",
+];
 
 impl Recipe {
     /// The names of the recipes that the crate ships, sorted.
