@@ -7,7 +7,6 @@
 
 mod barlow_twins;
 mod check;
-mod check;
 mod cosine;
 mod cross_entropy;
 mod dino;
@@ -17,7 +16,6 @@ mod ibot;
 mod info_nce;
 mod koleo;
 mod msn;
-mod nt_xent;
 mod nt_xent;
 mod relic;
 mod sce;
@@ -34,7 +32,6 @@ pub use ibot::ibot;
 pub use info_nce::{info_nce, info_nce_in_batch, moco_v3};
 pub use koleo::koleo;
 pub use msn::{MsnOptions, msn};
-pub use nt_xent::nt_xent;
 pub use nt_xent::nt_xent;
 pub use relic::{RelicV2Options, relic_v2};
 pub use sce::{SceOptions, sce};

@@ -179,14 +179,14 @@ fn msn_equals_lightly_and_has_its_limits() {
     }
     let options = MsnOptions { temperature: 0.1, sharpen: 0.25, sinkhorn_iterations: 0, me_max: 1.0 };
     let eye = Tensor::eye(4, FLOAT);
-    let value = |anchors: &Tensor, options| scalar(&msn(anchors, &eye, &eye, options).unwrap());
+    let value = |anchors: &Tensor, options: MsnOptions| scalar(&msn(anchors, &eye, &eye, &options).unwrap());
     // Anchors at the prototypes of their targets, all prototypes in use.
-    assert!(value(&eye, &MsnOptions { temperature: 0.01, ..options }) < 1e-6);
+    assert!(value(&eye, MsnOptions { temperature: 0.01, ..options }) < 1e-6);
     // Anchors that all name one prototype pay ln K for it.
     let one = Tensor::from_slice(&[1.0f32, 0.0, 0.0, 0.0]).expand([4, 4], false);
     let sharp = MsnOptions { temperature: 0.01, ..options };
-    let without = value(&one, &MsnOptions { me_max: 0.0, ..sharp });
-    assert!((value(&one, &sharp) - without - 4f64.ln()).abs() < 1e-5);
+    let without = value(&one, MsnOptions { me_max: 0.0, ..sharp });
+    assert!((value(&one, sharp) - without - 4f64.ln()).abs() < 1e-5);
 }
 
 #[test]
@@ -222,9 +222,9 @@ fn sce_equals_the_paper_and_has_its_limits() {
     let options = SceOptions { contrastive_weight: 0.5, temperature: 0.1, target_temperature: 0.07 };
     let (q, k) = (Tensor::from_slice2(&[[1.0f32, 0.2]]), Tensor::from_slice2(&[[1.0f32, 0.0]]));
     let queue = Tensor::from_slice2(&[[1.0f32, 1.0], [0.0, 1.0]]);
-    let value = |options| scalar(&sce(&q, &k, &queue, options).unwrap());
-    assert!((value(&options) - 0.947212).abs() < 1e-6);
-    assert!((value(&SceOptions { contrastive_weight: 1.0, ..options }) - 0.204430).abs() < 1e-6);
+    let value = |options: SceOptions| scalar(&sce(&q, &k, &queue, &options).unwrap());
+    assert!((value(options) - 0.947212).abs() < 1e-6);
+    assert!((value(SceOptions { contrastive_weight: 1.0, ..options }) - 0.204430).abs() < 1e-6);
 }
 
 #[test]

@@ -36,7 +36,7 @@ impl Default for DinoHeadConfig {
 
 /// Three linear layers with GELU between them, L2 normalisation, and a weight-normalised linear layer without bias.
 ///
-/// As in facebookresearch/dino (`vision_transformer.py`, `DINOHead`): the perceptron starts truncated normal with deviation
+/// As in facebookresearch/dino (`vision_transformer.py`, `DINOHead`): the perceptron starts normal with deviation
 /// 0.02 and biases 0, the prototypes by PyTorch's default and with length 1.
 pub(crate) struct DinoHead {
     perceptron: ProjectionHead,
@@ -60,7 +60,7 @@ impl DinoHead {
             activation: HeadActivation::Gelu,
             last_bias: true,
             last_norm: LastNorm::None,
-            init: HeadInit::TruncatedNormal(0.02),
+            init: HeadInit::Normal(0.02),
         };
         let [hidden, bottleneck, k] =
             [config.hidden_dim, config.bottleneck_dim, config.output_dim].map(i64::from);

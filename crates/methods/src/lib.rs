@@ -7,7 +7,6 @@
 mod barlow_twins;
 mod byol;
 mod config;
-mod config;
 mod dino;
 mod dino_head;
 mod dinov2;
@@ -49,7 +48,6 @@ pub use head::{HeadActivation, HeadInit, HeadLayout, HiddenNorm, LastNorm, Proje
 pub use ibot::{Ibot, IbotConfig};
 pub use masking::MaskConfig;
 pub use method::{Batch, Loss, Method, NamedTensor, Step, named_variables, sorted, trainable};
-pub use method::{Batch, Loss, Method, NamedTensor, Step, named_variables, trainable};
 pub use moco::{Moco, MocoConfig};
 pub use moco_v3::{MocoV3, MocoV3Config};
 pub use msn::{Msn, MsnConfig};

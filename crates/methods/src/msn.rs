@@ -92,7 +92,7 @@ impl Msn {
             activation: HeadActivation::Gelu,
             last_bias: true,
             last_norm: LastNorm::None,
-            init: HeadInit::TruncatedNormal(0.02),
+            init: HeadInit::Normal(0.02),
         };
         let [hidden, output, count] =
             [config.hidden_dim, config.output_dim, config.prototypes].map(i64::from);
