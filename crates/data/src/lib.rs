@@ -110,7 +110,8 @@ pub use folder::ImageFolder;
 pub use ipc::ArrowIpc;
 pub use list::ListFile;
 pub use loader::{
-    Epoch, Loader, LoaderOptions, OnBadSample, ProcessShare, Sampling, Skipped, StreamLoader, Views,
+    ClassPositives, Epoch, Loader, LoaderOptions, OnBadSample, Positives, ProcessShare, Sampling,
+    SequencePositives, Skipped, StreamLoader, Views,
 };
 pub use map::{Map, PixelCache};
 pub use memory::InMemory;

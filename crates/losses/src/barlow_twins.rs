@@ -20,7 +20,8 @@ pub fn barlow_twins(a: &Tensor, b: &Tensor, lambda: f64) -> Result<Tensor, Error
     let correlation = a.f_transpose(0, 1)?.f_matmul(&b)?.f_div_scalar(n as f64)?;
     let diagonal = correlation.f_diagonal(0, 0, 1)?;
     let invariance = diagonal.f_sub_scalar(1.0)?.f_square()?.f_sum(None::<Kind>)?;
-    let rest = correlation.f_square()?.f_sum(None::<Kind>)?.f_sub(&diagonal.f_square()?.f_sum(None::<Kind>)?)?;
+    let rest =
+        correlation.f_square()?.f_sum(None::<Kind>)?.f_sub(&diagonal.f_square()?.f_sum(None::<Kind>)?)?;
     Ok(invariance.f_add(&rest.f_mul_scalar(lambda)?)?)
 }
 

@@ -22,5 +22,8 @@ pub fn negative_cosine(prediction: &Tensor, target: &Tensor) -> Result<Tensor, E
 /// Gradients flow into both arguments: detach the target where the method stops it. Errs as [`negative_cosine`] does.
 pub fn byol(prediction: &Tensor, target: &Tensor) -> Result<Tensor, Error> {
     pair("byol", ("prediction", prediction), ("target", target), 1)?;
-    Ok(Tensor::f_cosine_similarity(prediction, target, 1, 1e-8)?.f_mean(None::<Kind>)?.f_mul_scalar(-2.0)?.f_add_scalar(2.0)?)
+    Ok(Tensor::f_cosine_similarity(prediction, target, 1, 1e-8)?
+        .f_mean(None::<Kind>)?
+        .f_mul_scalar(-2.0)?
+        .f_add_scalar(2.0)?)
 }

@@ -46,8 +46,14 @@ pub fn swapped_prediction(codes: &[Tensor], scores: &[Tensor], temperature: f64)
     positive(LOSS, "temperature", temperature)?;
     let (assigned, views) = (codes.len(), scores.len());
     if assigned == 0 || views < 2 || assigned > views {
-        let expected = "one (N, K) for each of 2 views or more, and codes for at least one of them".to_owned();
-        return Err(Error::Shape { loss: LOSS, argument: "scores", expected, found: vec![assigned as i64, views as i64] });
+        let expected =
+            "one (N, K) for each of 2 views or more, and codes for at least one of them".to_owned();
+        return Err(Error::Shape {
+            loss: LOSS,
+            argument: "scores",
+            expected,
+            found: vec![assigned as i64, views as i64],
+        });
     }
     let (n, k) = matrix(LOSS, "scores", &scores[0], 1)?;
     for (argument, tensor) in codes.iter().map(|t| ("codes", t)).chain(scores.iter().map(|t| ("scores", t))) {

@@ -6,8 +6,8 @@
 use std::collections::BTreeMap;
 use tch::{Device, Kind, Tensor};
 use visrep_losses::{
-    Error, MsnOptions, RelicV2Options, SceOptions, dino, dino_center, dino_targets, esvit_regions, ibot, koleo,
-    match_regions, msn, relic_v2, sce,
+    Error, MsnOptions, RelicV2Options, SceOptions, dino, dino_center, dino_targets, esvit_regions, ibot,
+    koleo, match_regions, msn, relic_v2, sce,
 };
 
 const FLOAT: (Kind, Device) = (Kind::Float, Device::Cpu);
@@ -172,7 +172,8 @@ fn msn_equals_lightly_and_has_its_limits() {
             sinkhorn_iterations: case.constant(2) as u32,
             me_max: case.constant(3),
         };
-        let (anchors, prototypes, targets) = (case.leaf("anchors"), case.leaf("prototypes"), case.leaf("targets"));
+        let (anchors, prototypes, targets) =
+            (case.leaf("anchors"), case.leaf("prototypes"), case.leaf("targets"));
         let loss = msn(&anchors, &targets, &prototypes, &options).unwrap();
         case.check(&loss, &[("anchors", &anchors), ("prototypes", &prototypes)]);
         assert!(!targets.grad().defined(), "no gradient may reach the targets");
@@ -281,7 +282,8 @@ fn dino_has_its_limits() {
     // The teacher is cut from the graph, and the view itself is no pair.
     let teacher = Tensor::randn([2, 6], FLOAT).set_requires_grad(true);
     let probabilities = teacher.softmax(1, None::<Kind>);
-    let student = [Tensor::randn([2, 6], FLOAT), Tensor::randn([2, 6], FLOAT)].map(|x| x.set_requires_grad(true));
+    let student =
+        [Tensor::randn([2, 6], FLOAT), Tensor::randn([2, 6], FLOAT)].map(|x| x.set_requires_grad(true));
     dino(&[probabilities], &student, 0.1).unwrap().backward();
     assert!(!teacher.grad().defined());
     assert_eq!(largest(&student[0].grad()), 0.0);
@@ -341,7 +343,10 @@ fn wrong_arguments_are_errors_that_name_them() {
     shape(sce(&view(), &x(&[2, 4]), &view(), &options), "keys");
     shape(sce(&view(), &view(), &x(&[0, 3]), &options), "queue");
     shape(sce(&view(), &view(), &x(&[4, 2]), &options), "queue");
-    parameter(sce(&view(), &view(), &view(), &SceOptions { contrastive_weight: 2.0, ..options }), "contrastive_weight");
+    parameter(
+        sce(&view(), &view(), &view(), &SceOptions { contrastive_weight: 2.0, ..options }),
+        "contrastive_weight",
+    );
     let options = RelicV2Options { temperature: 0.1, contrast: 1.0, invariance: 1.0 };
     let index = |values: &[i64]| Tensor::from_slice(values).reshape([2, -1]);
     shape(relic_v2(&view(), &view(), &index(&[]), &options), "negatives");

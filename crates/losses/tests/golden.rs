@@ -3,26 +3,15 @@
 
 #![allow(clippy::unwrap_used)] // a test may panic, its helpers too
 
+mod common;
+
+use common::{golden, numbers, scalar};
 use serde_json::Value;
 use tch::{Kind, Tensor};
 use visrep_losses::{Error, cross_entropy, nt_xent};
 
-fn golden(loss: &str) -> Vec<Value> {
-    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../../fixtures/golden/losses/losses.json");
-    let all: Value = serde_json::from_str(&std::fs::read_to_string(path).unwrap()).unwrap();
-    all[loss].as_array().unwrap().clone()
-}
-
-fn numbers(value: &Value) -> Vec<f32> {
-    value.as_array().unwrap().iter().map(|x| x.as_f64().unwrap() as f32).collect()
-}
-
 fn leaf(value: &Value, shape: [i64; 2]) -> Tensor {
     Tensor::from_slice(&numbers(value)).view(shape).set_requires_grad(true)
-}
-
-fn scalar(tensor: &Tensor) -> f64 {
-    tensor.double_value(&[])
 }
 
 fn largest_difference(tensor: &Tensor, expected: &Value) -> f64 {
@@ -69,7 +58,7 @@ fn slow_cross_entropy(logits: &Tensor, labels: &[i64], smoothing: f64) -> f64 {
 
 #[test]
 fn nt_xent_equals_lightly_and_the_paper() {
-    for case in golden("nt_xent") {
+    for case in golden("losses", "nt_xent") {
         let shape = [case["n"].as_i64().unwrap(), case["d"].as_i64().unwrap()];
         let temperature = case["temperature"].as_f64().unwrap();
         let (a, b) = (leaf(&case["a"], shape), leaf(&case["b"], shape));
@@ -89,7 +78,7 @@ fn nt_xent_equals_lightly_and_the_paper() {
 
 #[test]
 fn cross_entropy_equals_torch_and_the_formula() {
-    for case in golden("cross_entropy") {
+    for case in golden("losses", "cross_entropy") {
         let shape = [case["n"].as_i64().unwrap(), case["c"].as_i64().unwrap()];
         let smoothing = case["smoothing"].as_f64().unwrap();
         let logits = leaf(&case["logits"], shape);

@@ -9,8 +9,8 @@ use common::{compare, cosine, dot, golden, numbers, random, rows, scalar, surpri
 use serde_json::Value;
 use tch::{Device, Kind, Tensor};
 use visrep_losses::{
-    Error, VicregWeights, barlow_twins, byol, info_nce, info_nce_in_batch, moco_v3, negative_cosine, sinkhorn,
-    swapped_prediction, vicreg,
+    Error, VicregWeights, barlow_twins, byol, info_nce, info_nce_in_batch, moco_v3, negative_cosine,
+    sinkhorn, swapped_prediction, vicreg,
 };
 
 type Rows = Vec<Vec<f64>>;
@@ -173,7 +173,8 @@ fn sinkhorn_balances_as_in_swav() {
     // Computed by hand.
     let scores = Tensor::from_slice(&[0.5f32, 0.4, 0.6, 0.3, 0.2, 0.1]).view([3, 2]);
     let codes = sinkhorn(&scores, 0.05, 3).unwrap();
-    for (i, expected) in [[0.230273, 0.769727], [0.942309, 0.057691], [0.230273, 0.769727]].iter().enumerate() {
+    for (i, expected) in [[0.230273, 0.769727], [0.942309, 0.057691], [0.230273, 0.769727]].iter().enumerate()
+    {
         for (j, x) in expected.iter().enumerate() {
             assert!((codes.double_value(&[i as i64, j as i64]) - x).abs() < 1e-6);
         }
@@ -262,7 +263,10 @@ fn losses_have_their_limits() {
     assert!((value(vicreg(&collapsed, &collapsed, &weights)) - hinge).abs() < 1e-5, "all of the hinge");
     // Codes that a view predicts for certain cost nothing.
     let certain = eye.narrow(0, 0, 4);
-    assert!(value(swapped_prediction(&[certain.copy(), certain.copy()], &[&certain * 9.0, &certain * 9.0], 0.1)) < 1e-6);
+    assert!(
+        value(swapped_prediction(&[certain.copy(), certain.copy()], &[&certain * 9.0, &certain * 9.0], 0.1))
+            < 1e-6
+    );
 }
 
 #[test]
@@ -298,7 +302,10 @@ fn wrong_arguments_are_errors_that_name_them() {
     }
     range(sinkhorn(&x(&[2, 3]), 0.05, 0), "iterations");
     range(barlow_twins(&x(&[2, 3]), &x(&[2, 3]), -1.0), "lambda");
-    range(vicreg(&x(&[2, 3]), &x(&[2, 3]), &VicregWeights { variance: f64::NAN, ..weights }), "weights.variance");
+    range(
+        vicreg(&x(&[2, 3]), &x(&[2, 3]), &VicregWeights { variance: f64::NAN, ..weights }),
+        "weights.variance",
+    );
     let integers = Tensor::zeros([3, 4], (Kind::Int64, Device::Cpu));
     assert!(matches!(byol(&integers, &integers), Err(Error::Kind { argument: "prediction", .. })));
 }

@@ -2,8 +2,8 @@
 
 use crate::method::{named_variables, sorted, trainable};
 use crate::{
-    Batch, Encoder, Error, HeadLayout, Loss, Method, Momentum, NamedTensor, ProjectionHead, Projector, Setup, Step,
-    Teacher, predictor,
+    Batch, Encoder, Error, HeadLayout, Loss, Method, Momentum, NamedTensor, ProjectionHead, Projector, Setup,
+    Step, Teacher, predictor,
 };
 use serde::{Deserialize, Serialize};
 use visrep_losses::byol;
@@ -95,5 +95,64 @@ impl Method for Byol {
 
     fn model(&self) -> &Model {
         &self.online.model
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::testing::{apart, batch, descend, gradients, setup, step, values};
+
+    fn small() -> Byol {
+        let momentum = Momentum { start: 0.9, end: 1.0 };
+        Byol::new(&ByolConfig { momentum, hidden_dim: 12, output_dim: 6 }, &setup()).unwrap()
+    }
+
+    #[test]
+    fn the_target_starts_as_the_online_network_and_moves_by_the_average_alone() {
+        let mut method = small();
+        let start = values(method.state());
+        for name in start.keys().filter(|name| name.starts_with("target.")) {
+            assert_eq!(start[name], start[&name["target.".len()..]], "{name}");
+        }
+        assert!(method.parameters().iter().all(|(name, _)| !name.starts_with("target.")));
+        descend(&mut method, &batch(4, &[8, 8]), &step(30), 0.5);
+        let stepped = values(method.state());
+        assert!(apart(&stepped["model.conv1.weight"], &start["model.conv1.weight"]) > 0.0);
+        let parameters: Vec<String> = method.parameters().into_iter().map(|(name, _)| name).collect();
+        let targets = parameters.iter().map(|name| (name, format!("target.{name}")));
+        let targets: Vec<_> = targets.filter(|(_, target)| start.contains_key(target)).collect();
+        assert!(targets.len() > 50);
+        for (_, target) in &targets {
+            assert_eq!(stepped[target], start[target], "the optimiser must not move {target}");
+        }
+        method.after_step(&step(30)).unwrap();
+        let (moved, m) = (values(method.state()), Momentum { start: 0.9, end: 1.0 }.at(&step(30)));
+        for (online, target) in &targets {
+            let expected = &start[target] * m + &stepped[*online] * (1.0 - m);
+            assert!(apart(&moved[target], &expected) < 1e-6, "{target}");
+        }
+    }
+
+    #[test]
+    fn the_loss_is_the_sum_of_both_directions_and_stops_at_the_targets() {
+        let mut method = small();
+        let images = batch(4, &[8, 8]);
+        let loss = method.loss(&images, &step(0)).unwrap().value;
+        let ours = gradients(&method, &loss);
+        // The same from parts, with targets that are plain numbers.
+        let [first, second] = images.pair("byol").unwrap();
+        let target = |images| tch::no_grad(|| method.target.encode(images).unwrap().projections.copy());
+        let direction = |from, to| {
+            let online = method.online.encode(from).unwrap().projections;
+            byol(&method.predictor.forward(&online, true).unwrap(), &target(to)).unwrap()
+        };
+        let sum = direction(first, second) + direction(second, first);
+        assert!(apart(&loss, &sum) < 1e-6);
+        for (name, gradient) in gradients(&method, &sum) {
+            assert!(apart(&ours[&name], &gradient) < 1e-5, "{name}");
+        }
+        assert!(ours.keys().any(|name| name == "predictor.1.linear.weight"));
+        assert!(matches!(method.loss(&batch(4, &[8]), &step(0)), Err(Error::Views { expected: 2, .. })));
     }
 }

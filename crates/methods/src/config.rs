@@ -3,8 +3,8 @@
 use crate::{
     BarlowTwins, BarlowTwinsConfig, Byol, ByolConfig, Dino, DinoConfig, Dinov2, Dinov2Config, Error, Esvit,
     EsvitConfig, Ibot, IbotConfig, Method, Moco, MocoConfig, MocoV3, MocoV3Config, Msn, MsnConfig, Nnclr,
-    NnclrConfig, RelicV2, RelicV2Config, Sce, SceConfig, Simclr, SimclrConfig, Simsiam, SimsiamConfig, Supervised, SupervisedConfig, Swav,
-    SwavConfig, Vicreg, VicregConfig,
+    NnclrConfig, RelicV2, RelicV2Config, Sce, SceConfig, Simclr, SimclrConfig, Simsiam, SimsiamConfig,
+    Supervised, SupervisedConfig, Swav, SwavConfig, Vicreg, VicregConfig,
 };
 use serde::{Deserialize, Serialize};
 

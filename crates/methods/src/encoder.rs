@@ -1,7 +1,9 @@
 //! A backbone with its projector: what siamese methods have one or two of.
 
 use crate::method::named_variables;
-use crate::{Error, HeadLayout, NamedTensor, ProjectionHead, Setup, Step, Teacher, feature_std, pooled, views};
+use crate::{
+    Error, HeadLayout, NamedTensor, ProjectionHead, Setup, Step, Teacher, feature_std, pooled, views,
+};
 use tch::{Tensor, nn};
 use visrep_models::{Model, ModelOptions};
 
@@ -39,8 +41,12 @@ impl Encoder {
     /// A backbone as `setup` says, and a projector, whose weights are drawn from the next seed.
     pub fn new(setup: &Setup<'_>, projector: &Projector) -> Result<Self, Error> {
         let seed = setup.seed as i64;
-        let options =
-            ModelOptions { num_classes: Some(0), device: setup.device, seed: Some(seed), ..Default::default() };
+        let options = ModelOptions {
+            num_classes: Some(0),
+            device: setup.device,
+            seed: Some(seed),
+            ..Default::default()
+        };
         let model = Model::create(setup.model, &options)?;
         if projector.layers == 0 {
             let (parameter, expected) = ("projector_layers", "at least 1");
@@ -105,7 +111,12 @@ impl Encoded {
 
 /// A head of two layers on projections of `dim` numbers, which gives as many; its weights are drawn from the seed after
 /// the projector's.
-pub fn predictor(setup: &Setup<'_>, dim: u32, hidden_dim: u32, layout: &HeadLayout) -> Result<ProjectionHead, Error> {
+pub fn predictor(
+    setup: &Setup<'_>,
+    dim: u32,
+    hidden_dim: u32,
+    layout: &HeadLayout,
+) -> Result<ProjectionHead, Error> {
     let dims = [dim, hidden_dim, dim].map(i64::from);
     ProjectionHead::new(&dims, layout, setup.device, (setup.seed as i64).wrapping_add(2))
 }

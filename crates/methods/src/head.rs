@@ -79,8 +79,8 @@ impl HeadLayout {
         init: HeadInit::FanIn,
     };
     /// No normalisation, with biases: MoCo v2's two layers, and v1's single one (facebookresearch/moco).
-    pub const MOCO: Self =
-        Self { hidden_bias: true, hidden_norm: HiddenNorm::None, ..Self::SIMCLR }.ending(true, LastNorm::None);
+    pub const MOCO: Self = Self { hidden_bias: true, hidden_norm: HiddenNorm::None, ..Self::SIMCLR }
+        .ending(true, LastNorm::None);
     /// Batch normalisation after every layer, no biases, the last without parameters: the projectors of MoCo v3 and
     /// SimSiam, whose bias before that normalisation is frozen, and so left out.
     pub const PLAIN_END: Self = Self::SIMCLR.ending(false, LastNorm::BatchPlain);
@@ -199,7 +199,9 @@ impl Layer {
         let bias = bias.transpose()?;
         let norm = match (last, layout.hidden_norm, layout.last_norm) {
             (false, HiddenNorm::None, _) | (true, _, LastNorm::None) => Norm::None,
-            (false, HiddenNorm::Batch, _) | (true, _, LastNorm::Batch) => Norm::batch(path, output, true, true)?,
+            (false, HiddenNorm::Batch, _) | (true, _, LastNorm::Batch) => {
+                Norm::batch(path, output, true, true)?
+            }
             (true, _, LastNorm::BatchScale) => Norm::batch(path, output, true, false)?,
             (true, _, LastNorm::BatchPlain) => Norm::batch(path, output, false, false)?,
             (false, HiddenNorm::Layer, _) => {
@@ -264,7 +266,8 @@ mod tests {
 
     #[test]
     fn the_parameters_are_those_of_the_layout() {
-        let hidden = ["0.linear.weight", "0.norm.bias", "0.norm.running_mean", "0.norm.running_var", "0.norm.weight"];
+        let hidden =
+            ["0.linear.weight", "0.norm.bias", "0.norm.running_mean", "0.norm.running_var", "0.norm.weight"];
         let with = |bias: &[&'static str], rest: &[&'static str]| {
             let mut names: Vec<&str> = [bias, &hidden[..], rest].concat();
             names.sort_unstable();
@@ -317,7 +320,11 @@ mod tests {
     #[test]
     fn layers_without_batch_statistics_take_one_row() {
         let one = Tensor::ones([1, 6], (Kind::Float, Device::Cpu));
-        let gelu = HeadLayout { hidden_norm: HiddenNorm::Layer, activation: HeadActivation::Gelu, ..HeadLayout::MOCO };
+        let gelu = HeadLayout {
+            hidden_norm: HiddenNorm::Layer,
+            activation: HeadActivation::Gelu,
+            ..HeadLayout::MOCO
+        };
         for layout in [HeadLayout::MOCO, gelu] {
             let head = ProjectionHead::new(&[6, 8, 4], &layout, Device::Cpu, 1).unwrap();
             assert_eq!(head.forward(&one, true).unwrap(), head.forward(&one, false).unwrap());

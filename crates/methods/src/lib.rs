@@ -31,6 +31,8 @@ mod supervised;
 mod swav;
 mod teacher;
 mod temperature;
+#[cfg(test)]
+mod testing;
 mod vicreg;
 mod views;
 mod watch;

@@ -4,8 +4,8 @@ use crate::config::positive;
 use crate::encoder::unit;
 use crate::method::{sorted, trainable};
 use crate::{
-    Batch, Encoded, Encoder, Error, HeadLayout, Loss, Method, Momentum, NamedTensor, Projector, Queue, Setup, Step,
-    Teacher, pooled,
+    Batch, Encoded, Encoder, Error, HeadLayout, Loss, Method, Momentum, NamedTensor, Projector, Queue, Setup,
+    Step, Teacher, pooled,
 };
 use serde::{Deserialize, Serialize};
 use tch::{Kind, Tensor};
@@ -178,5 +178,98 @@ impl Method for Moco {
 
     fn model(&self) -> &Model {
         &self.query.model
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::testing::{apart, batch, descend, gradients, setup, step, values};
+
+    fn config() -> MocoConfig {
+        MocoConfig {
+            temperature: 0.2,
+            projector_layers: 2,
+            hidden_dim: Some(10),
+            output_dim: 6,
+            queue_length: 10,
+            momentum: Momentum::constant(0.9),
+            symmetric: false,
+            batch_norm_splits: 1,
+        }
+    }
+
+    fn method(config: &MocoConfig) -> Moco {
+        Moco::new(config, &setup()).unwrap()
+    }
+
+    #[test]
+    fn keys_come_back_in_order_and_are_queued_after_the_step() {
+        for symmetric in [false, true] {
+            let mut method = method(&MocoConfig { symmetric, ..config() });
+            let images = batch(4, &[8, 8]);
+            let before = method.queue.rows().copy();
+            descend(&mut method, &images, &step(0), 0.0);
+            assert_eq!(*method.queue.rows(), before, "not before the step is taken");
+            let key =
+                |images| tch::no_grad(|| unit(&method.key.encode(images).unwrap().projections).unwrap());
+            let [first, second] = images.pair("moco").unwrap();
+            let expected = if symmetric { Tensor::cat(&[key(first), key(second)], 0) } else { key(second) };
+            method.after_step(&step(0)).unwrap();
+            let n = expected.size()[0];
+            assert!(apart(&method.queue.rows().narrow(0, 0, n), &expected) < 1e-5);
+            assert_eq!(method.queue.rows().narrow(0, n, 10 - n), before.narrow(0, n, 10 - n));
+        }
+    }
+
+    #[test]
+    fn the_loss_is_that_of_queries_keys_and_queue() {
+        let mut method = method(&config());
+        let images = batch(4, &[8, 8]);
+        let loss = method.loss(&images, &step(0)).unwrap().value;
+        let ours = gradients(&method, &loss);
+        let [first, second] = images.pair("moco").unwrap();
+        let key = tch::no_grad(|| method.key.encode(second).unwrap().projections);
+        let query = method.query.encode(first).unwrap().projections;
+        let expected = info_nce(&query, &key, method.queue.rows(), 0.2).unwrap();
+        assert!(apart(&loss, &expected) < 1e-5);
+        for (name, gradient) in gradients(&method, &expected) {
+            assert!(apart(&ours[&name], &gradient) < 1e-4, "{name}");
+        }
+    }
+
+    #[test]
+    fn the_key_encoder_moves_by_the_average_before_it_encodes() {
+        let mut method = method(&config());
+        let images = batch(4, &[8, 8]);
+        let key = |method: &Moco| values(method.state()).remove("key.model.conv1.weight").unwrap();
+        let query = |method: &Moco| values(method.state()).remove("model.conv1.weight").unwrap();
+        let start = key(&method);
+        descend(&mut method, &images, &step(0), 0.5);
+        method.after_step(&step(0)).unwrap();
+        assert_eq!(key(&method), start, "equal networks at the first step: the average is the same");
+        let stepped = query(&method);
+        assert!(apart(&stepped, &start) > 0.0);
+        method.loss(&images, &step(1)).unwrap();
+        assert!(apart(&key(&method), &(start * 0.9 + stepped * 0.1)) < 1e-6);
+    }
+
+    #[test]
+    fn parts_are_normalised_by_themselves() {
+        let split = method(&MocoConfig { batch_norm_splits: 2, ..config() });
+        let images = batch(6, &[8, 8]);
+        let whole = split.encode(&split.query, &images.images[0]).unwrap().features;
+        let half = pooled(&split.query.model, &images.images[0].narrow(0, 0, 3)).unwrap();
+        assert!(apart(&whole.narrow(0, 0, 3), &half) < 1e-5);
+        let mut split = split;
+        assert!(matches!(split.loss(&batch(3, &[8, 8]), &step(0)), Err(Error::SmallBatch { needed: 4, .. })));
+        for wrong in [
+            MocoConfig { temperature: 0.0, ..config() },
+            MocoConfig { batch_norm_splits: 0, ..config() },
+            MocoConfig { queue_length: 0, ..config() },
+            MocoConfig { momentum: Momentum::constant(1.5), ..config() },
+        ] {
+            assert!(matches!(Moco::new(&wrong, &setup()), Err(Error::Parameter { .. })));
+        }
     }
 }

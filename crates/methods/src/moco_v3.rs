@@ -3,8 +3,8 @@
 use crate::config::positive;
 use crate::method::{named_variables, sorted, trainable};
 use crate::{
-    Batch, Encoder, Error, HeadLayout, Loss, Method, Momentum, NamedTensor, ProjectionHead, Projector, Setup, Step,
-    Teacher, predictor,
+    Batch, Encoder, Error, HeadLayout, Loss, Method, Momentum, NamedTensor, ProjectionHead, Projector, Setup,
+    Step, Teacher, predictor,
 };
 use serde::{Deserialize, Serialize};
 use visrep_losses::moco_v3;
@@ -77,7 +77,8 @@ impl MocoV3 {
         let teacher = base.teach(&target, config.momentum)?;
         if config.freeze_patch_embed {
             let frozen: Vec<_> = base.model.var_store().variables().into_iter().collect();
-            let mut frozen = frozen.into_iter().filter(|(name, _)| name.starts_with("patch_embed.")).peekable();
+            let mut frozen =
+                frozen.into_iter().filter(|(name, _)| name.starts_with("patch_embed.")).peekable();
             if frozen.peek().is_none() {
                 return Err(Error::NoPatchEmbedding { model: setup.model.to_owned() });
             }
@@ -123,5 +124,70 @@ impl Method for MocoV3 {
 
     fn model(&self) -> &Model {
         &self.base.model
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::testing::{apart, batch, descend, gradients, setup, step, values};
+
+    fn config() -> MocoV3Config {
+        MocoV3Config {
+            temperature: 0.5,
+            momentum: Momentum::constant(0.9),
+            projector_layers: 2,
+            hidden_dim: 10,
+            output_dim: 6,
+            predictor_norm: false,
+            freeze_patch_embed: false,
+        }
+    }
+
+    #[test]
+    fn the_loss_is_the_sum_of_both_directions_and_keys_have_no_gradient() {
+        for predictor_norm in [false, true] {
+            let mut method = MocoV3::new(&MocoV3Config { predictor_norm, ..config() }, &setup()).unwrap();
+            let images = batch(4, &[8, 8]);
+            let loss = method.loss(&images, &step(0)).unwrap().value;
+            let ours = gradients(&method, &loss);
+            let [first, second] = images.pair("moco-v3").unwrap();
+            let direction = |from, to| {
+                let key = tch::no_grad(|| method.target.encode(to).unwrap().projections);
+                let query = method.base.encode(from).unwrap().projections;
+                moco_v3(&method.predictor.forward(&query, true).unwrap(), &key, 0.5).unwrap()
+            };
+            let sum = direction(first, second) + direction(second, first);
+            assert!(apart(&loss, &sum) < 1e-5);
+            for (name, gradient) in gradients(&method, &sum) {
+                assert!(apart(&ours[&name], &gradient) < 1e-4, "{name}");
+            }
+        }
+    }
+
+    #[test]
+    fn the_momentum_network_moves_by_the_average_before_it_encodes() {
+        let mut method = MocoV3::new(&config(), &setup()).unwrap();
+        let images = batch(4, &[8, 8]);
+        let value = |method: &MocoV3, name: &str| values(method.state()).remove(name).unwrap();
+        let name = "projector.0.linear.weight";
+        let start = value(&method, name);
+        descend(&mut method, &images, &step(0), 0.5);
+        assert_eq!(value(&method, &format!("momentum.{name}")), start);
+        let stepped = value(&method, name);
+        method.loss(&images, &step(1)).unwrap();
+        let expected = start * 0.9 + stepped * 0.1;
+        assert!(apart(&value(&method, &format!("momentum.{name}")), &expected) < 1e-6);
+    }
+
+    #[test]
+    fn a_frozen_patch_embedding_is_no_parameter() {
+        let config = MocoV3Config { freeze_patch_embed: true, ..config() };
+        let setup = Setup { model: "vit_tiny_patch16_224", ..setup() };
+        let method = MocoV3::new(&config, &setup).unwrap();
+        assert!(method.parameters().iter().all(|(name, _)| !name.contains("patch_embed")));
+        assert!(method.state().iter().any(|(name, _)| name == "model.patch_embed.proj.weight"));
+        let setup = crate::testing::setup();
+        assert!(matches!(MocoV3::new(&config, &setup), Err(Error::NoPatchEmbedding { .. })));
     }
 }

@@ -4,8 +4,8 @@ use crate::config::positive;
 use crate::encoder::unit;
 use crate::method::{named_variables, sorted, trainable};
 use crate::{
-    Batch, Encoder, Error, HeadLayout, Loss, Method, NamedTensor, ProjectionHead, Projector, Queue, Setup, Step,
-    predictor,
+    Batch, Encoder, Error, HeadLayout, Loss, Method, NamedTensor, ProjectionHead, Projector, Queue, Setup,
+    Step, predictor,
 };
 use serde::{Deserialize, Serialize};
 use tch::Tensor;
@@ -142,5 +142,61 @@ impl Method for Nnclr {
 
     fn model(&self) -> &Model {
         &self.encoder.model
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::testing::{apart, batch, descend, setup, step};
+
+    fn method(queue_length: u32) -> Nnclr {
+        let config = NnclrConfig {
+            temperature: 0.1,
+            queue_length,
+            projector_layers: 3,
+            hidden_dim: 10,
+            output_dim: 6,
+            predictor_dim: 8,
+        };
+        Nnclr::new(&config, &setup()).unwrap()
+    }
+
+    #[test]
+    fn the_nearest_of_the_queue_stands_for_a_view() {
+        let method = method(20);
+        let rows = method.queue.rows();
+        let near = unit(&(rows.index_select(0, &Tensor::from_slice(&[7i64, 2, 19])) + 0.01)).unwrap();
+        let expected = rows.index_select(0, &Tensor::from_slice(&[7i64, 2, 19]));
+        assert_eq!(method.nearest(&near).unwrap(), expected);
+    }
+
+    #[test]
+    fn the_first_views_projections_are_queued_after_the_step() {
+        let mut method = method(9);
+        let images = batch(4, &[8, 8]);
+        let before = method.queue.rows().copy();
+        descend(&mut method, &images, &step(0), 0.0);
+        assert_eq!(*method.queue.rows(), before);
+        let own =
+            tch::no_grad(|| unit(&method.encoder.encode(&images.images[0]).unwrap().projections).unwrap());
+        method.after_step(&step(0)).unwrap();
+        assert!(apart(&method.queue.rows().narrow(0, 0, 4), &own) < 1e-5);
+        assert_eq!(method.queue.rows().narrow(0, 4, 5), before.narrow(0, 4, 5));
+    }
+
+    #[test]
+    fn neighbours_are_constants() {
+        let mut method = method(9);
+        let images = batch(4, &[8, 8]);
+        let loss = method.loss(&images, &step(0)).unwrap().value;
+        let [first, second] = images.pair("nnclr").unwrap();
+        let direction = |from, to| {
+            let own = tch::no_grad(|| unit(&method.encoder.encode(from).unwrap().projections).unwrap());
+            let prediction = method.encoder.encode(to).unwrap().projections;
+            let prediction = method.predictor.forward(&prediction, true).unwrap();
+            info_nce_in_batch(&method.nearest(&own).unwrap(), &prediction, 0.1).unwrap() * 0.5
+        };
+        assert!(apart(&loss, &(direction(first, second) + direction(second, first))) < 1e-5);
     }
 }

@@ -104,7 +104,8 @@ impl Method for Sce {
 
     fn loss(&mut self, batch: &Batch, step: &Step) -> Result<Loss, Error> {
         let [first, second] = batch.pair("sce")?;
-        let directions: &[_] = if self.symmetric { &[(first, second), (second, first)] } else { &[(first, second)] };
+        let directions: &[_] =
+            if self.symmetric { &[(first, second), (second, first)] } else { &[(first, second)] };
         let (mut terms, mut keys, mut metrics) = (Vec::new(), Vec::new(), Vec::new());
         for (ours, theirs) in directions {
             let key = tch::no_grad(|| unit(&self.key.encode(theirs)?.projections))?;

@@ -2,7 +2,8 @@
 
 use crate::method::{named_variables, sorted, trainable};
 use crate::{
-    Batch, Encoder, Error, HeadLayout, Loss, Method, NamedTensor, ProjectionHead, Projector, Setup, Step, predictor,
+    Batch, Encoder, Error, HeadLayout, Loss, Method, NamedTensor, ProjectionHead, Projector, Setup, Step,
+    predictor,
 };
 use serde::{Deserialize, Serialize};
 use visrep_losses::negative_cosine;
@@ -90,5 +91,38 @@ impl Method for Simsiam {
 
     fn model(&self) -> &Model {
         &self.encoder.model
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::testing::{apart, batch, gradients, setup, step};
+
+    #[test]
+    fn the_gradient_stops_at_the_targets() {
+        let config =
+            SimsiamConfig { projector_layers: 2, hidden_dim: None, output_dim: 12, predictor_dim: 6 };
+        let mut method = Simsiam::new(&config, &setup()).unwrap();
+        let images = batch(4, &[8, 8]);
+        let loss = method.loss(&images, &step(0)).unwrap().value;
+        let ours = gradients(&method, &loss);
+        let [first, second] = images.pair("simsiam").unwrap();
+        let encode = |images| method.encoder.encode(images).unwrap().projections;
+        let half = |from, target: tch::Tensor| {
+            negative_cosine(&method.predictor.forward(&encode(from), true).unwrap(), &target).unwrap() * 0.5
+        };
+        let plain = |images| tch::no_grad(|| encode(images).copy());
+        let stopped = half(first, plain(second)) + half(second, plain(first));
+        assert!(apart(&loss, &stopped) < 1e-6, "the mean of both directions");
+        for (name, gradient) in gradients(&method, &stopped) {
+            assert!(apart(&ours[&name], &gradient) < 1e-5, "{name}");
+        }
+        let open = half(first, encode(second)) + half(second, encode(first));
+        let open = gradients(&method, &open);
+        let name = "projector.0.linear.weight";
+        assert!(apart(&ours[name], &open[name]) > 1e-4, "without the stop the gradient is another");
+        let zero = SimsiamConfig { projector_layers: 0, ..config };
+        assert!(matches!(Simsiam::new(&zero, &setup()), Err(Error::Parameter { .. })));
     }
 }

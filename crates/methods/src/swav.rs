@@ -1,8 +1,8 @@
 //! SwAV (Caron et al. 2020): views predict each other's assignments to prototypes.
 
-use crate::method::{sorted, trainable};
 use crate::config::positive;
 use crate::encoder::unit;
+use crate::method::{sorted, trainable};
 use crate::{Batch, Encoder, Error, HeadLayout, Loss, Method, NamedTensor, Projector, Queue, Setup, Step};
 use serde::{Deserialize, Serialize};
 use tch::{Device, Kind, Tensor};
@@ -210,6 +210,7 @@ impl Method for Swav {
 
     fn after_step(&mut self, _step: &Step) -> Result<(), Error> {
         if let Some(frozen) = self.frozen.take() {
+            let _guard = tch::no_grad_guard();
             self.prototypes.f_copy_(&frozen)?;
         }
         for (queue, embeddings) in self.queues.iter_mut().zip(self.pending.drain(..)) {
@@ -233,5 +234,93 @@ impl Method for Swav {
 
     fn model(&self) -> &Model {
         &self.encoder.model
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::testing::{apart, batch, descend, setup, step};
+
+    fn config() -> SwavConfig {
+        SwavConfig {
+            prototypes: 7,
+            temperature: 0.1,
+            epsilon: 0.05,
+            sinkhorn_iterations: 3,
+            frozen_steps: 0,
+            local_views: 2,
+            queue_length: 0,
+            queue_from_epoch: 0,
+            hidden_dim: 10,
+            output_dim: 6,
+        }
+    }
+
+    fn method(config: &SwavConfig) -> Swav {
+        Swav::new(config, &setup()).unwrap()
+    }
+
+    const SIDES: [i64; 4] = [16, 16, 8, 8];
+
+    #[test]
+    fn global_views_are_assigned_and_all_others_predict_them() {
+        let mut method = method(&config());
+        assert_eq!((method.views(), method.local_views()), (4, 2));
+        let images = batch(4, &SIDES);
+        let loss = method.loss(&images, &step(0)).unwrap().value;
+        let lengths = method.prototypes.norm_scalaropt_dim(2.0, [1i64], false);
+        assert!(apart(&lengths, &lengths.ones_like()) < 1e-6, "prototypes have length one");
+        let embeddings = unit(&method.encoder.encode_views(&images.images).unwrap().projections).unwrap();
+        let scores = embeddings.matmul(&method.prototypes.transpose(0, 1)).chunk(4, 0);
+        let code = |view: usize| sinkhorn(&scores[view], 0.05, 3).unwrap();
+        let expected = swapped_prediction(&[code(0), code(1)], &scores, 0.1).unwrap();
+        assert!(apart(&loss, &expected) < 1e-5);
+        assert!(matches!(method.loss(&batch(4, &[8, 8]), &step(0)), Err(Error::Views { expected: 4, .. })));
+    }
+
+    #[test]
+    fn frozen_prototypes_stay() {
+        let mut method = method(&SwavConfig { frozen_steps: 2, ..config() });
+        let images = batch(4, &SIDES);
+        method.normalize_prototypes().unwrap();
+        let start = method.prototypes.detach().copy();
+        for index in 0..3 {
+            let backbone = method.encoder.model.var_store().variables()["conv1.weight"].detach().copy();
+            descend(&mut method, &images, &step(index), 0.5);
+            // What weight decay would do.
+            tch::no_grad(|| drop(method.prototypes.f_mul_scalar_(0.9).unwrap()));
+            method.after_step(&step(index)).unwrap();
+            let moved = apart(&method.prototypes.detach(), &start);
+            assert_eq!(moved > 1e-3, index == 2, "step {index}: {moved}");
+            let now = method.encoder.model.var_store().variables()["conv1.weight"].detach().copy();
+            assert!(apart(&now, &backbone) > 0.0, "the backbone learns all the while");
+        }
+    }
+
+    #[test]
+    fn the_queue_fills_from_its_epoch_and_is_used_when_full() {
+        let mut method = method(&SwavConfig { queue_length: 8, queue_from_epoch: 1, ..config() });
+        let images = batch(4, &SIDES);
+        let full = |method: &Swav| method.queues.iter().map(Queue::is_full).collect::<Vec<_>>();
+        // Ten steps are an epoch here.
+        for (index, expected) in [(9, false), (10, false), (11, true)] {
+            descend(&mut method, &images, &step(index), 0.0);
+            method.after_step(&step(index)).unwrap();
+            assert_eq!(full(&method), [expected; 2], "step {index}");
+        }
+        let encoded = tch::no_grad(|| method.encoder.encode_views(&images.images).unwrap().projections);
+        let second = unit(&encoded).unwrap().narrow(0, 4, 4);
+        assert!(apart(&method.queues[1].rows().narrow(0, 4, 4), &second) < 1e-5);
+        let scores = second.matmul(&method.prototypes.detach().transpose(0, 1));
+        let alone = sinkhorn(&scores, 0.05, 3).unwrap();
+        let balanced = method.assign(1, &scores).unwrap();
+        assert_eq!(balanced.size(), [4, 7]);
+        let older = method.queues[1].rows().matmul(&method.prototypes.detach().transpose(0, 1));
+        let expected = sinkhorn(&Tensor::cat(&[&scores, &older], 0), 0.05, 3).unwrap().narrow(0, 0, 4);
+        assert!(apart(&balanced, &expected) < 1e-5);
+        // Of the queue's two equal halves the balance is the batch's own; another queue changes it.
+        method.queues[1].push(&(&second * -1.0)).unwrap();
+        assert!(apart(&method.assign(1, &scores).unwrap(), &alone) > 1e-3);
     }
 }

@@ -76,7 +76,8 @@ impl Teacher {
                     return Err(unlike("the teacher lacks it".to_owned()));
                 };
                 if theirs.size() != ours.size() {
-                    let reason = format!("{:?} in the student, {:?} in the teacher", ours.size(), theirs.size());
+                    let reason =
+                        format!("{:?} in the student, {:?} in the teacher", ours.size(), theirs.size());
                     return Err(unlike(reason));
                 }
                 theirs.f_copy_(ours)?;
@@ -111,8 +112,8 @@ mod tests {
     fn network(value: f64) -> nn::VarStore {
         let vars = nn::VarStore::new(Device::Cpu);
         let root = vars.root();
-        root.f_var("weight", &[2, 3], Init::Const(value)).unwrap();
-        root.f_zeros_no_train("running_mean", &[3]).unwrap().fill_(value);
+        let _ = root.f_var("weight", &[2, 3], Init::Const(value)).unwrap();
+        let _ = root.f_zeros_no_train("running_mean", &[3]).unwrap().fill_(value);
         vars
     }
 
@@ -156,14 +157,14 @@ mod tests {
     #[test]
     fn networks_that_differ_are_refused_by_the_variable_at_fault() {
         let (student, teacher) = (network(0.0), network(0.0));
-        teacher.root().f_var("extra", &[1], Init::Const(0.0)).unwrap();
+        let _ = teacher.root().f_var("extra", &[1], Init::Const(0.0)).unwrap();
         for (a, b) in [(&student, &teacher), (&teacher, &student)] {
             let error = Teacher::new(&[(a, b)], Momentum::constant(1.0)).unwrap_err();
             assert!(matches!(&error, Error::Teacher { name, .. } if name == "extra"), "{error}");
         }
         let other = nn::VarStore::new(Device::Cpu);
-        other.root().f_var("weight", &[3, 3], Init::Const(0.0)).unwrap();
-        other.root().f_zeros_no_train("running_mean", &[3]).unwrap();
+        let _ = other.root().f_var("weight", &[3, 3], Init::Const(0.0)).unwrap();
+        let _ = other.root().f_zeros_no_train("running_mean", &[3]).unwrap();
         let error = Teacher::new(&[(&student, &other)], Momentum::constant(1.0)).unwrap_err();
         assert!(error.to_string().contains("weight") && error.to_string().contains("[3, 3]"), "{error}");
     }

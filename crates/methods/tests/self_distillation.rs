@@ -7,8 +7,9 @@ use std::collections::BTreeMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use tch::{Device, Kind, Tensor};
 use visrep_methods::{
-    Batch, Centering, DinoConfig, DinoHeadConfig, Dinov2Config, Error, EsvitConfig, IbotConfig, MaskConfig, Method,
-    MethodConfig, Momentum, MsnConfig, NamedTensor, RelicV2Config, SceConfig, Setup, Step, Temperature,
+    Batch, Centering, DinoConfig, DinoHeadConfig, Dinov2Config, Error, EsvitConfig, IbotConfig, MaskConfig,
+    Method, MethodConfig, Momentum, MsnConfig, NamedTensor, RelicV2Config, SceConfig, Setup, Step,
+    Temperature,
 };
 
 const VIT: &str = "vit_cifar_w96";
@@ -22,18 +23,39 @@ fn turn() -> MutexGuard<'static, ()> {
 }
 
 fn head() -> DinoHeadConfig {
-    DinoHeadConfig { hidden_dim: 12, bottleneck_dim: 6, output_dim: 10, norm_last_layer: false, batch_norm: false }
+    DinoHeadConfig {
+        hidden_dim: 12,
+        bottleneck_dim: 6,
+        output_dim: 10,
+        norm_last_layer: false,
+        batch_norm: false,
+    }
 }
 
 fn dino() -> DinoConfig {
     let temperature = Temperature { start: 0.04, end: 0.07, warmup_epochs: 3 };
-    DinoConfig { local_views: 2, teacher_temperature: temperature, momentum: MOMENTUM, head: head(), ..Default::default() }
+    DinoConfig {
+        local_views: 2,
+        teacher_temperature: temperature,
+        momentum: MOMENTUM,
+        head: head(),
+        ..Default::default()
+    }
 }
 
 fn ibot() -> IbotConfig {
     let DinoConfig { local_views, teacher_temperature, momentum, head, .. } = dino();
-    let (teacher_patch_temperature, mask) = (teacher_temperature, MaskConfig { probability: 0.7, ..Default::default() });
-    IbotConfig { local_views, teacher_temperature, teacher_patch_temperature, mask, momentum, head, ..Default::default() }
+    let (teacher_patch_temperature, mask) =
+        (teacher_temperature, MaskConfig { probability: 0.7, ..Default::default() });
+    IbotConfig {
+        local_views,
+        teacher_temperature,
+        teacher_patch_temperature,
+        mask,
+        momentum,
+        head,
+        ..Default::default()
+    }
 }
 
 fn dinov2() -> Dinov2Config {
@@ -54,12 +76,27 @@ fn msn() -> MsnConfig {
 
 fn sce() -> SceConfig {
     let (queue_length, hidden_dim, predictor_dim, output_dim) = (8, 12, 10, 6);
-    SceConfig { queue_length, hidden_dim, predictor_dim, output_dim, momentum: MOMENTUM, ..Default::default() }
+    SceConfig {
+        queue_length,
+        hidden_dim,
+        predictor_dim,
+        output_dim,
+        momentum: MOMENTUM,
+        ..Default::default()
+    }
 }
 
 fn relic() -> RelicV2Config {
     let (large_views, local_views, negatives, hidden_dim, output_dim) = (2, 2, 2, 12, 6);
-    RelicV2Config { large_views, local_views, negatives, hidden_dim, output_dim, momentum: MOMENTUM, ..Default::default() }
+    RelicV2Config {
+        large_views,
+        local_views,
+        negatives,
+        hidden_dim,
+        output_dim,
+        momentum: MOMENTUM,
+        ..Default::default()
+    }
 }
 
 /// Every method, with the backbone and the sides of its views.
@@ -70,13 +107,23 @@ fn all() -> Vec<(&'static str, &'static str, MethodConfig, &'static [i64])> {
         ("dino", RESNET, MethodConfig::Dino(dino()), CROPS),
         ("ibot", VIT, MethodConfig::Ibot(ibot()), CROPS),
         ("dinov2", VIT, MethodConfig::Dinov2(dinov2()), CROPS),
-        ("dinov2", VIT, MethodConfig::Dinov2(Dinov2Config { centering: Centering::Centering, ..dinov2() }), CROPS),
+        (
+            "dinov2",
+            VIT,
+            MethodConfig::Dinov2(Dinov2Config { centering: Centering::Centering, ..dinov2() }),
+            CROPS,
+        ),
         ("esvit", VIT, MethodConfig::Esvit(esvit()), CROPS),
         ("esvit", RESNET, MethodConfig::Esvit(esvit()), CROPS),
         ("msn", VIT, MethodConfig::Msn(msn()), CROPS),
         ("relic-v2", RESNET, MethodConfig::RelicV2(relic()), CROPS),
         ("sce", RESNET, MethodConfig::Sce(sce()), &[16, 16]),
-        ("sce", RESNET, MethodConfig::Sce(SceConfig { symmetric: false, predictor_dim: 0, ..sce() }), &[16, 16]),
+        (
+            "sce",
+            RESNET,
+            MethodConfig::Sce(SceConfig { symmetric: false, predictor_dim: 0, ..sce() }),
+            &[16, 16],
+        ),
     ]
 }
 
@@ -214,18 +261,32 @@ fn batches_and_backbones_that_do_not_fit_are_errors() {
         assert!(matches!(error, Error::Views { found, .. } if found + 1 == expected), "{name}: {error}");
     }
     for config in [MethodConfig::Ibot(ibot()), MethodConfig::Dinov2(dinov2()), MethodConfig::Msn(msn())] {
-        let error = config.build(&Setup { model: RESNET, classes: 0, device: Device::Cpu, seed: 0 }).err().unwrap();
-        assert!(error.to_string().contains("vision transformer") && error.to_string().contains(RESNET), "{error}");
+        let error =
+            config.build(&Setup { model: RESNET, classes: 0, device: Device::Cpu, seed: 0 }).err().unwrap();
+        assert!(
+            error.to_string().contains("vision transformer") && error.to_string().contains(RESNET),
+            "{error}"
+        );
     }
     let wrong = |config: MethodConfig| {
-        config.build(&Setup { model: VIT, classes: 0, device: Device::Cpu, seed: 0 }).err().unwrap().to_string()
+        config
+            .build(&Setup { model: VIT, classes: 0, device: Device::Cpu, seed: 0 })
+            .err()
+            .unwrap()
+            .to_string()
     };
     for (config, key) in [
         (MethodConfig::Dino(DinoConfig { student_temperature: 0.0, ..dino() }), "method.student_temperature"),
-        (MethodConfig::Dino(DinoConfig { teacher_temperature: Temperature::constant(-1.0), ..dino() }), "teacher_temperature"),
+        (
+            MethodConfig::Dino(DinoConfig { teacher_temperature: Temperature::constant(-1.0), ..dino() }),
+            "teacher_temperature",
+        ),
         (MethodConfig::Dino(DinoConfig { center_momentum: 1.5, ..dino() }), "center_momentum"),
         (MethodConfig::Dino(DinoConfig { momentum: Momentum::constant(2.0), ..dino() }), "momentum"),
-        (MethodConfig::Dino(DinoConfig { head: DinoHeadConfig { output_dim: 0, ..head() }, ..dino() }), "output_dim"),
+        (
+            MethodConfig::Dino(DinoConfig { head: DinoHeadConfig { output_dim: 0, ..head() }, ..dino() }),
+            "output_dim",
+        ),
         (MethodConfig::Ibot(IbotConfig { patch_weight: -1.0, ..ibot() }), "patch_weight"),
         (MethodConfig::Dinov2(Dinov2Config { koleo_weight: f64::NAN, ..dinov2() }), "koleo_weight"),
         (MethodConfig::Msn(MsnConfig { patch_drop: 1.0, ..msn() }), "patch_drop"),
@@ -242,7 +303,8 @@ fn without_masks_ibot_and_dinov2_are_dino() {
     let _turn = turn();
     let images = batch(4, &[16, 16, 8, 8]);
     let none = MaskConfig { probability: 0.0, ..Default::default() };
-    let dinov2 = Dinov2Config { centering: Centering::Centering, koleo_weight: 0.0, mask: none.clone(), ..dinov2() };
+    let dinov2 =
+        Dinov2Config { centering: Centering::Centering, koleo_weight: 0.0, mask: none.clone(), ..dinov2() };
     let mut methods = [
         build(VIT, &MethodConfig::Dino(dino()), 5),
         build(VIT, &MethodConfig::Ibot(IbotConfig { mask: none, ..ibot() }), 5),
@@ -268,7 +330,8 @@ fn the_centre_is_the_moving_mean_of_the_teachers_outputs() {
     let _turn = turn();
     let images = batch(4, &[16, 16, 8, 8]);
     let center = |momentum: f64, steps: u64| {
-        let mut method = build(VIT, &MethodConfig::Dino(DinoConfig { center_momentum: momentum, ..dino() }), 5);
+        let mut method =
+            build(VIT, &MethodConfig::Dino(DinoConfig { center_momentum: momentum, ..dino() }), 5);
         (0..steps).for_each(|index| drop(loss(method.as_mut(), &images, index).unwrap()));
         values(method.state()).remove("center").unwrap()
     };
@@ -291,7 +354,10 @@ fn sinkhorn_has_no_centre_and_koleo_adds_to_the_loss() {
         value
     };
     let (none, some, more) = (at(0.0), at(0.1), at(0.2));
-    assert!((some - none).abs() > 1e-3 && (more - none - 2.0 * (some - none)).abs() < 1e-4, "{none} {some} {more}");
+    assert!(
+        (some - none).abs() > 1e-3 && (more - none - 2.0 * (some - none)).abs() < 1e-4,
+        "{none} {some} {more}"
+    );
 }
 
 #[test]
@@ -322,7 +388,8 @@ fn sce_queues_the_keys_of_its_views() {
         assert_eq!(values(method.state())[name], start[name], "queued after the step, not before");
         tch::no_grad(|| method.after_step(&step(0))).unwrap();
         let queue = &values(method.state())[name];
-        let changed = (queue - &start[name]).abs().sum_dim_intlist([1i64].as_slice(), false, Kind::Float).gt(0.0);
+        let changed =
+            (queue - &start[name]).abs().sum_dim_intlist([1i64].as_slice(), false, Kind::Float).gt(0.0);
         assert_eq!(changed.sum(Kind::Int64).int64_value(&[]), pushed);
         let lengths = queue.norm_scalaropt_dim(2.0, [1i64], false);
         assert!(apart(&lengths, &lengths.ones_like()) < 1e-5);

@@ -46,7 +46,7 @@ pub use length::Length;
 pub use optim::{AdamW, Decay, DecayOn, Optimizer, OptimizerConfig, Rule, Sgd, Update};
 pub use recipe::{
     About, BadSample, BlurConfig, CheckpointConfig, CropConfig, JitterConfig, LoaderConfig, LogConfig,
-    ModelConfig, Recipe, ViewChange, ViewsConfig,
+    ModelConfig, PositivesConfig, Recipe, ViewChange, ViewsConfig,
 };
 pub use run::{Outcome, RunOptions, StepReport, train, train_with};
 pub use schedule::Schedule;

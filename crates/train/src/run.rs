@@ -202,9 +202,10 @@ impl<'a> Run<'a> {
         let weights = method.state().into_iter().map(|(_, tensor)| tensor.detach());
         let weights = weights.filter(Tensor::is_floating_point).collect();
         let ema = recipe.ema.as_ref().map(|ema| Ema::new(&method.state(), ema.decay)).transpose()?;
+        let views = recipe.views.views(method.as_ref(), data.as_ref())?;
         let loader = Loader::new(
             data,
-            recipe.views.views(method.as_ref())?,
+            views,
             LoaderOptions {
                 batch_size,
                 workers: options.workers.max(1),

@@ -20,6 +20,7 @@
 
 mod epoch;
 mod order;
+mod positives;
 mod sampling;
 mod views;
 mod work;
@@ -32,6 +33,7 @@ use std::sync::Arc;
 use visrep_decode::DecodeOptions;
 
 pub use epoch::Epoch;
+pub use positives::{ClassPositives, Positives, SequencePositives};
 pub use sampling::{ProcessShare, Sampling};
 pub use views::Views;
 pub use work::Skipped;
@@ -196,6 +198,10 @@ impl StreamLoader {
             let problem =
                 "a stream has one order: set its own options, such as those of `StreamOptions`".into();
             return Err(Error::Option { parameter: "shuffle", problem });
+        }
+        if views.positives().is_some() {
+            let problem = "need a dataset: a stream's samples cannot be read by their index".into();
+            return Err(Error::Option { parameter: "positives", problem });
         }
         Ok(Self { shared: Arc::new(Shared { dataset: None, views, options }), stream })
     }

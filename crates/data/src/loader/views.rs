@@ -1,12 +1,15 @@
 //! What is made of each image.
 
+use super::Positives;
 use std::sync::Arc;
 use visrep_augment::Transform;
 
-/// The transforms that make the views of a sample: one image batch each. The image is decoded once for all.
+/// The transforms that make the views of a sample: one image batch each. The image is decoded once for all, unless
+/// [`Self::with_positives`] says otherwise.
 #[derive(Clone)]
 pub struct Views {
     transforms: Vec<Arc<dyn Transform>>,
+    positives: Option<Arc<dyn Positives>>,
 }
 
 impl Views {
@@ -18,12 +21,23 @@ impl Views {
     /// `count` views by one transform, each with its own random numbers.
     pub fn same(transform: impl Transform + 'static, count: usize) -> Self {
         let transform: Arc<dyn Transform> = Arc::new(transform);
-        Self { transforms: vec![transform; count] }
+        Self { transforms: vec![transform; count], positives: None }
     }
 
     /// A view by each of `transforms`, which may give different sizes (multi-crop).
     pub fn new(transforms: Vec<Box<dyn Transform>>) -> Self {
-        Self { transforms: transforms.into_iter().map(Arc::from).collect() }
+        Self { transforms: transforms.into_iter().map(Arc::from).collect(), positives: None }
+    }
+
+    /// The first view shows the sample itself, every other one a positive, drawn for it afresh. Labels, keys and indices of
+    /// a batch are the samples' own.
+    #[must_use]
+    pub fn with_positives(self, positives: Arc<dyn Positives>) -> Self {
+        Self { positives: Some(positives), ..self }
+    }
+
+    pub(super) fn positives(&self) -> Option<&dyn Positives> {
+        self.positives.as_deref()
     }
 
     /// The number of views.

@@ -8,8 +8,11 @@ use crate::{Batch, Error, ImageBatch, Sample};
 use crossbeam_channel::Sender;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Mutex, PoisonError};
-use visrep_augment::{View, view_rng};
+use visrep_augment::{Transform, View, view_rng};
 use visrep_decode::RgbImage;
+
+/// Keeps the random numbers that choose positives apart from those of the views, which have a view's number here.
+const POSITIVE: u64 = 1 << 32;
 
 /// A sample that was left out under [`OnBadSample::Skip`].
 #[derive(Debug)]
@@ -164,17 +167,32 @@ impl Work {
         let item = &self.items[slot];
         let load = || {
             let sample = item.read(shared)?;
-            let draw = |size| {
-                let views = shared.views.iter().enumerate().map(|(number, transform)| {
-                    let mut view = View::new(size);
-                    let mut rng = view_rng(shared.options.seed, self.epoch, item.identity(), number as u64);
-                    transform.draw(&mut view, &mut rng);
-                    view
-                });
-                views.collect()
+            let (label, key) = (sample.label.map_or(-1, i64::from), sample.key.clone());
+            let rng = |coordinate| view_rng(shared.options.seed, self.epoch, item.identity(), coordinate);
+            let view = |number: usize, transform: &dyn Transform, size| {
+                let mut view = View::new(size);
+                transform.draw(&mut view, &mut rng(number as u64));
+                view
             };
-            let views = into_views(sample.image, &sample.key, &shared.options.decode, draw)?;
-            Ok(Loaded { views, label: sample.label.map_or(-1, i64::from), key: sample.key })
+            let views = |sample: Sample, from: usize, to: usize| {
+                let draw = |size| {
+                    let chosen = shared.views.iter().enumerate().take(to).skip(from);
+                    chosen.map(|(number, transform)| view(number, transform, size)).collect()
+                };
+                into_views(sample.image, &sample.key, &shared.options.decode, draw)
+            };
+            let (Some(positives), Some(dataset)) = (shared.views.positives(), &shared.dataset) else {
+                return Ok(Loaded { views: views(sample, 0, shared.views.len())?, label, key });
+            };
+            let mut images = views(sample, 0, 1)?;
+            for number in 1..shared.views.len() {
+                let index = positives.positive(item.index(), &mut rng(POSITIVE + number as u64));
+                if index >= dataset.len() {
+                    return Err(Error::Index { index, len: dataset.len() });
+                }
+                images.extend(views(dataset.get(index)?, number, number + 1)?);
+            }
+            Ok(Loaded { views: images, label, key })
         };
         catch_unwind(AssertUnwindSafe(load)).unwrap_or_else(|payload| {
             Err(Error::Panic { key: item.key(shared), message: panic_message(payload) })

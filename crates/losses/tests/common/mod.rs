@@ -1,12 +1,15 @@
 //! Golden cases and plain numbers for the tests.
 
+#![allow(dead_code)] // each test uses a part
+
 use serde_json::Value;
 use tch::{Device, Kind, Tensor};
 
 /// The cases called `loss` in the golden file `name`.
 pub(crate) fn golden(name: &str, loss: &str) -> Vec<Value> {
     let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/../../fixtures/golden/losses/");
-    let all: Value = serde_json::from_str(&std::fs::read_to_string(format!("{folder}{name}.json")).unwrap()).unwrap();
+    let all: Value =
+        serde_json::from_str(&std::fs::read_to_string(format!("{folder}{name}.json")).unwrap()).unwrap();
     all[loss].as_array().unwrap().clone()
 }
 

@@ -10,18 +10,27 @@ macro_rules! recipes {
 }
 
 /// Every recipe: its name and text.
-const RECIPES: &[(&str, &str)] =
-    recipes![
+const RECIPES: &[(&str, &str)] = recipes![
+    "barlow-twins-digits",
+    "byol-digits",
     "dino-digits",
     "dinov2-digits",
     "esvit-digits",
     "ibot-digits",
+    "moco-v1-digits",
+    "moco-v2-digits",
+    "moco-v3-digits",
     "msn-digits",
+    "nnclr-digits",
     "sce-digits",
+    "simclr-classes-digits",
     "simclr-digits",
     "simclr-fixtures",
+    "simsiam-digits",
     "supervised-digits",
     "supervised-fixtures",
+    "swav-digits",
+    "vicreg-digits",
 ];
 
 impl Recipe {

@@ -4,7 +4,7 @@ mod edit;
 mod library;
 mod views;
 
-pub use views::{BlurConfig, CropConfig, JitterConfig, ViewChange, ViewsConfig};
+pub use views::{BlurConfig, CropConfig, JitterConfig, PositivesConfig, ViewChange, ViewsConfig};
 
 use crate::optim::Decay;
 use crate::{EmaConfig, Error, Length, OptimizerConfig, Schedule};

@@ -2,11 +2,12 @@
 
 use crate::Error;
 use serde::{Deserialize, Serialize};
+use std::sync::Arc;
 use visrep_augment::{
     BlurMethod, ColorJitter, Compose, GaussianBlur, RandomApply, RandomGrayscale, RandomHorizontalFlip,
     RandomResizedCrop, Solarize, Transform,
 };
-use visrep_data::Views;
+use visrep_data::{ClassPositives, Dataset, SequencePositives, Views};
 use visrep_methods::Method;
 
 /// The pieces of a view, applied in this order: crop, flip, jitter, grey, blur, solarisation. What is left out does
@@ -33,12 +34,35 @@ pub struct ViewsConfig {
     /// The Gaussian blur.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub blur: Option<BlurConfig>,
+    /// What further views show, when it is not the image itself.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub positives: Option<PositivesConfig>,
     /// What is different in the second global view and every other one after it (BYOL's asymmetric pair).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub second: Option<ViewChange>,
     /// What is different in the local crops of methods that have some (multi-crop).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub local: Option<ViewChange>,
+}
+
+/// `[views.positives]`: the first view shows the sample, and every other one a positive, another sample, each by its own
+/// transform.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "of", rename_all = "lowercase", deny_unknown_fields)]
+pub enum PositivesConfig {
+    /// `of = "class"`: another sample with the same label.
+    Class,
+    /// `of = "sequence"`: a sample whose key has the same folder, near in the dataset's order: frames of a video, views of
+    /// an object.
+    Sequence {
+        /// How many places before or after at most.
+        #[serde(default = "reach")]
+        reach: usize,
+    },
+}
+
+fn reach() -> usize {
+    1
 }
 
 /// `[views.second]` and `[views.local]`: what is given takes the place of the same key of `[views]`, and what is left
@@ -118,9 +142,10 @@ pub struct BlurConfig {
 }
 
 impl ViewsConfig {
-    /// The transforms of all views of `method`: the global ones, then the local ones. Errs on values that the transforms
-    /// refuse, and when `method` has local views and there is no section `[views.local]`.
-    pub fn views(&self, method: &dyn Method) -> Result<Views, Error> {
+    /// All views of `method`: the global ones, then the local ones. Errs on values that the transforms refuse, when
+    /// `method` has local views and there is no section `[views.local]`, and when `data` has no labels where positives
+    /// need them.
+    pub fn views(&self, method: &dyn Method, data: &dyn Dataset) -> Result<Views, Error> {
         let (all, local) = (method.views(), method.local_views().min(method.views()));
         let mut views: Vec<Box<dyn Transform>> = Vec::new();
         for view in 0..all - local {
@@ -131,13 +156,22 @@ impl ViewsConfig {
             return Err(Error::Value {
                 key: "views.local".to_owned(),
                 value: "absent".to_owned(),
-                message: format!("the method has {local} local views: say how they differ, at least views.local.size"),
+                message: format!(
+                    "the method has {local} local views: say how they differ, at least views.local.size"
+                ),
             });
         }
         for _ in 0..local {
             views.push(Box::new(self.changed(self.local.as_ref()).build()?));
         }
-        Ok(Views::new(views))
+        let views = Views::new(views);
+        Ok(match &self.positives {
+            None => views,
+            Some(PositivesConfig::Class) => views.with_positives(Arc::new(ClassPositives::new(data)?)),
+            Some(PositivesConfig::Sequence { reach }) => {
+                views.with_positives(Arc::new(SequencePositives::by_folder(data, *reach)?))
+            }
+        })
     }
 
     /// Errs on values that the transforms refuse, in any view.

@@ -38,6 +38,19 @@ pub(crate) fn recipe(name: &str, steps: u64) -> Recipe {
     ] {
         recipe.set(assignment).unwrap();
     }
+    // What asks for more than four images or eight pixels, where a recipe has it.
+    let text = recipe.to_toml().unwrap();
+    for (key, assignment) in [
+        ("batch_norm_splits", "method.batch_norm_splits=2"),
+        ("[views.local]", "views.local.size=4"),
+        ("frozen_steps", "method.frozen_steps=3"),
+        ("queue_length", "method.queue_length=6"),
+        ("queue_from_epoch", "method.queue_from_epoch=1"),
+    ] {
+        if text.contains(key) {
+            recipe.set(assignment).unwrap();
+        }
+    }
     recipe
 }
 
