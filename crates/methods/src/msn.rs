@@ -189,7 +189,7 @@ mod tests {
     #[test]
     fn every_image_of_a_batch_shows_the_same_patches() {
         let config = MsnConfig { prototypes: 4, hidden_dim: 8, output_dim: 4, ..MsnConfig::default() };
-        let setup = Setup { model: "vit_cifar_w96", classes: 0, device: Device::Cpu, seed: 0 };
+        let setup = Setup { model: "vit_w96_patch4_16", classes: 0, device: Device::Cpu, seed: 0 };
         let kept = |patch_drop: f64| {
             let method = Msn::new(&MsnConfig { patch_drop, ..config.clone() }, &setup).unwrap();
             method.kept(&Tensor::zeros([3, 32, 32, 3], (Kind::Uint8, Device::Cpu))).unwrap()

@@ -12,7 +12,7 @@ use visrep_methods::{
     Temperature,
 };
 
-const VIT: &str = "vit_cifar_w96";
+const VIT: &str = "vit_w96_patch4_16";
 const RESNET: &str = "resnet18_cifar_w16";
 const MOMENTUM: Momentum = Momentum { start: 0.9, end: 1.0 };
 

@@ -51,8 +51,8 @@ impl arch::Config for Config {
 
     fn untagged(&self) -> (Preprocessing, i64) {
         match self.image {
-            // CIFAR's size: the whole image, and CIFAR-10's classes.
-            32 => (Preprocessing { crop_pct: 1.0, ..self.default_preprocessing() }, 10),
+            // Tiny images: all of them, and ten classes as CIFAR-10 has.
+            16 => (Preprocessing { crop_pct: 1.0, ..self.default_preprocessing() }, 10),
             _ => (self.default_preprocessing(), 1000),
         }
     }
