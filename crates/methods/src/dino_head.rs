@@ -117,9 +117,9 @@ mod tests {
         assert_eq!(y.size(), [7, 6]);
         assert!(y.abs().max().double_value(&[]) <= 1.0 + 1e-6);
         // The length of a direction has no influence; that of a prototype is a factor.
-        tch::no_grad(|| head.direction.shallow_clone().g_mul_scalar_(3.0));
+        tch::no_grad(|| drop(head.direction.shallow_clone().g_mul_scalar_(3.0)));
         assert!((head.forward(&x, true).unwrap() - &y).abs().max().double_value(&[]) < 1e-6);
-        tch::no_grad(|| head.length.shallow_clone().fill_(2.0));
+        tch::no_grad(|| drop(head.length.shallow_clone().fill_(2.0)));
         assert!((head.forward(&x, true).unwrap() - y * 2.0).abs().max().double_value(&[]) < 1e-6);
     }
 
