@@ -18,10 +18,7 @@ pub(crate) fn matrix(
             return Err(Error::Shape { loss, argument, expected, found: shape });
         }
     };
-    if !tensor.is_floating_point() {
-        let (expected, found) = ("floating-point numbers", tensor.kind());
-        return Err(Error::Kind { loss, argument, expected, found });
-    }
+    floating(loss, argument, tensor)?;
     Ok((n, d))
 }
 
@@ -40,6 +37,29 @@ pub(crate) fn pair(
     matrix(loss, second, b, rows)
 }
 
+/// Errs unless `tensor` is floating and has `shape`.
+pub(crate) fn shaped(
+    loss: &'static str,
+    argument: &'static str,
+    tensor: &Tensor,
+    shape: &[i64],
+) -> Result<(), Error> {
+    if tensor.size() != shape {
+        let expected = format!("{shape:?}");
+        return Err(Error::Shape { loss, argument, expected, found: tensor.size() });
+    }
+    floating(loss, argument, tensor)
+}
+
+/// Errs unless `tensor` holds floating-point numbers.
+pub(crate) fn floating(loss: &'static str, argument: &'static str, tensor: &Tensor) -> Result<(), Error> {
+    if tensor.is_floating_point() {
+        return Ok(());
+    }
+    let (expected, found) = ("floating-point numbers", tensor.kind());
+    Err(Error::Kind { loss, argument, expected, found })
+}
+
 /// Errs unless `found` is finite and positive.
 pub(crate) fn positive(loss: &'static str, argument: &'static str, found: f64) -> Result<(), Error> {
     if found.is_finite() && found > 0.0 {
@@ -56,8 +76,17 @@ pub(crate) fn not_negative(loss: &'static str, argument: &'static str, found: f6
     Err(Error::Parameter { loss, argument, expected: "finite and not negative", found })
 }
 
-/// Rows of length one; rows shorter than 1e-12 are divided by that instead, as `torch.nn.functional.normalize` does.
+/// Errs unless `found` is within 0 and 1.
+pub(crate) fn fraction(loss: &'static str, argument: &'static str, found: f64) -> Result<(), Error> {
+    if (0.0..=1.0).contains(&found) {
+        return Ok(());
+    }
+    Err(Error::Parameter { loss, argument, expected: "within 0 and 1", found })
+}
+
+/// Vectors of length one along the last axis; those shorter than 1e-12 are divided by that instead, as
+/// `torch.nn.functional.normalize` does.
 pub(crate) fn normalize(z: &Tensor) -> Result<Tensor, Error> {
-    let norm = z.f_norm_scalaropt_dim(2.0, [1i64], true)?.f_clamp_min(1e-12)?;
+    let norm = z.f_norm_scalaropt_dim(2.0, [-1i64], true)?.f_clamp_min(1e-12)?;
     Ok(z.f_div(&norm)?)
 }

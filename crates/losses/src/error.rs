@@ -50,6 +50,18 @@ pub enum Error {
         /// The offending label.
         found: i64,
     },
+    /// A list has the wrong number of entries.
+    #[error("{loss}: `{argument}` must hold {expected}, found {found}")]
+    Count {
+        /// The loss that was called.
+        loss: &'static str,
+        /// The argument at fault.
+        argument: &'static str,
+        /// The entries it must have, in words.
+        expected: String,
+        /// The number it has.
+        found: usize,
+    },
     /// LibTorch refused a call.
     #[error("LibTorch: {0}")]
     Torch(#[from] tch::TchError),

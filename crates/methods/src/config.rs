@@ -1,9 +1,10 @@
 //! The list of methods, as recipes name them.
 
 use crate::{
-    BarlowTwins, BarlowTwinsConfig, Byol, ByolConfig, Error, Method, Moco, MocoConfig, MocoV3, MocoV3Config,
-    Nnclr, NnclrConfig, Simclr, SimclrConfig, Simsiam, SimsiamConfig, Supervised, SupervisedConfig, Swav,
-    SwavConfig, Vicreg, VicregConfig,
+    BarlowTwins, BarlowTwinsConfig, Byol, ByolConfig, Dino, DinoConfig, Dinov2, Dinov2Config, Error, Esvit,
+    EsvitConfig, Ibot, IbotConfig, Method, Moco, MocoConfig, MocoV3, MocoV3Config, Msn, MsnConfig, Nnclr,
+    NnclrConfig, RelicV2, RelicV2Config, Sce, SceConfig, Simclr, SimclrConfig, Simsiam, SimsiamConfig,
+    Supervised, SupervisedConfig, Swav, SwavConfig, Vicreg, VicregConfig,
 };
 use serde::{Deserialize, Serialize};
 
@@ -16,12 +17,26 @@ pub enum MethodConfig {
     BarlowTwins(BarlowTwinsConfig),
     /// `byol`
     Byol(ByolConfig),
+    /// `dino`
+    Dino(DinoConfig),
+    /// `dinov2`
+    Dinov2(Dinov2Config),
+    /// `esvit`
+    Esvit(EsvitConfig),
+    /// `ibot`
+    Ibot(IbotConfig),
     /// `moco`: v1 and v2
     Moco(MocoConfig),
     /// `moco-v3`
     MocoV3(MocoV3Config),
+    /// `msn`
+    Msn(MsnConfig),
     /// `nnclr`
     Nnclr(NnclrConfig),
+    /// `relic-v2`
+    RelicV2(RelicV2Config),
+    /// `sce`
+    Sce(SceConfig),
     /// `simclr`
     Simclr(SimclrConfig),
     /// `simsiam`
@@ -53,9 +68,16 @@ impl MethodConfig {
         Ok(match self {
             Self::BarlowTwins(config) => Box::new(BarlowTwins::new(config, setup)?),
             Self::Byol(config) => Box::new(Byol::new(config, setup)?),
+            Self::Dino(config) => Box::new(Dino::new(config, setup)?),
+            Self::Dinov2(config) => Box::new(Dinov2::new(config, setup)?),
+            Self::Esvit(config) => Box::new(Esvit::new(config, setup)?),
+            Self::Ibot(config) => Box::new(Ibot::new(config, setup)?),
             Self::Moco(config) => Box::new(Moco::new(config, setup)?),
             Self::MocoV3(config) => Box::new(MocoV3::new(config, setup)?),
+            Self::Msn(config) => Box::new(Msn::new(config, setup)?),
             Self::Nnclr(config) => Box::new(Nnclr::new(config, setup)?),
+            Self::RelicV2(config) => Box::new(RelicV2::new(config, setup)?),
+            Self::Sce(config) => Box::new(Sce::new(config, setup)?),
             Self::Simclr(config) => Box::new(Simclr::new(config, setup)?),
             Self::Simsiam(config) => Box::new(Simsiam::new(config, setup)?),
             Self::Supervised(config) => Box::new(Supervised::new(config, setup)?),
@@ -79,4 +101,12 @@ pub(crate) fn not_negative(parameter: &'static str, found: f64) -> Result<f64, E
         return Ok(found);
     }
     Err(Error::Parameter { parameter, expected: "finite and not negative", found })
+}
+
+/// `found`, or an error unless it is within 0 and 1.
+pub(crate) fn fraction(parameter: &'static str, found: f64) -> Result<f64, Error> {
+    if (0.0..=1.0).contains(&found) {
+        return Ok(found);
+    }
+    Err(Error::Parameter { parameter, expected: "within 0 and 1", found })
 }

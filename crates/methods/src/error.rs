@@ -72,6 +72,16 @@ pub enum Error {
         /// What is wrong with it.
         reason: String,
     },
+    /// The method cannot be run on this backbone.
+    #[error("{method} needs {needs}; {model} is none")]
+    Backbone {
+        /// The method.
+        method: &'static str,
+        /// The backbone's name.
+        model: String,
+        /// What it must be.
+        needs: &'static str,
+    },
     /// Embeddings of another length than the queue's.
     #[error("the queue holds embeddings of {dim} numbers, these have {found}")]
     Queue {

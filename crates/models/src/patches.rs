@@ -31,6 +31,20 @@ pub trait PatchTransformer {
     /// # Errors
     /// Images that do not fit the network; a `keep` of another kind or shape, or with indices out of range.
     fn forward_tokens(&self, x: &Tensor, keep: Option<&Tensor>, train: bool) -> Result<Tensor, Error>;
+
+    /// As [`Self::forward_tokens`] of all patches, with `token` (C) in the place of the embeddings of the patches that
+    /// `masked` (N, patches), of booleans, marks; positions are added after that (BEiT, SimMIM, iBOT). Gradients reach
+    /// `token`.
+    ///
+    /// # Errors
+    /// Images that do not fit the network, a mask or a token of another kind or shape.
+    fn forward_masked(
+        &self,
+        x: &Tensor,
+        masked: &Tensor,
+        token: &Tensor,
+        train: bool,
+    ) -> Result<Tensor, Error>;
 }
 
 /// The pixels of each patch, (N, patches, side · side · C), of images (N, C, H, W): patches row by row, and in a patch pixel

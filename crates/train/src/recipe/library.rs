@@ -13,10 +13,12 @@ macro_rules! recipes {
 const RECIPES: &[(&str, &str)] = recipes![
     "barlow-twins-digits",
     "byol-digits",
+    "dino-digits",
     "moco-v1-digits",
     "moco-v2-digits",
     "moco-v3-digits",
     "nnclr-digits",
+    "sce-digits",
     "simclr-classes-digits",
     "simclr-digits",
     "simclr-fixtures",

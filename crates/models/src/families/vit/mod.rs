@@ -50,7 +50,11 @@ impl arch::Config for Config {
     }
 
     fn untagged(&self) -> (Preprocessing, i64) {
-        (self.default_preprocessing(), 1000)
+        match self.image {
+            // Tiny images: all of them, and ten classes as CIFAR-10 has.
+            16 => (Preprocessing { crop_pct: 1.0, ..self.default_preprocessing() }, 10),
+            _ => (self.default_preprocessing(), 1000),
+        }
     }
 
     fn adapt(
@@ -78,6 +82,19 @@ impl arch::Config for Config {
 /// A linear layer with or without its bias.
 fn biased(config: LinearConfig, bias: bool) -> LinearConfig {
     LinearConfig { bias, ..config }
+}
+
+/// Which patches a network sees.
+#[derive(Clone, Copy)]
+enum Shown<'a> {
+    All,
+    /// Those of these indices (N, K).
+    Kept(&'a Tensor),
+    /// Those that `masked` (N, patches) does not mark; `token` (C) stands for the others.
+    Masked {
+        masked: &'a Tensor,
+        token: &'a Tensor,
+    },
 }
 
 /// A vision transformer without its classifier.
@@ -156,13 +173,19 @@ impl Vit {
         })
     }
 
-    /// The tokens that enter the first block; `keep` chooses among those of the patches.
-    fn embed(&self, x: &Tensor, keep: Option<&Tensor>, train: bool) -> Result<Tensor, Error> {
+    /// The tokens that enter the first block.
+    fn embed(&self, x: &Tensor, shown: Shown<'_>, train: bool) -> Result<Tensor, Error> {
         let x = images(x, "a vision transformer", self.in_channels, 1, self.positions.kind())?;
         let (batch, _, rows, columns) = x.size4()?;
         let grid = self.grid((rows, columns))?;
-        let mut patches = self.stem.forward(&x, train)?.f_add(&self.positions.patches(grid)?)?;
-        if let Some(keep) = keep {
+        let mut patches = self.stem.forward(&x, train)?;
+        if let Shown::Masked { masked, token } = shown {
+            check_mask(masked, token, [batch, grid.0 * grid.1, self.width])?;
+            let masked = masked.f_to_device(x.device())?.f_unsqueeze(-1)?;
+            patches = token.f_to_kind(patches.kind())?.f_where_self(&masked, &patches)?;
+        }
+        patches = patches.f_add(&self.positions.patches(grid)?)?;
+        if let Shown::Kept(keep) = shown {
             check_keep(keep, batch, grid.0 * grid.1)?;
             let index =
                 keep.f_to_device(x.device())?.f_unsqueeze(-1)?.f_expand([-1, -1, self.width], false)?;
@@ -204,6 +227,15 @@ impl Vit {
         Ok(pooled)
     }
 
+    /// What the blocks and the final norm make of embedded tokens.
+    fn tokens(&self, embedded: Tensor, train: bool) -> Result<Tensor, Error> {
+        let mut x = embedded;
+        for block in &self.blocks {
+            x = run(&self.switches, block, &x, train)?;
+        }
+        self.normed(&x)
+    }
+
     fn normed(&self, tokens: &Tensor) -> Result<Tensor, Error> {
         Ok(match &self.norm {
             Some(norm) => norm.forward(tokens)?,
@@ -215,7 +247,7 @@ impl Vit {
 impl Backbone for Vit {
     fn forward_with_taps(&self, x: &Tensor, train: bool, taps: Taps<'_>) -> Result<Features, Error> {
         let mut collected = Collected::new(taps, self.taps())?;
-        let mut x = self.embed(x, None, train)?;
+        let mut x = self.embed(x, Shown::All, train)?;
         for (name, block) in self.taps().iter().zip(&self.blocks) {
             x = run(&self.switches, block, &x, train)?;
             collected.keep(name, &x);
@@ -296,11 +328,17 @@ impl PatchTransformer for Vit {
     }
 
     fn forward_tokens(&self, x: &Tensor, keep: Option<&Tensor>, train: bool) -> Result<Tensor, Error> {
-        let mut x = self.embed(x, keep, train)?;
-        for block in &self.blocks {
-            x = run(&self.switches, block, &x, train)?;
-        }
-        self.normed(&x)
+        self.tokens(self.embed(x, keep.map_or(Shown::All, Shown::Kept), train)?, train)
+    }
+
+    fn forward_masked(
+        &self,
+        x: &Tensor,
+        masked: &Tensor,
+        token: &Tensor,
+        train: bool,
+    ) -> Result<Tensor, Error> {
+        self.tokens(self.embed(x, Shown::Masked { masked, token }, train)?, train)
     }
 }
 
@@ -362,4 +400,17 @@ fn check_keep(keep: &Tensor, batch: i64, patches: i64) -> Result<(), Error> {
         true => expected(&format!("it has indices from {low} to {high}")),
         false => Ok(()),
     }
+}
+
+/// Refuses a mask that is not one of [batch, patches], and a token that is not of the width.
+fn check_mask(masked: &Tensor, token: &Tensor, [batch, patches, width]: [i64; 3]) -> Result<(), Error> {
+    if masked.kind() != Kind::Bool || masked.size() != [batch, patches] {
+        let expected = format!("give a mask ({batch}, {patches}) of booleans; it is {:?}", masked.kind());
+        return Err(Error::Input { got: masked.size(), expected });
+    }
+    if !token.is_floating_point() || token.size() != [width] {
+        let expected = format!("give a mask token ({width}) of floating point; it is {:?}", token.kind());
+        return Err(Error::Input { got: token.size(), expected });
+    }
+    Ok(())
 }

@@ -215,6 +215,8 @@ pub(crate) const ARCHITECTURES: &[Architecture] = &[
     row("vit_tiny_conv_stem_224", &TINY.depth(11).convolutions()),
     row("vit_small_conv_stem_224", &SMALL.depth(11).convolutions()),
     row("vit_base_conv_stem_224", &BASE.depth(11).convolutions()),
+    // For tiny images: small enough to be trained in a test.
+    row("vit_w96_patch4_16", &Config::new(96, 4, 3, 4).image(16)),
     // facebookresearch/mae, by its names.
     row("mae_vit_base_patch16", &BASE.mae()),
     row("mae_vit_large_patch16", &LARGE.mae()),

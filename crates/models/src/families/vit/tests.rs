@@ -189,6 +189,39 @@ fn masked_autoencoder_is_the_papers() {
 }
 
 #[test]
+fn a_mask_token_hides_what_it_stands_for() {
+    let store = nn::VarStore::new(Device::Cpu);
+    let (vit, _) = tiny(&TINY, &store, &ModelOptions::default());
+    let x = input(&[2, 3, 48, 48]);
+    let forward = |x: &Tensor, masked: &Tensor, token: &Tensor| vit.forward_masked(x, masked, token, false);
+    let token = Tensor::full([64], 0.3, (Kind::Float, Device::Cpu)).set_requires_grad(true);
+    let none = Tensor::zeros([2, 9], (Kind::Bool, Device::Cpu));
+    let plain = vit.forward_tokens(&x, None, false).expect("tokens");
+    assert_eq!(forward(&x, &none, &token).expect("tokens"), plain);
+
+    // Patch 4 of the second image, the middle of 3 x 3.
+    let masked = none.copy();
+    let _ = masked.get(1).get(4).fill_(1);
+    let hidden = forward(&x, &masked, &token).expect("tokens");
+    assert_eq!(hidden.get(0), plain.get(0));
+    assert!((hidden.get(1) - plain.get(1)).abs().max().double_value(&[]) > 1e-3);
+    let other = x.copy();
+    let _ = other.narrow(0, 1, 1).narrow(2, 16, 16).narrow(3, 16, 16).fill_(9.0);
+    assert_eq!(forward(&other, &masked, &token).expect("tokens"), hidden, "its pixels must not matter");
+    hidden.sum(Kind::Float).backward();
+    assert!(token.grad().abs().max().double_value(&[]) > 0.0);
+
+    for (masked, token) in [
+        (none.narrow(1, 0, 8), token.detach()),
+        (none.to_kind(Kind::Uint8), token.detach()),
+        (none.shallow_clone(), token.detach().narrow(0, 0, 63)),
+        (none.shallow_clone(), token.detach().to_kind(Kind::Int)),
+    ] {
+        assert!(matches!(forward(&x, &masked, &token), Err(Error::Input { .. })));
+    }
+}
+
+#[test]
 fn unfit_sizes_name_the_nearest() {
     let store = nn::VarStore::new(Device::Cpu);
     let (vit, _) = tiny(&TINY, &store, &ModelOptions::default());
