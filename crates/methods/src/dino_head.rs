@@ -90,7 +90,7 @@ impl DinoHead {
     /// The variables, in two stores: the perceptron's (`0.linear.weight` ...), and `last_layer.weight_v` and
     /// `last_layer.weight_g`.
     pub(crate) fn var_stores(&self) -> [&nn::VarStore; 2] {
-        [&self.perceptron.var_store(), &self.vars]
+        [self.perceptron.var_store(), &self.vars]
     }
 
     /// All variables, named `prefix.name`.
