@@ -6,7 +6,7 @@ use tch::nn::{self, Init};
 use tch::{Device, Kind, Tensor};
 use visrep_torch::Generator;
 
-/// The sizes of a [`DinoHead`]: the keys of `[method.head]`. Left out, they have the values of DINO's ViT runs.
+/// The sizes of the head of DINO: the keys of `[method.head]`. Left out, they have the values of DINO's ViT runs.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct DinoHeadConfig {
