@@ -97,7 +97,7 @@ fn a_probed_run_is_drawn() {
     assert!((40..60).any(dark), "no title is drawn");
 
     assert!(fail(folder.path(), &["plot", "a", "--metric", "lss"]).contains("loss"));
-    assert!(fail(folder.path(), &["plot", "c"]).contains("metrics.jsonl"));
+    assert!(fail(folder.path(), &["plot", "c"]).contains("c: cannot read the metrics"));
     assert!(fail(folder.path(), &["plot", "a", "--output", "x.jpg"]).contains(".svg or .png"));
     assert!(fail(folder.path(), &["plot", "a", "--smooth", "1"]).contains("--smooth"));
 }
