@@ -75,7 +75,7 @@ fn every_optimiser_and_option_goes_on_exactly() {
         &["gradient.accumulate=2"],
         &["gradient.clip={ kind = 'per-tensor', norm = 0.5 }", "decay.final_rate=0.01"],
         &["gradient.clip={ kind = 'adaptive' }", "parameters.layer_decay=0.7"],
-        &["parameters.groups=[{ names = 'head.*', freeze = '4 steps', constant_lr = true }]"],
+        &["parameters.groups=[{ names = 'projector.*', freeze = '4 steps', constant_lr = true }]"],
         &["compute.precision=bf16", "compute.gradient_checkpointing=true"],
         &["compute.channels_last=on", "ema.decay={ from = 0.5, to = 1.0, shape = 'cosine' }"],
         &["checkpoint.best=loss", "checkpoint.every=3 steps"],
@@ -130,7 +130,12 @@ fn a_group_that_fits_nothing_is_refused() {
     let _turn = turn();
     let recipe = changed("simclr-digits", 4, &["parameters.groups=[{ names = 'predictor.*' }]"]);
     let error = run(&recipe, tempfile::tempdir().unwrap().path(), None).unwrap_err().to_string();
-    assert!(error.contains("predictor.*") && error.contains("head.0.linear.weight"), "{error}");
+    assert!(
+        error.contains("predictor.*")
+            && error.contains("there are model.bn1.*, model.conv1.*, model.layer1.*")
+            && error.ends_with("projector.1.*"),
+        "{error}"
+    );
 }
 
 #[test]

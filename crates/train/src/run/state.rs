@@ -102,7 +102,7 @@ impl<'a> Run<'a> {
             return Err(Error::Value {
                 key: "parameters.groups.names".to_owned(),
                 value: (*pattern).to_owned(),
-                message: format!("fits no parameter; those are {}", known.join(", ")),
+                message: format!("fits no parameter; there are {}", patterns(&known).join(", ")),
             });
         }
         let optimised: Vec<String> = known.iter().map(|&name| name.to_owned()).collect();
@@ -376,4 +376,16 @@ mod tests {
         }
         assert!(!all_finite(&[tensor(f32::INFINITY), tensor(f32::NEG_INFINITY)]).unwrap());
     }
+}
+
+/// Patterns that fit all of `names`: their first two parts each.
+fn patterns(names: &[&str]) -> Vec<String> {
+    let pattern = |name: &&str| match name.match_indices('.').nth(1) {
+        Some((end, _)) => format!("{}.*", &name[..end]),
+        None => (*name).to_owned(),
+    };
+    let mut patterns: Vec<String> = names.iter().map(pattern).collect();
+    patterns.sort();
+    patterns.dedup();
+    patterns
 }
