@@ -363,6 +363,18 @@ fn step_seed(seed: u64, step: u64) -> i64 {
     visrep_augment::view_rng(seed, step, u64::MAX, u64::MAX).next_u64() as i64
 }
 
+/// Patterns that fit all of `names`: their first two parts each.
+fn patterns(names: &[&str]) -> Vec<String> {
+    let pattern = |name: &&str| match name.match_indices('.').nth(1) {
+        Some((end, _)) => format!("{}.*", &name[..end]),
+        None => (*name).to_owned(),
+    };
+    let mut patterns: Vec<String> = names.iter().map(pattern).collect();
+    patterns.sort();
+    patterns.dedup();
+    patterns
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -376,16 +388,4 @@ mod tests {
         }
         assert!(!all_finite(&[tensor(f32::INFINITY), tensor(f32::NEG_INFINITY)]).unwrap());
     }
-}
-
-/// Patterns that fit all of `names`: their first two parts each.
-fn patterns(names: &[&str]) -> Vec<String> {
-    let pattern = |name: &&str| match name.match_indices('.').nth(1) {
-        Some((end, _)) => format!("{}.*", &name[..end]),
-        None => (*name).to_owned(),
-    };
-    let mut patterns: Vec<String> = names.iter().map(pattern).collect();
-    patterns.sort();
-    patterns.dedup();
-    patterns
 }
