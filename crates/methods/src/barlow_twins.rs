@@ -1,7 +1,7 @@
 //! Barlow Twins (Zbontar et al. 2021): the features of two views correlate each with itself and with no other.
 
 use crate::config::not_negative;
-use crate::method::{sorted, trainable};
+use crate::method::sorted;
 use crate::{Batch, Encoder, Error, HeadLayout, Loss, Method, NamedTensor, Projector, Setup, Step};
 use serde::{Deserialize, Serialize};
 use visrep_losses::barlow_twins;
@@ -68,10 +68,6 @@ impl Method for BarlowTwins {
         let (a, b) = (self.encoder.encode(first)?, self.encoder.encode(second)?);
         let value = barlow_twins(&a.projections, &b.projections, self.lambda)?;
         Ok(Loss { value, metrics: a.watch(step)? })
-    }
-
-    fn parameters(&self) -> Vec<NamedTensor> {
-        trainable(self.state())
     }
 
     fn state(&self) -> Vec<NamedTensor> {

@@ -1,6 +1,6 @@
 //! BYOL (Grill et al. 2020): a network predicts what its moving average makes of another view.
 
-use crate::method::{named_variables, sorted, trainable};
+use crate::method::{named_variables, sorted};
 use crate::{
     Batch, Encoder, Error, HeadLayout, Loss, Method, Momentum, NamedTensor, ProjectionHead, Projector, Setup,
     Step, Teacher, predictor,
@@ -80,10 +80,6 @@ impl Method for Byol {
 
     fn after_step(&mut self, step: &Step) -> Result<(), Error> {
         self.teacher.update(step)
-    }
-
-    fn parameters(&self) -> Vec<NamedTensor> {
-        trainable(self.state())
     }
 
     fn state(&self) -> Vec<NamedTensor> {

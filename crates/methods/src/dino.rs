@@ -2,7 +2,7 @@
 
 use crate::config::{fraction, positive};
 use crate::dino_head::DinoHeadConfig;
-use crate::method::{sorted, trainable};
+use crate::method::sorted;
 use crate::self_distillation::{SelfDistillation, centre, entropies};
 use crate::temperature::Temperature;
 use crate::{Batch, Error, Loss, Method, Momentum, NamedTensor, Setup, Step, feature_std, pooled_views};
@@ -111,10 +111,6 @@ impl Method for Dino {
 
     fn after_step(&mut self, step: &Step) -> Result<(), Error> {
         self.networks.update(step)
-    }
-
-    fn parameters(&self) -> Vec<NamedTensor> {
-        trainable(self.state())
     }
 
     fn state(&self) -> Vec<NamedTensor> {

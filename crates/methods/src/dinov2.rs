@@ -4,7 +4,7 @@ use crate::config::{fraction, not_negative, positive};
 use crate::dino::GLOBAL_VIEWS;
 use crate::dino_head::DinoHeadConfig;
 use crate::masking::{MaskConfig, Random, positions};
-use crate::method::{named_variables, sorted, trainable};
+use crate::method::{named_variables, sorted};
 use crate::self_distillation::{
     SelfDistillation, centre, class_and_patches, entropies, grid, rows_at, transformer,
 };
@@ -193,10 +193,6 @@ impl Method for Dinov2 {
 
     fn after_step(&mut self, step: &Step) -> Result<(), Error> {
         self.networks.update(step)
-    }
-
-    fn parameters(&self) -> Vec<NamedTensor> {
-        trainable(self.state())
     }
 
     fn state(&self) -> Vec<NamedTensor> {

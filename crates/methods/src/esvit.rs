@@ -3,7 +3,7 @@
 use crate::config::{fraction, positive};
 use crate::dino::GLOBAL_VIEWS;
 use crate::dino_head::DinoHeadConfig;
-use crate::method::{sorted, trainable};
+use crate::method::sorted;
 use crate::self_distillation::{SelfDistillation, centre, entropies};
 use crate::temperature::Temperature;
 use crate::{Batch, Error, Loss, Method, Momentum, NamedTensor, Setup, Step, feature_std, stack_by_size};
@@ -192,10 +192,6 @@ impl Method for Esvit {
 
     fn after_step(&mut self, step: &Step) -> Result<(), Error> {
         self.networks.update(step)
-    }
-
-    fn parameters(&self) -> Vec<NamedTensor> {
-        trainable(self.state())
     }
 
     fn state(&self) -> Vec<NamedTensor> {

@@ -60,8 +60,11 @@ pub trait Method: Send {
         Ok(())
     }
 
-    /// The parameters to optimise, sorted by name. The tensors share storage with the networks.
-    fn parameters(&self) -> Vec<NamedTensor>;
+    /// The parameters to optimise, sorted by name. The tensors share storage with the networks. By default whatever of
+    /// [`Self::state`] asks for a gradient.
+    fn parameters(&self) -> Vec<NamedTensor> {
+        trainable(self.state())
+    }
 
     /// Everything that a checkpoint must hold for an exact resume, sorted by name: the parameters, the
     /// buffers of normalisation layers, teachers, queues. The tensors share storage with the method, and

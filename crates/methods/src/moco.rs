@@ -2,7 +2,7 @@
 
 use crate::config::positive;
 use crate::encoder::unit;
-use crate::method::{sorted, trainable};
+use crate::method::sorted;
 use crate::{
     Batch, Encoded, Encoder, Error, HeadLayout, Loss, Method, Momentum, NamedTensor, Projector, Queue, Setup,
     Step, Teacher, pooled,
@@ -163,10 +163,6 @@ impl Method for Moco {
             Some(keys) => self.queue.push(&keys),
             None => Ok(()),
         }
-    }
-
-    fn parameters(&self) -> Vec<NamedTensor> {
-        trainable(self.state())
     }
 
     fn state(&self) -> Vec<NamedTensor> {

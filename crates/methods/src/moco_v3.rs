@@ -1,7 +1,7 @@
 //! MoCo v3 (Chen et al. 2021): predictions find their keys among the batch's.
 
 use crate::config::positive;
-use crate::method::{named_variables, sorted, trainable};
+use crate::method::{named_variables, sorted};
 use crate::{
     Batch, Encoder, Error, HeadLayout, Loss, Method, Momentum, NamedTensor, ProjectionHead, Projector, Setup,
     Step, Teacher, predictor,
@@ -109,10 +109,6 @@ impl Method for MocoV3 {
         let forth = moco_v3(&queries[0], &keys[1], self.temperature)?;
         let value = forth.f_add(&moco_v3(&queries[1], &keys[0], self.temperature)?)?;
         Ok(Loss { value, metrics: encoded[0].watch(step)? })
-    }
-
-    fn parameters(&self) -> Vec<NamedTensor> {
-        trainable(self.state())
     }
 
     fn state(&self) -> Vec<NamedTensor> {

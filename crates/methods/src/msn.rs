@@ -1,7 +1,7 @@
 //! MSN (Assran et al. 2022): masked and small views are assigned to the prototypes of the whole view.
 
 use crate::config::positive;
-use crate::method::{named_variables, sorted, trainable};
+use crate::method::{named_variables, sorted};
 use crate::self_distillation::{backbones, grid, transformer};
 use crate::{
     Batch, Error, HeadActivation, HeadInit, HeadLayout, HiddenNorm, LastNorm, Loss, Method, Momentum,
@@ -162,10 +162,6 @@ impl Method for Msn {
 
     fn after_step(&mut self, step: &Step) -> Result<(), Error> {
         self.tie.update(step)
-    }
-
-    fn parameters(&self) -> Vec<NamedTensor> {
-        trainable(self.state())
     }
 
     fn state(&self) -> Vec<NamedTensor> {

@@ -2,7 +2,7 @@
 
 use crate::config::positive;
 use crate::encoder::unit;
-use crate::method::{named_variables, sorted, trainable};
+use crate::method::{named_variables, sorted};
 use crate::{
     Batch, Encoder, Error, HeadLayout, Loss, Method, NamedTensor, ProjectionHead, Projector, Queue, Setup,
     Step, predictor,
@@ -127,10 +127,6 @@ impl Method for Nnclr {
             Some(projections) => self.queue.push(&projections),
             None => Ok(()),
         }
-    }
-
-    fn parameters(&self) -> Vec<NamedTensor> {
-        trainable(self.state())
     }
 
     fn state(&self) -> Vec<NamedTensor> {

@@ -2,7 +2,7 @@
 //! explicit penalty on what augmentation changes.
 
 use crate::config::{not_negative, positive};
-use crate::method::{named_variables, sorted, trainable};
+use crate::method::{named_variables, sorted};
 use crate::{
     Batch, Encoder, Error, HeadLayout, Loss, Method, Momentum, NamedTensor, ProjectionHead, Projector, Setup,
     Step, Teacher, predictor,
@@ -129,10 +129,6 @@ impl Method for RelicV2 {
 
     fn after_step(&mut self, step: &Step) -> Result<(), Error> {
         self.teacher.update(step)
-    }
-
-    fn parameters(&self) -> Vec<NamedTensor> {
-        trainable(self.state())
     }
 
     fn state(&self) -> Vec<NamedTensor> {

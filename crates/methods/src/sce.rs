@@ -1,7 +1,7 @@
 //! SCE (Denize et al. 2023): contrast, with the relations between images that the teacher sees as soft targets.
 
 use crate::encoder::unit;
-use crate::method::{named_variables, sorted, trainable};
+use crate::method::{named_variables, sorted};
 use crate::{
     Batch, Encoder, Error, HeadLayout, Loss, Method, Momentum, NamedTensor, ProjectionHead, Projector, Queue,
     Setup, Step, Teacher, predictor,
@@ -128,10 +128,6 @@ impl Method for Sce {
             Some(keys) => self.queue.push(&keys),
             None => Ok(()),
         }
-    }
-
-    fn parameters(&self) -> Vec<NamedTensor> {
-        trainable(self.state())
     }
 
     fn state(&self) -> Vec<NamedTensor> {

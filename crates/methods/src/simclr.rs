@@ -2,7 +2,7 @@
 
 use crate::config::positive;
 use crate::encoder::unit;
-use crate::method::{sorted, trainable};
+use crate::method::sorted;
 use crate::{Batch, Encoder, Error, HeadLayout, Loss, Method, NamedTensor, Projector, Setup, Step};
 use serde::{Deserialize, Serialize};
 use tch::Tensor;
@@ -72,10 +72,6 @@ impl Method for Simclr {
             metrics.push(("positive_top1", positive_top1(&a, &b)?));
         }
         Ok(Loss { value, metrics })
-    }
-
-    fn parameters(&self) -> Vec<NamedTensor> {
-        trainable(self.state())
     }
 
     fn state(&self) -> Vec<NamedTensor> {

@@ -1,6 +1,6 @@
 //! SimSiam (Chen and He 2021): a network predicts what it makes of another view, whose gradient is stopped.
 
-use crate::method::{named_variables, sorted, trainable};
+use crate::method::{named_variables, sorted};
 use crate::{
     Batch, Encoder, Error, HeadLayout, Loss, Method, NamedTensor, ProjectionHead, Projector, Setup, Step,
     predictor,
@@ -77,10 +77,6 @@ impl Method for Simsiam {
         let back = negative_cosine(&predictions[1], &encoded[0].projections.f_detach()?)?;
         let value = forth.f_add(&back)?.f_mul_scalar(0.5)?;
         Ok(Loss { value, metrics: encoded[0].watch(step)? })
-    }
-
-    fn parameters(&self) -> Vec<NamedTensor> {
-        trainable(self.state())
     }
 
     fn state(&self) -> Vec<NamedTensor> {

@@ -1,6 +1,6 @@
 //! Supervised classification: a linear classifier on the backbone under cross entropy.
 
-use crate::method::{named_variables, trainable};
+use crate::method::named_variables;
 use crate::{Batch, Error, Loss, Method, NamedTensor, Setup, Step, feature_std};
 use serde::{Deserialize, Serialize};
 use tch::{Kind, Tensor};
@@ -69,10 +69,6 @@ impl Method for Supervised {
             Vec::new()
         };
         Ok(Loss { value, metrics })
-    }
-
-    fn parameters(&self) -> Vec<NamedTensor> {
-        trainable(self.state())
     }
 
     fn state(&self) -> Vec<NamedTensor> {

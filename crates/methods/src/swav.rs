@@ -2,7 +2,7 @@
 
 use crate::config::positive;
 use crate::encoder::unit;
-use crate::method::{sorted, trainable};
+use crate::method::sorted;
 use crate::{Batch, Encoder, Error, HeadLayout, Loss, Method, NamedTensor, Projector, Queue, Setup, Step};
 use serde::{Deserialize, Serialize};
 use tch::{Device, Kind, Tensor};
@@ -217,10 +217,6 @@ impl Method for Swav {
             queue.push(&embeddings)?;
         }
         Ok(())
-    }
-
-    fn parameters(&self) -> Vec<NamedTensor> {
-        trainable(self.state())
     }
 
     fn state(&self) -> Vec<NamedTensor> {

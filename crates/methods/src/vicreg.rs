@@ -1,7 +1,7 @@
 //! VICReg (Bardes et al. 2022): views agree while every feature varies and no two covary.
 
 use crate::config::not_negative;
-use crate::method::{sorted, trainable};
+use crate::method::sorted;
 use crate::{Batch, Encoder, Error, HeadLayout, Loss, Method, NamedTensor, Projector, Setup, Step};
 use serde::{Deserialize, Serialize};
 use visrep_losses::{VicregWeights, vicreg};
@@ -82,10 +82,6 @@ impl Method for Vicreg {
         let (a, b) = (self.encoder.encode(first)?, self.encoder.encode(second)?);
         let value = vicreg(&a.projections, &b.projections, &self.weights)?;
         Ok(Loss { value, metrics: a.watch(step)? })
-    }
-
-    fn parameters(&self) -> Vec<NamedTensor> {
-        trainable(self.state())
     }
 
     fn state(&self) -> Vec<NamedTensor> {

@@ -59,8 +59,7 @@ impl Apgd {
         check(images, labels)?;
         self.ball.check()?;
         let clean = tch::no_grad(|| victim.logits(images))?;
-        let robust = right(&clean, labels)?;
-        let adversarial = images.copy();
+        let adversarial = Adversarial::of_clean(images, right(&clean, labels)?);
         let ranks = match self.loss {
             ApgdLoss::TargetedDlr { classes } => 1..classes as i64 + 1,
             _ => 0..1,
@@ -74,7 +73,7 @@ impl Apgd {
         let by_logit = clean.f_argsort_stable(true, 1, true)?;
         for rank in ranks {
             for _ in 0..self.restarts {
-                let left = robust.f_nonzero()?.f_flatten(0, -1)?;
+                let left = adversarial.left()?;
                 if left.numel() == 0 {
                     break;
                 }
@@ -83,17 +82,10 @@ impl Apgd {
                 // Of an image classified right, the class of this rank is never its own.
                 let target = of(&by_logit)?.f_select(1, rank)?;
                 let (fooling, held) = self.run_once(victim, &x, &y, &target, generator)?;
-                let fooled = held.f_logical_not()?.f_nonzero()?.f_flatten(0, -1)?;
-                let places = left.f_index_select(0, &fooled)?;
-                let _ = adversarial.shallow_clone().f_index_copy_(
-                    0,
-                    &places,
-                    &fooling.f_index_select(0, &fooled)?,
-                )?;
-                let _ = robust.shallow_clone().f_index_fill_(0, &places, 0)?;
+                adversarial.fool(&left, &fooling, &held)?;
             }
         }
-        Ok(Adversarial { images: adversarial, robust })
+        Ok(adversarial)
     }
 
     /// One run: the last misclassified point of each image, and whether it has none.

@@ -122,6 +122,25 @@ impl Adversarial {
     pub fn robust_count(&self) -> Result<i64, Error> {
         Ok(self.robust.f_sum(Kind::Int64)?.f_int64_value(&[])?)
     }
+
+    /// The images as they are, of which those are to be attacked that are classified right.
+    fn of_clean(images: &Tensor, right: Tensor) -> Self {
+        Self { images: images.copy(), robust: right }
+    }
+
+    /// The places of those still classified right.
+    fn left(&self) -> Result<Tensor, Error> {
+        places(&self.robust)
+    }
+
+    /// Takes the images of `found`, which stand for those at `left`, where `held` is false.
+    fn fool(&self, left: &Tensor, found: &Tensor, held: &Tensor) -> Result<(), Error> {
+        let fooled = places(&held.f_logical_not()?)?;
+        let at = left.f_index_select(0, &fooled)?;
+        let _ = self.images.shallow_clone().f_index_copy_(0, &at, &found.f_index_select(0, &fooled)?)?;
+        let _ = self.robust.shallow_clone().f_index_fill_(0, &at, 0)?;
+        Ok(())
+    }
 }
 
 /// Checks what every attack is given.
@@ -144,6 +163,11 @@ fn check(images: &Tensor, labels: &Tensor) -> Result<(), Error> {
         }
     }
     Ok(())
+}
+
+/// Where `each` (N) is true.
+fn places(each: &Tensor) -> Result<Tensor, Error> {
+    Ok(each.f_nonzero()?.f_flatten(0, -1)?)
 }
 
 /// Each image's Euclidean norm, (N, 1, 1, 1).

@@ -1,6 +1,6 @@
 //! The Square attack (Andriushchenko et al. 2020), which follows no gradient: random squares of colour, kept when they help.
 
-use super::{Adversarial, Victim, check, loss};
+use super::{Adversarial, Victim, check, loss, places};
 use crate::Error;
 use tch::{Device, Kind, Tensor};
 use visrep_torch::Generator;
@@ -37,22 +37,14 @@ impl Square {
         super::Ball { norm: super::Norm::Linf, eps: self.eps }.check()?;
         tch::no_grad(|| {
             let margin = loss::margin(&victim.logits(images)?, labels)?;
-            let robust = margin.f_gt(0.0)?;
-            let adversarial = images.copy();
-            let left = robust.f_nonzero()?.f_flatten(0, -1)?;
+            let adversarial = Adversarial::of_clean(images, margin.f_gt(0.0)?);
+            let left = adversarial.left()?;
             if left.numel() > 0 {
                 let of = |tensor: &Tensor| tensor.f_index_select(0, &left);
                 let (found, margin) = self.run_once(victim, &of(images)?, &of(labels)?, generator)?;
-                let fooled = margin.f_le(0.0)?.f_nonzero()?.f_flatten(0, -1)?;
-                let places = left.f_index_select(0, &fooled)?;
-                let _ = adversarial.shallow_clone().f_index_copy_(
-                    0,
-                    &places,
-                    &found.f_index_select(0, &fooled)?,
-                )?;
-                let _ = robust.shallow_clone().f_index_fill_(0, &places, 0)?;
+                adversarial.fool(&left, &found, &margin.f_le(0.0)?.f_logical_not()?)?;
             }
-            Ok(Adversarial { images: adversarial, robust })
+            Ok(adversarial)
         })
     }
 
@@ -71,7 +63,7 @@ impl Square {
         let best = x.f_add(&stripes)?.f_clamp(0.0, 1.0)?;
         let margins = loss::margin(&victim.logits(&best)?, y)?;
         for query in 0..self.queries {
-            let left = margins.f_gt(0.0)?.f_nonzero()?.f_flatten(0, -1)?;
+            let left = places(&margins.f_gt(0.0)?)?;
             if left.numel() == 0 {
                 break;
             }
