@@ -2,37 +2,16 @@
 
 #![allow(clippy::unwrap_used)] // a test may panic, its helpers too
 
+mod support;
+
 use std::path::Path;
-use std::process::{Command, Output};
+use support::{fail, succeed, visrep};
 use tch::{Device, Kind, Tensor};
 use visrep_models::{Model, ModelOptions};
 
 const FIXTURES: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../../fixtures");
 /// A network small enough for tests.
 const MODEL: &str = "resnet18_cifar_w16";
-
-fn visrep(folder: &Path, arguments: &[&str]) -> Output {
-    Command::new(env!("CARGO_BIN_EXE_visrep")).args(arguments).current_dir(folder).output().unwrap()
-}
-
-#[track_caller]
-fn succeed(folder: &Path, arguments: &[&str]) -> String {
-    let output = visrep(folder, arguments);
-    let stderr = String::from_utf8_lossy(&output.stderr);
-    assert!(output.status.success(), "visrep {arguments:?} failed: {stderr}");
-    String::from_utf8_lossy(&output.stdout).into_owned()
-}
-
-/// Runs a command that must fail with one clear error, and returns it.
-#[track_caller]
-fn fail(folder: &Path, arguments: &[&str]) -> String {
-    let output = visrep(folder, arguments);
-    let stderr = String::from_utf8_lossy(&output.stderr).into_owned();
-    assert!(!output.status.success(), "visrep {arguments:?} succeeded");
-    assert!(!stderr.contains("panicked"), "{stderr}");
-    assert!(stderr.contains("error: "), "{stderr}");
-    stderr
-}
 
 fn weights(folder: &Path, classes: i64) -> Model {
     let options = ModelOptions { num_classes: Some(classes), seed: Some(1), ..ModelOptions::default() };

@@ -2,30 +2,9 @@
 
 #![allow(clippy::unwrap_used)] // a test may panic, its helpers too
 
-use std::path::Path;
-use std::process::{Command, Output};
+mod support;
 
-fn visrep(folder: &Path, arguments: &[&str]) -> Output {
-    Command::new(env!("CARGO_BIN_EXE_visrep")).args(arguments).current_dir(folder).output().unwrap()
-}
-
-#[track_caller]
-fn succeed(folder: &Path, arguments: &[&str]) -> String {
-    let output = visrep(folder, arguments);
-    let stderr = String::from_utf8_lossy(&output.stderr);
-    assert!(output.status.success(), "visrep {arguments:?} failed: {stderr}");
-    String::from_utf8_lossy(&output.stdout).into_owned()
-}
-
-/// Runs a command that must fail with one clear error, and returns it.
-#[track_caller]
-fn fail(folder: &Path, arguments: &[&str]) -> String {
-    let output = visrep(folder, arguments);
-    let stderr = String::from_utf8_lossy(&output.stderr).into_owned();
-    assert!(!output.status.success() && stderr.contains("error: "), "visrep {arguments:?}: {stderr}");
-    assert!(!stderr.contains("panicked"), "{stderr}");
-    stderr
-}
+use support::{fail, succeed};
 
 #[test]
 fn recipes_are_listed_and_shown_with_every_value() {
