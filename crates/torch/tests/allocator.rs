@@ -10,32 +10,32 @@ fn faults() -> u64 {
     after_name.split(' ').nth(7).unwrap().parse().unwrap()
 }
 
-/// Of three tensors of 64 MiB, one after the other.
-fn faults_of_tensors() -> u64 {
+/// Of three tensors of so many MiB, one after the other.
+fn faults_of_tensors(mib: i64) -> u64 {
     let before = faults();
     for _ in 0..3 {
-        drop(Tensor::ones([16 << 20], (Kind::Float, Device::Cpu)));
+        drop(Tensor::ones([mib << 18], (Kind::Float, Device::Cpu)));
     }
     faults() - before
 }
 
-/// Large tensors take the pages of those before them, in every thread.
+/// Large tensors take the pages of those before them, in other threads up to the size of their arenas.
 fn main() {
     if !cfg!(all(target_os = "linux", target_env = "gnu")) {
         assert!(!visrep_torch::keep_freed_memory());
         return;
     }
-    let fresh = faults_of_tensors();
+    let fresh = faults_of_tensors(64);
     assert!(fresh > 3 * 10_000, "each page is new: {fresh}");
     assert!(visrep_torch::keep_freed_memory());
     // The heap grows until its gaps fit: an aligned block asks for a little more than it takes.
-    let settled = || {
+    let settled = |mib| {
         for _ in 0..9 {
-            faults_of_tensors();
+            faults_of_tensors(mib);
         }
-        faults_of_tensors()
+        faults_of_tensors(mib)
     };
-    for kept in [settled(), std::thread::spawn(settled).join().unwrap()] {
+    for kept in [settled(64), std::thread::spawn(move || settled(24)).join().unwrap()] {
         assert!(kept < 1000, "{kept} page faults instead of {fresh}");
     }
 }
