@@ -4,7 +4,7 @@
 use crate::{BatchNormMode, Error, Model};
 use std::collections::BTreeMap;
 use tch::{Kind, Tensor};
-use visrep_torch::{channels_last, contiguous, is_channels_last};
+use visrep_torch::{channels_last, contiguous, is_channels_last, prefers_channels_last};
 
 /// How convolution weights lie in memory; activations follow them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -114,26 +114,22 @@ impl Model {
 
     /// How the convolution weights lie in memory; [`MemoryFormat::Contiguous`] for a network that has none.
     pub fn memory_format(&self) -> MemoryFormat {
-        let last = |tensor: &Tensor| is_channels_last(tensor).unwrap_or(false);
-        match self.spatial_weights().first() {
-            Some(weight) if last(weight) && !weight.is_contiguous() => MemoryFormat::ChannelsLast,
-            _ => MemoryFormat::Contiguous,
+        // What can be told either way says nothing.
+        let last = |tensor: &Tensor| is_channels_last(tensor).unwrap_or(false) && !tensor.is_contiguous();
+        if self.variables().values().any(last) {
+            MemoryFormat::ChannelsLast
+        } else {
+            MemoryFormat::Contiguous
         }
     }
 
-    /// The format in which inference is the faster, as far as can be said without measuring: channels-last for networks of
-    /// convolutions, contiguous for those whose only convolution makes patches.
+    /// The format in which the network is the faster, as far as can be said without measuring: see [`prefers_channels_last`].
     pub fn suggested_memory_format(&self) -> MemoryFormat {
-        match self.spatial_weights().len() {
-            0..=2 => MemoryFormat::Contiguous,
-            _ => MemoryFormat::ChannelsLast,
+        if prefers_channels_last(self.variables().values()) {
+            MemoryFormat::ChannelsLast
+        } else {
+            MemoryFormat::Contiguous
         }
-    }
-
-    /// The weights of convolutions over more than one position, whose format can be told.
-    fn spatial_weights(&self) -> Vec<Tensor> {
-        let spatial = |tensor: &Tensor| matches!(tensor.size()[..], [_, i, h, w] if i > 1 && h * w > 1);
-        self.variables().into_values().filter(spatial).collect()
     }
 
     /// Replaces the values of every variable of the model, and gradients with them.

@@ -1,5 +1,6 @@
 // What a thread's, or the program's, operations do beside computing.
 
+#include <cstdlib>
 #include "shim.h"
 
 #include <ATen/Context.h>
@@ -65,7 +66,7 @@ extern "C" char* visrep_switches_get(bool* tf32, bool* benchmark, bool* determin
     const auto& context = at::globalContext();
     *tf32 = context.allowTF32CuBLAS() && context.allowTF32CuDNN();
     *benchmark = context.benchmarkCuDNN();
-    *deterministic = context.deterministicCuDNN();
+    *deterministic = context.deterministicCuDNN() && context.deterministicAlgorithms();
   });
 }
 
@@ -76,5 +77,14 @@ extern "C" char* visrep_switches_set(bool tf32, bool benchmark, bool determinist
     context.setAllowTF32CuDNN(tf32);
     context.setBenchmarkCuDNN(benchmark);
     context.setDeterministicCuDNN(deterministic);
+    context.setDeterministicAlgorithms(deterministic, /*warn_only=*/false);
+    // Or every new tensor would be filled with NaN first.
+    context.setDeterministicFillUninitializedMemory(false);
+#ifndef _WIN32
+    if (deterministic) {
+      // cuBLAS wants its workspace fixed; a choice that was made stays.
+      setenv("CUBLAS_WORKSPACE_CONFIG", ":4096:8", /*overwrite=*/0);
+    }
+#endif
   });
 }

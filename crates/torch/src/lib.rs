@@ -69,7 +69,7 @@ pub use cuda::{CudaLibraries, load_cuda_libraries};
 pub use device::{DeviceChoice, device_name};
 pub use error::Error;
 pub use foreach::{clip_grad_norm_, foreach_add_, foreach_lerp_, foreach_mul_, global_norm};
-pub use format::{channels_last, contiguous, is_channels_last};
+pub use format::{channels_last, contiguous, is_channels_last, prefers_channels_last};
 pub use fused::{AdamWState, AdamWStep, SgdStep, fused_adamw_, fused_sgd_};
 pub use generator::Generator;
 pub use graph::CudaGraph;

@@ -1,39 +1,29 @@
 //! How the networks compute: the section `[compute]` of a recipe, and what it comes to on a machine.
 
 use crate::Error;
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 use std::fmt;
 use tch::{Device, Kind};
 use visrep_methods::NamedTensor;
-use visrep_torch::{Autocast, CpuBf16, CudaSwitches, channels_last, cpu_bf16};
+use visrep_torch::{
+    Autocast, CudaSwitches, Precision, PrecisionChoice, channels_last, prefers_channels_last,
+};
 
 /// The section `[compute]`.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct ComputeConfig {
     /// The kind of matrix products and convolutions. Parameters, sums and losses are fp32 anyway.
-    pub precision: Precision,
+    #[serde(serialize_with = "as_text", deserialize_with = "from_text")]
+    pub precision: PrecisionChoice,
     /// Whether images and the weights of convolutions have their channels last in memory.
     pub channels_last: Switch,
-    /// Whether a GPU, too, must give the same bits each time, where that is slower (cuDNN's algorithms). A CPU does so
-    /// for the same number of threads.
+    /// Whether a GPU, too, must give the same bits each time, where that is slower; see
+    /// [`CudaSwitches::deterministic`]. A CPU does so for the same number of threads.
     pub deterministic: bool,
     /// Whether blocks of the network keep only their inputs for the backward pass and compute the rest again: most of the
     /// memory for about a third more time. Architectures without blocks of their own compute as ever.
     pub gradient_checkpointing: bool,
-}
-
-/// The kind of matrix products and convolutions.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Precision {
-    /// 32 bits.
-    #[default]
-    Fp32,
-    /// 16 bits with the range of 32, by autocast.
-    Bf16,
-    /// bf16 where the hardware multiplies matrices of it: GPUs, and CPUs with AMX.
-    Auto,
 }
 
 /// On, off, or as suits the machine.
@@ -44,7 +34,7 @@ pub enum Switch {
     On,
     /// Off.
     Off,
-    /// On where products are bf16, for networks with convolutions.
+    /// On for networks of convolutions, see [`prefers_channels_last`].
     #[default]
     Auto,
 }
@@ -65,15 +55,11 @@ pub struct Compute {
 impl ComputeConfig {
     /// The choices for `device` and a method whose state is `state`.
     pub(crate) fn resolve(&self, device: Device, state: &[NamedTensor]) -> Result<Compute, Error> {
-        let bf16 = match self.precision {
-            Precision::Fp32 => false,
-            Precision::Bf16 => true,
-            Precision::Auto => !matches!(device, Device::Cpu) || cpu_bf16()? == CpuBf16::Matrices,
-        };
+        let bf16 = self.precision.resolve(device)? == Precision::Bf16;
         let channels_last = match self.channels_last {
             Switch::On => true,
             Switch::Off => false,
-            Switch::Auto => bf16 && state.iter().any(|(_, tensor)| tensor.dim() == 4),
+            Switch::Auto => prefers_channels_last(state.iter().map(|(_, tensor)| tensor)),
         };
         let (deterministic, gradient_checkpointing) = (self.deterministic, self.gradient_checkpointing);
         Ok(Compute { bf16, channels_last, deterministic, gradient_checkpointing })
@@ -84,8 +70,8 @@ impl Compute {
     /// Sets what belongs to the process, and lays out the weights of convolutions.
     pub(crate) fn prepare(&self, device: Device, state: &[NamedTensor]) -> Result<(), Error> {
         if matches!(device, Device::Cuda(_)) {
-            let (cudnn_benchmark, cudnn_deterministic) = (!self.deterministic, self.deterministic);
-            CudaSwitches { cudnn_benchmark, cudnn_deterministic, ..CudaSwitches::current()? }.set()?;
+            let (cudnn_benchmark, deterministic) = (!self.deterministic, self.deterministic);
+            CudaSwitches { cudnn_benchmark, deterministic, ..CudaSwitches::current()? }.set()?;
         }
         if self.channels_last {
             let _guard = tch::no_grad_guard();
@@ -114,4 +100,12 @@ impl fmt::Display for Compute {
         }
         Ok(())
     }
+}
+
+fn as_text<S: Serializer>(precision: &PrecisionChoice, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.collect_str(precision)
+}
+
+fn from_text<'de, D: Deserializer<'de>>(deserializer: D) -> Result<PrecisionChoice, D::Error> {
+    String::deserialize(deserializer)?.parse().map_err(de::Error::custom)
 }

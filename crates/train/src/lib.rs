@@ -40,7 +40,7 @@ mod signals;
 mod telemetry;
 mod tensors;
 
-pub use compute::{Compute, ComputeConfig, Precision, Switch};
+pub use compute::{Compute, ComputeConfig, Switch};
 pub use ema::{Ema, EmaConfig};
 pub use error::Error;
 pub use length::Length;
