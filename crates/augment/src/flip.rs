@@ -20,15 +20,6 @@ pub fn flip_horizontal(image: &mut RgbImage) {
     );
 }
 
-/// Turns the image upside down in place: mirrored along both axes.
-pub(crate) fn turn_around(image: &mut RgbImage) {
-    let pixels = Pixels::detect();
-    vectorised(
-        #[inline(always)]
-        || mirror(pixels, image.data_mut()),
-    );
-}
-
 /// Mirrors top and bottom in place.
 pub fn flip_vertical(image: &mut RgbImage) {
     let stride = image.width() as usize * 3;
@@ -49,6 +40,46 @@ pub fn flip_vertical(image: &mut RgbImage) {
     );
 }
 
+/// A new image, mirrored left and right: [`flip_horizontal`] for where the old one is still needed.
+pub fn flipped_horizontal(image: &RgbImage) -> RgbImage {
+    mirrored(image, image.width() as usize * 3)
+}
+
+/// A new image, mirrored top and bottom: [`flip_vertical`] for where the old one is still needed.
+pub fn flipped_vertical(image: &RgbImage) -> RgbImage {
+    let mut data = Vec::with_capacity(image.data().len());
+    (0..image.height()).rev().for_each(|y| data.extend_from_slice(image.row(y)));
+    with_data(image, data)
+}
+
+/// A new image, mirrored along both axes.
+pub(crate) fn turned_around(image: &RgbImage) -> RgbImage {
+    mirrored(image, image.data().len())
+}
+
+/// A new image in which each part of `length` bytes has its pixels in the opposite order.
+fn mirrored(image: &RgbImage, length: usize) -> RgbImage {
+    let mut data = Vec::with_capacity(image.data().len());
+    let pixels = Pixels::detect();
+    vectorised(
+        #[inline(always)]
+        || {
+            for part in image.data().chunks_exact(length) {
+                if !pixels.push_reversed(part, &mut data) {
+                    let start = data.len();
+                    data.extend_from_slice(part);
+                    mirror(pixels, &mut data[start..]);
+                }
+            }
+        },
+    );
+    with_data(image, data)
+}
+
+fn with_data(image: &RgbImage, data: Vec<u8>) -> RgbImage {
+    RgbImage::new(image.width(), image.height(), data).expect("as many bytes as before")
+}
+
 /// Sixteen bytes from `done` on, and as many at the same distance from the end.
 #[inline(always)]
 fn ends(left: &[u8], right: &[u8], done: usize) -> Option<([u8; 16], [u8; 16])> {
@@ -58,6 +89,9 @@ fn ends(left: &[u8], right: &[u8], done: usize) -> Option<([u8; 16], [u8; 16])> 
 /// Puts the pixels of `row` in the opposite order.
 #[inline(always)]
 fn mirror(pixels: Pixels, row: &mut [u8]) {
+    let ends_done = pixels.swap_ends(row);
+    let len = row.len();
+    let row = &mut row[ends_done..len - ends_done];
     let half = row.len() / 6 * 3;
     let (left, rest) = row.split_at_mut(half);
     let right_start = rest.len() - half;
@@ -118,6 +152,34 @@ impl Transform for RandomVerticalFlip {
     fn draw(&self, view: &mut View, rng: &mut Rng) {
         if rng.random_bool(self.p) {
             view.push(Op::FlipVertical);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// In place and into a new image, pixel by pixel, for widths on every side of a run of vectors.
+    #[test]
+    fn every_size_is_mirrored() {
+        for (width, height) in (1..70).map(|width| (width, 1 + width % 4)).chain([(224, 3), (1, 1), (32, 5)])
+        {
+            let pixel = |x: u32, y: u32| [x as u8, (y * 7) as u8, (x * 5 + y) as u8];
+            let image = RgbImage::from_fn(width, height, pixel);
+            let across = RgbImage::from_fn(width, height, |x, y| pixel(width - 1 - x, y));
+            let down = RgbImage::from_fn(width, height, |x, y| pixel(x, height - 1 - y));
+            let both = RgbImage::from_fn(width, height, |x, y| pixel(width - 1 - x, height - 1 - y));
+            let changed = |change: fn(&mut RgbImage)| {
+                let mut image = image.clone();
+                change(&mut image);
+                image
+            };
+            assert_eq!(changed(flip_horizontal), across, "{width} x {height}");
+            assert_eq!(flipped_horizontal(&image), across, "{width} x {height}");
+            assert_eq!(changed(flip_vertical), down, "{width} x {height}");
+            assert_eq!(flipped_vertical(&image), down, "{width} x {height}");
+            assert_eq!(turned_around(&image), both, "{width} x {height}");
         }
     }
 }

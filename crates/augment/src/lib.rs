@@ -47,7 +47,7 @@ pub use blur::{BlurMethod, Border, GaussianBlur, gaussian_blur, pillow_blur};
 pub use color::{
     ColorJitter, ColorStep, FusedColor, RandomGrayscale, Solarize, TfBrightness, TfColorJitter, TfColorStep,
     adjust_brightness, adjust_contrast, adjust_hue, adjust_saturation, autocontrast, blend_grey, equalize,
-    fused_color, grayscale, invert, posterize, solarize, solarize_add, tf_color_jitter,
+    fused_color, grayscale, invert, inverted, posterize, solarize, solarize_add, tf_color_jitter,
 };
 pub use crop::{
     CenterCrop, CropPlace, CropSampling, FiveCrop, Padding, PlacedCrop, RandomCrop, RandomResizedCrop,
@@ -55,7 +55,10 @@ pub use crop::{
 };
 pub use error::{Error, MAX_SIDE};
 pub use filter::{Band, ConvKernel, FreqAug, RandomConv, frequency_filter, random_conv};
-pub use flip::{RandomHorizontalFlip, RandomVerticalFlip, flip_horizontal, flip_vertical};
+pub use flip::{
+    RandomHorizontalFlip, RandomVerticalFlip, flip_horizontal, flip_vertical, flipped_horizontal,
+    flipped_vertical,
+};
 pub use halves::{CutAxis, YouOnlyCutOnce};
 pub use mix::{BatchMix, Blend, FourierMask, Mix, MixMode, Mixing, Pairing, mixup};
 pub use mixture::{Chain, mixture};

@@ -18,5 +18,5 @@ pub use fused::{ColorStep, FusedColor, fused_color};
 pub use histogram::{autocontrast, equalize};
 pub use hue::adjust_hue;
 pub use jitter::{ColorJitter, RandomGrayscale, Solarize};
-pub use point::{blend_grey, invert, posterize, solarize_add};
+pub use point::{blend_grey, invert, inverted, posterize, solarize_add};
 pub use tf::{TfBrightness, TfColorJitter, TfColorStep, tf_color_jitter};

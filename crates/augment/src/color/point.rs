@@ -22,6 +22,15 @@ pub fn invert(image: &mut RgbImage) {
     );
 }
 
+/// A new image, each of whose values is 255 minus the old one: [`invert`] for where the old one is still needed.
+pub fn inverted(image: &RgbImage) -> RgbImage {
+    let data = vectorised(
+        #[inline(always)]
+        || image.data().iter().map(|value| !value).collect(),
+    );
+    RgbImage::new(image.width(), image.height(), data).expect("as many bytes as before")
+}
+
 /// Adds `addition` to the values below `threshold`, at most up to 255; the others stay. The `SolarizeAdd` of the
 /// TensorFlow policies, whose threshold is 128.
 pub fn solarize_add(image: &mut RgbImage, addition: u8, threshold: u16) {

@@ -2,7 +2,7 @@
 
 use super::{center_crop, crop_padded};
 use crate::error::check_side;
-use crate::{Compose, Error, Op, Padding, Rng, Transform, View, flip_horizontal, flip_vertical};
+use crate::{Compose, Error, Op, Padding, Rng, Transform, View, flipped_horizontal, flipped_vertical};
 use serde::{Deserialize, Serialize};
 use visrep_decode::RgbImage;
 
@@ -60,12 +60,7 @@ pub fn five_crop(image: &RgbImage, width: u32, height: u32) -> [RgbImage; 5] {
 /// [`five_crop`] of the image and of its mirror image, left for right or, if `vertical_flip`, top for bottom:
 /// `torchvision.transforms.TenCrop`.
 pub fn ten_crop(image: &RgbImage, width: u32, height: u32, vertical_flip: bool) -> [RgbImage; 10] {
-    let mut mirrored = image.clone();
-    if vertical_flip {
-        flip_vertical(&mut mirrored)
-    } else {
-        flip_horizontal(&mut mirrored)
-    }
+    let mirrored = if vertical_flip { flipped_vertical(image) } else { flipped_horizontal(image) };
     let [a, b, c, d, e] = five_crop(image, width, height);
     let [f, g, h, i, j] = five_crop(&mirrored, width, height);
     [a, b, c, d, e, f, g, h, i, j]

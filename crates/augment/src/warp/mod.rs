@@ -17,7 +17,7 @@ pub use matrix::{affine_matrix, perspective_coefficients, rotation_matrix};
 pub use random::{RandomAffine, RandomPerspective, RandomQuarters, RandomRotation};
 
 use crate::Filter;
-use crate::flip::turn_around;
+use crate::flip::turned_around;
 use crate::simd::vectorised;
 use visrep_decode::RgbImage;
 
@@ -86,13 +86,9 @@ pub fn rotate(
 /// Turns the image counter-clockwise by `quarters` times 90 degrees, without loss; an odd number swaps its sides.
 /// RotNet's pretext task (Gidaris et al. 2018) and Pillow's `Image.transpose(ROTATE_90 …)`.
 pub fn rotate_quarters(image: &RgbImage, quarters: u32) -> RgbImage {
-    let quarters = quarters % 4;
-    if quarters % 2 == 1 {
-        return quarters::turned(image, quarters == 1);
+    match quarters % 4 {
+        0 => image.clone(),
+        2 => turned_around(image),
+        odd => quarters::turned(image, odd == 1),
     }
-    let mut result = image.clone();
-    if quarters == 2 {
-        turn_around(&mut result);
-    }
-    result
 }
