@@ -10,11 +10,14 @@ use visrep_decode::RgbImage;
 pub fn flip_horizontal(image: &mut RgbImage) {
     let stride = image.width() as usize * 3;
     let pixels = Pixels::detect();
+    let mut original = Vec::with_capacity(stride);
     vectorised(
         #[inline(always)]
         || {
             for row in image.data_mut().chunks_exact_mut(stride) {
-                mirror(pixels, row);
+                original.clear();
+                original.extend_from_slice(row);
+                mirror_into(pixels, &original, row);
             }
         },
     );
@@ -59,57 +62,43 @@ pub(crate) fn turned_around(image: &RgbImage) -> RgbImage {
 
 /// A new image in which each part of `length` bytes has its pixels in the opposite order.
 fn mirrored(image: &RgbImage, length: usize) -> RgbImage {
-    let mut data = Vec::with_capacity(image.data().len());
+    let mut data = vec![0; image.data().len()];
     let pixels = Pixels::detect();
     vectorised(
         #[inline(always)]
         || {
-            for part in image.data().chunks_exact(length) {
-                if !pixels.push_reversed(part, &mut data) {
-                    let start = data.len();
-                    data.extend_from_slice(part);
-                    mirror(pixels, &mut data[start..]);
-                }
+            for (to, from) in data.chunks_exact_mut(length).zip(image.data().chunks_exact(length)) {
+                mirror_into(pixels, from, to);
             }
         },
     );
     with_data(image, data)
 }
 
+/// Writes the pixels of `from` to `to` in the opposite order.
+#[inline(always)]
+fn mirror_into(pixels: Pixels, from: &[u8], to: &mut [u8]) {
+    let len = from.len();
+    let mut done = 0;
+    // Twenty pixels, five at a time, each time with a byte too many that is written again.
+    while let (Some(twenty), Some(target)) =
+        (from[..len - done].last_chunk::<64>(), to[done..].first_chunk_mut::<61>())
+    {
+        for i in 0..4 {
+            let (end, start) = (64 - i * 15, i * 15);
+            if let Some(five) = twenty[..end].last_chunk() {
+                target[start..start + 16].copy_from_slice(&pixels.last_five_reversed(five));
+            }
+        }
+        done += 60;
+    }
+    let rest = from[..len - done].as_chunks::<3>().0;
+    let target = to[done..].as_chunks_mut::<3>().0;
+    target.iter_mut().zip(rest.iter().rev()).for_each(|(to, from)| *to = *from);
+}
+
 fn with_data(image: &RgbImage, data: Vec<u8>) -> RgbImage {
     RgbImage::new(image.width(), image.height(), data).expect("as many bytes as before")
-}
-
-/// Sixteen bytes from `done` on, and as many at the same distance from the end.
-#[inline(always)]
-fn ends(left: &[u8], right: &[u8], done: usize) -> Option<([u8; 16], [u8; 16])> {
-    Some((*left.get(done..)?.first_chunk()?, *right.get(..right.len() - done)?.last_chunk()?))
-}
-
-/// Puts the pixels of `row` in the opposite order.
-#[inline(always)]
-fn mirror(pixels: Pixels, row: &mut [u8]) {
-    let ends_done = pixels.swap_ends(row);
-    let len = row.len();
-    let row = &mut row[ends_done..len - ends_done];
-    let half = row.len() / 6 * 3;
-    let (left, rest) = row.split_at_mut(half);
-    let right_start = rest.len() - half;
-    let right = &mut rest[right_start..];
-    // Five pixels from either end, and the byte next to them, which stays. The next ones are read before these are written:
-    // reading what has just been written in part takes long.
-    let mut done = 0;
-    let mut next = ends(left, right, done);
-    while let Some((a, b)) = next {
-        next = if half - done > 30 { ends(left, right, done + 15) } else { None };
-        left[done..done + 16].copy_from_slice(&pixels.last_five_reversed(&b, &a));
-        right[half - done - 16..half - done].copy_from_slice(&pixels.first_five_reversed(&a, &b));
-        done += 15;
-    }
-    let (a, b) = (left[done..].as_chunks_mut::<3>().0, right[..half - done].as_chunks_mut::<3>().0);
-    for (a, b) in a.iter_mut().zip(b.iter_mut().rev()) {
-        std::mem::swap(a, b);
-    }
 }
 
 /// Mirrors left and right with probability `p`.

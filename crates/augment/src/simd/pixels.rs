@@ -6,23 +6,18 @@ use super::x86;
 /// Sixteen bytes, of which the first twelve are four pixels.
 pub(crate) type Quad = [u8; 16];
 
-/// Sixty-four pixels.
-pub(crate) type Run = [u8; 192];
-
 /// How many rows are taken apart together.
 pub(crate) const GROUP: usize = 8;
 
 /// A pixel, and a fourth byte, of each of the rows of a group.
 pub(crate) type Column = [u8; 4 * GROUP];
 
-/// What moves them: AVX2's shuffles, or AVX-512's, where the machine has them, else plain loops. To be used within
+/// What moves them: AVX2's shuffles where the machine has them, else plain loops. To be used within
 /// [`vectorised`](super::vectorised).
 #[derive(Clone, Copy)]
 pub(crate) struct Pixels {
     #[cfg(target_arch = "x86_64")]
     avx2: Option<pulp::x86::V3>,
-    #[cfg(target_arch = "x86_64")]
-    avx512: Option<pulp::x86::V4>,
 }
 
 /// Calls the function of [`x86`] of that name, if this machine can, and returns what it does.
@@ -41,8 +36,6 @@ impl Pixels {
         Self {
             #[cfg(target_arch = "x86_64")]
             avx2: pulp::x86::V3::try_new(),
-            #[cfg(target_arch = "x86_64")]
-            avx512: pulp::x86::V4::try_new(),
         }
     }
 
@@ -83,70 +76,15 @@ impl Pixels {
         packed
     }
 
-    /// Five pixels, the last fifteen bytes of `pixels`, in the opposite order, and then the last byte of `kept`.
+    /// Five pixels, the last fifteen bytes of `pixels`, in the opposite order, and then a 0.
     #[inline(always)]
-    pub(crate) fn last_five_reversed(self, pixels: &Quad, kept: &Quad) -> Quad {
-        with_avx2!(self, last_five_reversed(pixels, kept));
-        let mut result = *kept;
+    pub(crate) fn last_five_reversed(self, pixels: &Quad) -> Quad {
+        with_avx2!(self, last_five_reversed(pixels));
+        let mut result = [0; 16];
         for i in 0..5 {
             result[i * 3..i * 3 + 3].copy_from_slice(&pixels[13 - i * 3..16 - i * 3]);
         }
         result
-    }
-
-    /// The first byte of `kept`, and then five pixels, the first fifteen bytes of `pixels`, in the opposite order.
-    #[inline(always)]
-    pub(crate) fn first_five_reversed(self, pixels: &Quad, kept: &Quad) -> Quad {
-        with_avx2!(self, first_five_reversed(pixels, kept));
-        let mut result = *kept;
-        for i in 0..5 {
-            result[1 + i * 3..4 + i * 3].copy_from_slice(&pixels[12 - i * 3..15 - i * 3]);
-        }
-        result
-    }
-
-    /// Adds the pixels of `from` to `to` in the opposite order, if they are many enough and it is faster than to do it in
-    /// place; returns whether it was.
-    #[inline(always)]
-    pub(crate) fn push_reversed(self, from: &[u8], to: &mut Vec<u8>) -> bool {
-        #[cfg(target_arch = "x86_64")]
-        if let (Some(simd), Some(start)) = (self.avx512, from.first_chunk()) {
-            let reversal = x86::Reversal::new();
-            let (rest, runs) = from.as_rchunks();
-            for run in runs.iter().rev() {
-                to.extend_from_slice(&reversal.apply(simd, run));
-            }
-            to.extend_from_slice(&reversal.apply(simd, start)[size_of::<Run>() - rest.len()..]);
-            return true;
-        }
-        false
-    }
-
-    /// Puts the pixels of `row` in the opposite order in place, if they are many enough and this is the faster way; returns how
-    /// many bytes at either end are done.
-    #[inline(always)]
-    pub(crate) fn swap_ends(self, row: &mut [u8]) -> usize {
-        let mut done = 0;
-        #[cfg(target_arch = "x86_64")]
-        if let Some(simd) = self.avx512 {
-            let reversal = x86::Reversal::new();
-            let len = row.len();
-            // The last two runs may overlap: where they do, both write the same.
-            while done * 2 + size_of::<Run>() <= len {
-                let (Some(a), Some(b)) = (row[done..].first_chunk(), row[..len - done].last_chunk()) else {
-                    break;
-                };
-                let (a, b) = (reversal.apply(simd, a), reversal.apply(simd, b));
-                if let Some(left) = row[done..].first_chunk_mut() {
-                    *left = b;
-                }
-                if let Some(right) = row[..len - done].last_chunk_mut() {
-                    *right = a;
-                }
-                done += size_of::<Run>();
-            }
-        }
-        done.min(row.len() / 2)
     }
 
     /// The greys of eight pixels, each three times; the last four bytes are 0. See [`grey`].
@@ -183,8 +121,6 @@ mod tests {
         let plain = Pixels {
             #[cfg(target_arch = "x86_64")]
             avx2: None,
-            #[cfg(target_arch = "x86_64")]
-            avx512: None,
         };
         for seed in 0..50 {
             let rows: [Quad; GROUP] = std::array::from_fn(|r| bytes(seed * 8 + r));
@@ -195,8 +131,7 @@ mod tests {
             let column = bytes(seed);
             assert_eq!(ours.packed(&column), plain.packed(&column));
             let (a, b) = (bytes(seed), bytes(seed + 99));
-            assert_eq!(ours.last_five_reversed(&a, &b), plain.last_five_reversed(&a, &b));
-            assert_eq!(ours.first_five_reversed(&a, &b), plain.first_five_reversed(&a, &b));
+            assert_eq!(ours.last_five_reversed(&a), plain.last_five_reversed(&a));
             assert_eq!(ours.greys([&a, &b]), plain.greys([&a, &b]));
         }
         let extremes = [&[255; 16], &[0; 16]];

@@ -1,10 +1,9 @@
-//! What [`super::Pixels`] does, with AVX2 and AVX-512.
+//! What [`super::Pixels`] does, with AVX2.
 
-use super::pixels::{Column, Quad, Run};
-use pulp::x86::{V3, V4};
+use super::pixels::{Column, Quad};
+use pulp::x86::V3;
 use pulp::{cast, cast_lossy};
-use std::arch::x86_64::{__m128i, __m256i, __m512i};
-use std::hint::black_box;
+use std::arch::x86_64::{__m128i, __m256i};
 
 /// In both halves of a register.
 const fn twice(half: [u8; 16]) -> [[u8; 16]; 2] {
@@ -71,73 +70,9 @@ pub(super) fn rows(simd: V3, columns: [&Column; 4]) -> [Quad; 8] {
 }
 
 #[inline(always)]
-pub(super) fn last_five_reversed(simd: V3, pixels: &Quad, kept: &Quad) -> Quad {
+pub(super) fn last_five_reversed(simd: V3, pixels: &Quad) -> Quad {
     let order: __m128i = cast([13u8, 14, 15, 10, 11, 12, 7, 8, 9, 4, 5, 6, 1, 2, 3, NONE]);
-    let last: __m128i = cast([0u8, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 255]);
-    let reversed = simd.ssse3._mm_shuffle_epi8(cast(*pixels), order);
-    cast(simd.sse2._mm_or_si128(reversed, simd.sse2._mm_and_si128(cast(*kept), last)))
-}
-
-#[inline(always)]
-pub(super) fn first_five_reversed(simd: V3, pixels: &Quad, kept: &Quad) -> Quad {
-    let order: __m128i = cast([NONE, 12u8, 13, 14, 9, 10, 11, 6, 7, 8, 3, 4, 5, 0, 1, 2]);
-    let first: __m128i = cast([255u8, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0]);
-    let reversed = simd.ssse3._mm_shuffle_epi8(cast(*pixels), order);
-    cast(simd.sse2._mm_or_si128(reversed, simd.sse2._mm_and_si128(cast(*kept), first)))
-}
-
-/// Sixteen words of the thirty-two of `a` and `b`.
-#[inline(always)]
-fn choose(simd: V4, a: __m512i, order: [u32; 16], b: __m512i) -> __m512i {
-    simd.avx512f._mm512_permutex2var_epi32(a, cast(order), b)
-}
-
-/// How 64 pixels change places, four in each quarter of a register: words into quarters with a gap behind each, bytes within
-/// quarters, and words without the gaps.
-pub(super) struct Reversal {
-    apart: [[u32; 16]; 4],
-    within: [Quad; 4],
-    together: [[u32; 16]; 3],
-}
-
-impl Reversal {
-    pub(super) fn new() -> Self {
-        let within = [9, 10, 11, 6, 7, 8, 3, 4, 5, 0, 1, 2, NONE, NONE, NONE, NONE];
-        // What the compiler knows it makes one shuffle of, for which this instruction set needs eight.
-        black_box(Self {
-            apart: [
-                [13, 14, 15, 0, 10, 11, 12, 0, 7, 8, 9, 0, 4, 5, 6, 0],
-                [17, 18, 19, 0, 14, 15, 16, 0, 11, 12, 13, 0, 8, 9, 10, 0],
-                [21, 22, 23, 0, 18, 19, 20, 0, 15, 16, 17, 0, 12, 13, 14, 0],
-                [9, 10, 11, 0, 6, 7, 8, 0, 3, 4, 5, 0, 0, 1, 2, 0],
-            ],
-            within: [within; 4],
-            together: [
-                [0, 1, 2, 4, 5, 6, 8, 9, 10, 12, 13, 14, 16, 17, 18, 20],
-                [5, 6, 8, 9, 10, 12, 13, 14, 16, 17, 18, 20, 21, 22, 24, 25],
-                [10, 12, 13, 14, 16, 17, 18, 20, 21, 22, 24, 25, 26, 28, 29, 30],
-            ],
-        })
-    }
-
-    #[inline(always)]
-    pub(super) fn apply(&self, simd: V4, pixels: &Run) -> Run {
-        let mut result = [0; 192];
-        let [a, b, c] = pixels.as_chunks::<64>().0 else { return result };
-        let (a, b, c) = (cast(*a), cast(*b), cast(*c));
-        // The last sixteen pixels first.
-        let [first, second, third, fourth] = self.apart;
-        let alone = |a, order| simd.avx512f._mm512_permutexvar_epi32(cast::<[u32; 16], _>(order), a);
-        let within = |words| simd.avx512bw._mm512_shuffle_epi8(words, cast(self.within));
-        let (p, q) = (within(alone(c, first)), within(choose(simd, b, second, c)));
-        let (r, s) = (within(choose(simd, a, third, b)), within(alone(a, fourth)));
-        let [first, second, third] = self.together;
-        let thirds = [choose(simd, p, first, q), choose(simd, q, second, r), choose(simd, r, third, s)];
-        for (bytes, third) in result.as_chunks_mut::<64>().0.iter_mut().zip(thirds) {
-            *bytes = cast(third);
-        }
-        result
-    }
+    cast(simd.ssse3._mm_shuffle_epi8(cast(*pixels), order))
 }
 
 #[inline(always)]
