@@ -101,6 +101,24 @@ def models(bench, _corpora):
                 bench.skip(name, "there is no GPU here")
                 continue
             on_both(bench, name, (model, batch, "bf16", ours, "cuda"), threads, limit, ["channels_last"])
+        name = f"{bench.name}/{model}/gpu-fed/bf16"
+        if not bench.wanted(name):
+            continue
+        if not torch.cuda.is_available():
+            bench.skip(name, "there is no GPU here")
+            continue
+        fed(bench, name, (model, batch, "bf16", "channels_last"), threads)
+
+
+def fed(bench, name, work, threads):
+    """Bytes of the host, copied and normalised beside the steps, against the same steps on a batch that stays on the device: less than 3 %
+    of an epoch may be waiting."""
+    sides = {mode: Network(threads, *work, mode, "cuda") for mode in ("fed", "training")}
+    times = bench.take_turns(name, sides, "wall", bench.settings.seconds)
+    for side in sides.values():
+        side.close()
+    bench.row(name, "images/s", min(times["fed"]), min(times["training"]), "visrep on a batch that stays on the device", 0.97)
+    bench.details.append({"bench": name, "clock": "wall", **times})
 
 
 def on_both(bench, name, work, threads, limit, formats=FORMATS):

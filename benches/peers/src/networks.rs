@@ -1,10 +1,10 @@
-//! Whole networks: inference, and training steps with cross-entropy and AdamW, on the CPU or a GPU.
+//! Whole networks: inference, and training steps with cross-entropy and AdamW, on the CPU or a GPU; also fed with bytes of the host.
 
 use anyhow::{Result, bail};
 use tch::{Device, Kind, Reduction, Tensor};
-use visrep_models::{MemoryFormat, Model, ModelOptions};
+use visrep_models::{MemoryFormat, Model, ModelOptions, Preprocessing};
 use visrep_torch::{
-    CudaGraph, DeviceChoice, InferenceMode, Precision, PrecisionChoice, Stream, channels_last,
+    CudaGraph, DeviceChoice, InferenceMode, Precision, PrecisionChoice, Prefetcher, Stream, channels_last,
     keep_freed_memory,
 };
 
@@ -12,7 +12,7 @@ use crate::Workload;
 use crate::optimizer::AdamW;
 use crate::sink::Sink;
 
-/// Opens `MODEL[@SIDE] BATCH fp32|bf16 contiguous|channels_last inference|training|graph DEVICE`.
+/// Opens `MODEL[@SIDE] BATCH fp32|bf16 contiguous|channels_last inference|training|fed|graph DEVICE`.
 pub(crate) fn open(words: &[&str]) -> Result<Box<dyn Workload>> {
     let &[name, batch, precision, format, mode, device] = words else {
         bail!("a network takes: MODEL[@SIDE] BATCH PRECISION FORMAT MODE DEVICE");
@@ -37,13 +37,14 @@ pub(crate) fn open(words: &[&str]) -> Result<Box<dyn Workload>> {
     Ok(match mode {
         "inference" => Box::new(Inference(images)),
         "training" => Box::new(Training::new(images)?),
+        "fed" => Box::new(Fed::new(images, format == "channels_last", side)?),
         "graph" => {
             let device = images.device;
             let mut training = Training::new(images)?;
             let (graph, loss) = CudaGraph::capture(device, 3, || training.step())?;
             Box::new(Graph { graph, loss, training })
         }
-        _ => bail!("unknown mode {mode}: give inference, training or graph"),
+        _ => bail!("unknown mode {mode}: give inference, training, fed or graph"),
     })
 }
 
@@ -110,6 +111,52 @@ impl Workload for Training {
     fn pass(&mut self, sink: &mut Sink) -> Result<()> {
         let loss = self.step()?;
         finish(self.images.device, &loss, sink)
+    }
+}
+
+/// Training steps on batches of bytes in the host's memory: copied to the device while the step before runs, and normalised there.
+struct Fed {
+    training: Training,
+    batches: Batches,
+    preprocessing: Preprocessing,
+    channels_last: bool,
+}
+
+type Batches = Prefetcher<
+    Box<dyn Iterator<Item = Result<Tensor, visrep_torch::Error>>>,
+    fn(&Tensor) -> Result<Vec<Tensor>, visrep_torch::Error>,
+    Tensor,
+    visrep_torch::Error,
+>;
+
+impl Fed {
+    fn new(images: Images, channels_last: bool, side: i64) -> Result<Self> {
+        let batch =
+            || Tensor::f_randint(256, [images.samples as i64, side, side, 3], (Kind::Uint8, Device::Cpu));
+        // More than one, as a loader has them: none is in the processor's caches.
+        let host = [batch()?, batch()?, batch()?];
+        let batches = (0..).map(move |i: usize| Ok(host[i % host.len()].shallow_clone()));
+        let batches = Prefetcher::new(images.device, Box::new(batches) as _, one as _)?;
+        let preprocessing = images.model.preprocessing().clone();
+        Ok(Self { training: Training::new(images)?, batches, preprocessing, channels_last })
+    }
+}
+
+fn one(batch: &Tensor) -> Result<Vec<Tensor>, visrep_torch::Error> {
+    Ok(vec![batch.shallow_clone()])
+}
+
+impl Workload for Fed {
+    fn units(&self) -> usize {
+        self.training.images.samples
+    }
+
+    fn pass(&mut self, sink: &mut Sink) -> Result<()> {
+        let Some(batch) = self.batches.next() else { bail!("the batches have no end") };
+        let device = self.training.images.device;
+        let x = self.preprocessing.normalize(&batch?.1[0], device)?;
+        self.training.images.x = if self.channels_last { channels_last(&x)? } else { x };
+        self.training.pass(sink)
     }
 }
 

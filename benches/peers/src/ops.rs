@@ -4,8 +4,8 @@ use anyhow::{Context, Result, ensure};
 use visrep_augment::{
     Band, Border, ConvKernel, EraseFill, Filter, Op as Operation, Padding, Region, RgbImage,
     adjust_brightness, adjust_contrast, adjust_hue, adjust_saturation, adjust_sharpness, affine,
-    autocontrast, center_crop, crop_padded, equalize, erase, flip_horizontal, flip_vertical,
-    frequency_filter, gaussian_blur, gaussian_noise, grayscale, invert, mixup, perspective, pillow_blur,
+    autocontrast, center_crop, crop_padded, equalize, erase, flipped_horizontal, flipped_vertical,
+    frequency_filter, gaussian_blur, gaussian_noise, grayscale, inverted, mixup, perspective, pillow_blur,
     posterize, random_conv, resize, rotate, rotate_quarters, solarize, solarize_add,
 };
 
@@ -22,7 +22,7 @@ type Apply = fn(&RgbImage, &RgbImage, &[f64]) -> RgbImage;
 const OPS: &[(&str, usize, Apply)] = &[
     ("resize", 0, |image, _, _| resize(image, SIDE, SIDE, Filter::Bilinear)),
     ("center_crop", 0, |image, _, _| center_crop(image, SIDE, SIDE)),
-    ("horizontal_flip", 0, |image, _, _| changed(image, flip_horizontal)),
+    ("horizontal_flip", 0, |image, _, _| flipped_horizontal(image)),
     ("brightness", 1, |image, _, p| changed(image, |image| adjust_brightness(image, p[0]))),
     ("contrast", 1, |image, _, p| changed(image, |image| adjust_contrast(image, p[0]))),
     ("saturation", 1, |image, _, p| changed(image, |image| adjust_saturation(image, p[0]))),
@@ -34,13 +34,13 @@ const OPS: &[(&str, usize, Apply)] = &[
     ("pillow_blur", 1, |image, _, p| changed(image, |image| pillow_blur(image, p[0]))),
     ("solarize", 1, |image, _, p| changed(image, |image| solarize(image, p[0] as u16))),
     ("solarize_add", 2, |image, _, p| changed(image, |image| solarize_add(image, p[0] as u8, p[1] as u16))),
-    ("invert", 0, |image, _, _| changed(image, invert)),
+    ("invert", 0, |image, _, _| inverted(image)),
     ("posterize", 1, |image, _, p| changed(image, |image| posterize(image, p[0] as u8))),
     ("equalize", 0, |image, _, _| changed(image, equalize)),
     ("autocontrast", 0, |image, _, _| changed(image, |image| autocontrast(image, 0.0))),
     ("sharpness", 1, |image, _, p| changed(image, |image| adjust_sharpness(image, p[0]))),
     ("color_jitter", 4, |image, _, p| changed(image, |image| jitter(image, p))),
-    ("vertical_flip", 0, |image, _, _| changed(image, flip_vertical)),
+    ("vertical_flip", 0, |image, _, _| flipped_vertical(image)),
     ("rotate_90", 0, |image, _, _| rotate_quarters(image, 1)),
     ("rotate_180", 0, |image, _, _| rotate_quarters(image, 2)),
     ("padded_crop", 2, |image, _, p| {
