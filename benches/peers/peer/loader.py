@@ -1,4 +1,8 @@
-"""Epochs of an ImageFolder as normalised float batches of 64, by two workers; wall time."""
+"""Epochs of an ImageFolder as normalised float batches of 64, by two workers; wall time.
+
+visrep decodes in two ways: exactly, and at 1/2 to 1/8 of the size where that leaves enough for the crop."""
+
+import itertools
 
 import numpy as np
 
@@ -15,11 +19,11 @@ ALIKE = statistics(0.1)
 def run(bench, corpora):
     """Files from the page cache, RandomResizedCrop(224, antialiased bilinear), flip, normalisation."""
     # Large images take the same way, only more of it.
-    for corpus in (corpora["original"], corpora["q80-420"]):
-        name = f"{bench.name}/{corpus.name}"
+    for corpus, decode in itertools.product((corpora["original"], corpora["q80-420"]), ("exact", "scaled")):
+        name = f"{bench.name}/{corpus.name}/{decode}"
         if not bench.wanted(name):
             continue
-        ours = Ours().open("loader", corpus.folder, WORKERS)
+        ours = Ours().open("loader", corpus.folder, WORKERS, decode)
         peers = [
             Peer("DataLoader, PIL images", lambda: data_loader(corpus.folder, pil_images), ALIKE, 3.2),
             Peer("DataLoader, tensors", lambda: data_loader(corpus.folder, tensors), ALIKE, 3.2),

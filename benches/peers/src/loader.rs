@@ -1,6 +1,6 @@
 //! Whole epochs of an ImageFolder as normalised `f32` batches.
 
-use anyhow::Result;
+use anyhow::{Result, bail};
 use std::sync::Arc;
 use tch::Device;
 use visrep_augment::presets;
@@ -21,8 +21,20 @@ pub(crate) struct Epochs {
 }
 
 impl Epochs {
-    pub(crate) fn open(folder: &str, workers: usize) -> Result<Self> {
-        let options = LoaderOptions { batch_size: BATCH, workers, shuffle: true, ..LoaderOptions::default() };
+    /// `decode` is `exact` or `scaled`: whether images are decoded at 1/2 to 1/8 where that leaves enough.
+    pub(crate) fn open(folder: &str, workers: usize, decode: &str) -> Result<Self> {
+        let decode_at_scale = match decode {
+            "exact" => false,
+            "scaled" => true,
+            _ => bail!("unknown way to decode {decode}: give exact or scaled"),
+        };
+        let options = LoaderOptions {
+            batch_size: BATCH,
+            workers,
+            shuffle: true,
+            decode_at_scale,
+            ..LoaderOptions::default()
+        };
         let views = Views::single(presets::supervised(SIDE)?);
         let loader = Loader::new(Arc::new(ImageFolder::open(folder)?), views, options)?;
         Ok(Self { loader, preprocessing: Preprocessing::default(), epoch: 0 })

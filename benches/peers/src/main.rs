@@ -46,7 +46,9 @@ fn open(words: &[&str]) -> Result<Box<dyn Workload>> {
         ["crop", list] => Box::new(jpeg::Crop::open(Path::new(list))?),
         ["resize", list] => Box::new(jpeg::Resize::open(Path::new(list))?),
         ["views", blur, list] => Box::new(views::TwoViews::open(blur, Path::new(list))?),
-        ["loader", folder, workers] => Box::new(loader::Epochs::open(folder, workers.parse()?)?),
+        ["loader", folder, workers, decode] => {
+            Box::new(loader::Epochs::open(folder, workers.parse()?, decode)?)
+        }
         ["op", name, images, width, height, parameters @ ..] => {
             let images = corpus::raw_images(Path::new(images), width.parse()?, height.parse()?)?;
             Box::new(ops::Op::open(name, images, parameters)?)

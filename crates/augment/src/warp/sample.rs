@@ -215,42 +215,62 @@ fn bilinear(image: &RgbImage, fill: [u8; 3], map: &impl Map) -> RgbImage {
     )
 }
 
-/// The image with its outermost columns repeated twice to each side.
+/// The image with its outermost columns repeated twice to each side, four bytes for a pixel.
 struct Padded {
     data: Vec<u8>,
+    /// Bytes of a row.
     stride: usize,
 }
 
 impl Padded {
+    #[inline(always)]
     fn new(image: &RgbImage) -> Self {
-        let stride = (image.width() as usize + 4) * 3;
-        let mut data = Vec::with_capacity(stride * image.height() as usize);
-        for y in 0..image.height() {
-            let row = image.row(y);
-            let (first, last) = (&row[..3], &row[row.len() - 3..]);
-            for part in [first, first, row, last, last] {
-                data.extend_from_slice(part);
+        let stride = (image.width() as usize + 4) * 4;
+        let mut data = vec![0; stride * image.height() as usize];
+        for (y, target) in (0..image.height()).zip(data.chunks_exact_mut(stride)) {
+            let target = target.as_chunks_mut::<4>().0;
+            let row = image.row(y).as_chunks::<3>().0;
+            for (to, from) in target[2..].iter_mut().zip(row) {
+                to[..3].copy_from_slice(from);
+            }
+            let last = target.len() - 3;
+            for i in 0..2 {
+                (target[i], target[last + 1 + i]) = (target[2], target[last]);
             }
         }
         Self { data, stride }
     }
 }
 
-/// Four neighbouring pixels of a run of positions: the bytes of the first two and a half, and from the second on.
+/// Four neighbouring pixels of a run of positions: the bytes of the first two, and those of the others.
 struct Neighbours {
     left: [u64; RUN],
     right: [u64; RUN],
 }
 
 impl Neighbours {
+    /// From where they begin.
+    #[inline(always)]
+    fn new(starts: &[u64; RUN], padded: &Padded) -> Self {
+        let mut four = Self { left: [0; RUN], right: [0; RUN] };
+        for i in 0..RUN {
+            let at = starts[i] as usize;
+            if let Some(bytes) = padded.data.get(at..at + 16).and_then(<[u8]>::first_chunk) {
+                let pixels = u128::from_le_bytes(*bytes);
+                (four.left[i], four.right[i]) = (pixels as u64, (pixels >> 64) as u64);
+            }
+        }
+        four
+    }
+
     /// One channel of the four.
     #[inline(always)]
     fn channel(&self, channel: usize) -> [[f64; RUN]; 4] {
         [
             bytes(&self.left, channel),
-            bytes(&self.left, channel + 3),
-            bytes(&self.right, channel + 2),
-            bytes(&self.right, channel + 5),
+            bytes(&self.left, channel + 4),
+            bytes(&self.right, channel),
+            bytes(&self.right, channel + 4),
         ]
     }
 }
@@ -285,21 +305,14 @@ fn bicubic(image: &RgbImage, padded: &Padded, fill: [u8; 3], map: &impl Map) -> 
                 dx[i] = positions.x[i] - left;
                 dy[i] = positions.y[i] - top;
                 // The column before `left`, behind the two of padding.
-                let column = (hold(left, -1.0, last_x) + 1.0) * 3.0;
+                let column = (hold(left, -1.0, last_x) + 1.0) * 4.0;
                 for (row, starts) in rows.iter_mut().enumerate() {
                     starts[i] = whole(hold(top + row as f64 - 1.0, 0.0, last_y) * stride + column);
                 }
             }
             let neighbours = rows.map(
                 #[inline(always)]
-                |starts| {
-                    let mut four = Neighbours { left: starts, right: starts };
-                    for (left, right) in four.left.iter_mut().zip(&mut four.right) {
-                        *right = eight(&padded.data, *left + 4);
-                        *left = eight(&padded.data, *left);
-                    }
-                    four
-                },
+                |starts| Neighbours::new(&starts, padded),
             );
             let mut values = [[0; RUN]; 3];
             for (channel, values) in values.iter_mut().enumerate() {

@@ -1,6 +1,7 @@
 //! The loop: batches in, steps taken, metrics and checkpoints out.
 
 mod clock;
+mod feed;
 mod state;
 
 use crate::checkpoint::Folder;
@@ -8,6 +9,7 @@ use crate::recipe::{Best, ProbeConfig};
 use crate::telemetry::{EventFile, MetricsLog, Progress, replace};
 use crate::{Error, Recipe};
 use clock::Clock;
+use feed::feed;
 use state::Run;
 use std::path::Path;
 use std::sync::Arc;
@@ -183,19 +185,18 @@ pub fn train_with_hooks(
     while run.header.step < total {
         let (epoch, start) = (run.header.epoch, run.header.batch);
         let mut batches = run.loader.epoch(epoch, start);
+        let mut feed = feed(options.device, &mut batches)?;
         let (mut any, mut pending) = (false, Vec::new());
         while run.header.step < total
-            && let Some(batch) = batches.next()
+            && let Some(loaded) = feed.next()
         {
-            let batch = batch?;
-            if batch.indices.len() < 2 && recipe.loader.batch_size > 1 {
-                progress.warn(&format!(
-                    "batch {} of epoch {epoch} has too few readable images",
-                    batches.position()
-                ));
+            let loaded = loaded?;
+            let position = loaded.position;
+            if loaded.batch.indices.len() < 2 && recipe.loader.batch_size > 1 {
+                progress.warn(&format!("batch {position} of epoch {epoch} has too few readable images"));
                 continue;
             }
-            pending.push(batch);
+            pending.push(loaded);
             if pending.len() < run.accumulate {
                 continue;
             }
@@ -203,9 +204,9 @@ pub fn train_with_hooks(
             let mut report = run.step(&pending)?;
             let last = pending.pop();
             pending.clear();
-            run.moved_to(epoch, batches.position());
+            run.moved_to(epoch, position);
             report.images_per_second = clock.images_per_second(report.step, images_per_step);
-            if let Some(spread) = last.map(|batch| run.watch(&batch, report.step)).transpose()?.flatten() {
+            if let Some(spread) = last.map(|last| run.watch(&last, report.step)).transpose()?.flatten() {
                 report.metrics.extend(spread.metrics());
                 if spread.is_collapsed() && !std::mem::replace(&mut collapsed, true) {
                     progress.warn(&format!(
@@ -249,11 +250,13 @@ pub fn train_with_hooks(
                 saved_at = Instant::now();
             }
             if stop && report.step < total {
+                drop(feed);
                 warn_of_skipped(&progress, &batches);
                 progress.note(&format!("stopped after step {}: run it again to go on", report.step));
                 return Ok(Outcome::Interrupted);
             }
         }
+        drop(feed);
         warn_of_skipped(&progress, &batches);
         if !any && start == 0 {
             return Err(Error::EmptyEpoch { epoch });

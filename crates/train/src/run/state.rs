@@ -1,5 +1,6 @@
 //! The state of a run: its networks, optimiser, average, loader and position, and one step of it.
 
+use super::feed::Loaded;
 use super::{RunOptions, StepReport};
 use crate::checkpoint::{self, Folder, Header};
 use crate::compute::Compute;
@@ -13,7 +14,7 @@ use std::sync::Arc;
 use tch::{Kind, Tensor};
 use visrep_data::{Dataset, Loader, LoaderOptions, OnBadSample};
 use visrep_methods::{Batch, Loss, Method, NamedTensor, Setup, Step};
-use visrep_torch::{foreach_add_, foreach_mul_, global_norm};
+use visrep_torch::{foreach_add_, foreach_mul_, global_norm, with_batch};
 
 /// Images that the collapse watch looks at.
 const WATCHED: i64 = 256;
@@ -168,13 +169,14 @@ impl<'a> Run<'a> {
     }
 
     /// Takes one step on `batches`, whose gradients are averaged.
-    pub(super) fn step(&mut self, batches: &[visrep_data::Batch]) -> Result<StepReport, Error> {
+    pub(super) fn step(&mut self, batches: &[Loaded]) -> Result<StepReport, Error> {
         let (index, epoch, total) = (self.header.step, self.header.epoch, self.curve.total());
         let step = Step { index, total, epoch, log: self.logs(index + 1) };
-        let keys = || batches.iter().flat_map(|batch| batch.keys.clone()).collect();
+        let keys = || batches.iter().flat_map(|loaded| loaded.batch.keys.clone()).collect();
         let not_finite = |loss: f64| Error::NonFinite { step: index, epoch, loss, keys: keys() };
 
-        let (mut gradients, value, mut metrics) = self.gradients(batches, &step)?;
+        let Gradients { tensors: mut gradients, loss: value, mut metrics } =
+            self.gradients(batches, &step)?;
         if !value.is_finite() {
             return Err(not_finite(value));
         }
@@ -182,7 +184,7 @@ impl<'a> Run<'a> {
             // The second pass is for its gradient alone: what the method keeps is as after the first.
             let kept = self.buffers.iter().map(copy).collect::<Result<Vec<_>, _>>()?;
             let before = self.optimizer.perturb(&gradients, sam.rho)?;
-            gradients = self.gradients(batches, &Step { log: false, ..step })?.0;
+            gradients = self.gradients(batches, &Step { log: false, ..step })?.tensors;
             self.optimizer.restore(&before)?;
             let _guard = tch::no_grad_guard();
             for (buffer, kept) in self.buffers.iter_mut().zip(&kept) {
@@ -218,48 +220,52 @@ impl<'a> Run<'a> {
     }
 
     /// The gradients of the mean loss of `batches`, that loss, and the metrics of the last batch.
-    #[allow(clippy::type_complexity)] // three things, used once
-    fn gradients(
-        &mut self,
-        batches: &[visrep_data::Batch],
-        step: &Step,
-    ) -> Result<(Vec<Tensor>, f64, Vec<(&'static str, f64)>), Error> {
-        let (mut gradients, mut sum, mut metrics) = (Vec::new(), 0.0, Vec::new());
+    fn gradients(&mut self, batches: &[Loaded], step: &Step) -> Result<Gradients, Error> {
+        let mut all = Gradients::default();
         let count = batches.len() as u64;
-        for (batch, part) in batches.iter().zip(0..) {
+        for (loaded, part) in batches.iter().zip(0..) {
             // Whatever the networks draw depends on the seed and the step alone, and so survives a resume.
-            tch::manual_seed(step_seed(self.header.seed, step.index * count + part));
-            let Loss { value, metrics: found } = self.loss(batch, step)?;
-            sum += f64::try_from(&value)?;
-            metrics = found;
-            let new = self.optimizer.gradients(&value, self.compute.gradient_checkpointing)?;
+            let seed = step_seed(self.header.seed, step.index * count + part);
+            // A smaller batch is tried for what the error says alone: the run ends with it.
+            let Gradients { tensors, loss, metrics } =
+                with_batch(self.device, loaded.batch.indices.len(), |samples| {
+                    tch::manual_seed(seed);
+                    self.gradients_of(loaded, samples, step)
+                })?;
+            all.loss += loss / count as f64;
+            all.metrics = metrics;
             if part == 0 {
-                gradients = new;
+                all.tensors = tensors;
             } else {
-                foreach_add_(&mut gradients, &new, 1.0)?;
+                foreach_add_(&mut all.tensors, &tensors, 1.0)?;
             }
         }
         if count > 1 {
-            foreach_mul_(&mut gradients, 1.0 / count as f64)?;
+            foreach_mul_(&mut all.tensors, 1.0 / count as f64)?;
         }
-        Ok((gradients, sum / count as f64, metrics))
+        Ok(all)
     }
 
-    /// The loss of one batch.
-    fn loss(&mut self, batch: &visrep_data::Batch, step: &Step) -> Result<Loss, Error> {
+    /// Those of the first `samples` of one batch.
+    fn gradients_of(&mut self, loaded: &Loaded, samples: usize, step: &Step) -> Result<Gradients, Error> {
+        let first = |images: &Tensor| images.f_narrow(0, 0, samples as i64);
         let tensors = Batch {
-            images: batch.views.iter().map(|view| view.to_tensor()).collect(),
-            labels: batch.labels.clone(),
-            indices: batch.indices.clone(),
+            images: loaded.images.iter().map(first).collect::<Result<_, _>>()?,
+            labels: loaded.batch.labels[..samples].to_vec(),
+            indices: loaded.batch.indices[..samples].to_vec(),
         };
-        let _autocast = self.compute.autocast(self.device)?;
-        let loss = self.method.loss(&tensors, step).map_err(|source| {
-            match source.position(&tensors).and_then(|at| batch.keys.get(at)) {
+        let autocast = self.compute.autocast(self.device)?;
+        let Loss { value, metrics } = self.method.loss(&tensors, step).map_err(|source| {
+            match source.position(&tensors).and_then(|at| loaded.batch.keys.get(at)) {
                 Some(key) => Error::Sample { key: key.clone(), source },
                 None => source.into(),
             }
         })?;
-        Ok(Loss { value: loss.value.f_to_kind(Kind::Float)?, ..loss })
+        drop(autocast);
+        let value = value.f_to_kind(Kind::Float)?;
+        let loss = f64::try_from(&value)?;
+        let tensors = self.optimizer.gradients(&value, self.compute.gradient_checkpointing)?;
+        Ok(Gradients { tensors, loss, metrics })
     }
 
     /// The learning rates and decay of a step.
@@ -281,12 +287,11 @@ impl<'a> Run<'a> {
     }
 
     /// How the features of a batch's images are spread now, when it is time to look.
-    pub(super) fn watch(&self, batch: &visrep_data::Batch, step: u64) -> Result<Option<Spread>, Error> {
-        let Some(view) = batch.views.first().filter(|_| self.watches(step)) else { return Ok(None) };
+    pub(super) fn watch(&self, last: &Loaded, step: u64) -> Result<Option<Spread>, Error> {
+        let Some(images) = last.images.first().filter(|_| self.watches(step)) else { return Ok(None) };
         let _guard = tch::no_grad_guard();
         let _autocast = self.compute.autocast(self.device)?;
         let model = self.method.model();
-        let images = view.to_tensor();
         let images = images.f_narrow(0, 0, images.size()[0].min(WATCHED))?;
         let x = model.preprocessing().normalize(&images, model.device())?;
         let features = model.backbone().forward_features(&x, false)?.pooled;
@@ -344,6 +349,15 @@ impl<'a> Run<'a> {
         }
         Ok(self.method.model().save_weights(path)?)
     }
+}
+
+/// What a step is taken by.
+#[derive(Default)]
+struct Gradients {
+    /// One for each parameter of the optimiser.
+    tensors: Vec<Tensor>,
+    loss: f64,
+    metrics: Vec<(&'static str, f64)>,
 }
 
 /// Whether no value is NaN or infinite. One number comes back from the device, however many tensors there are.
