@@ -2,6 +2,7 @@
 
 mod clock;
 mod feed;
+mod online;
 mod state;
 
 use crate::checkpoint::Folder;
@@ -10,6 +11,7 @@ use crate::telemetry::{EventFile, MetricsLog, Progress, replace};
 use crate::{Error, Recipe};
 use clock::Clock;
 use feed::feed;
+pub use online::OnlineLinear;
 use state::Run;
 use std::path::Path;
 use std::sync::Arc;
@@ -88,6 +90,19 @@ pub trait Hooks {
     fn probe(
         &mut self,
         _model: &Model,
+        _config: &ProbeConfig,
+    ) -> Result<Vec<(&'static str, f64)>, ProbeError> {
+        Ok(Vec::new())
+    }
+
+    /// Measures the recipe's `[online]` probe, after [`Self::probe`] and at the same moments.
+    ///
+    /// # Errors
+    /// Whatever keeps it from measuring; it ends the run.
+    fn probe_online(
+        &mut self,
+        _model: &Model,
+        _online: &OnlineLinear,
         _config: &ProbeConfig,
     ) -> Result<Vec<(&'static str, f64)>, ProbeError> {
         Ok(Vec::new())
@@ -202,6 +217,10 @@ pub fn train_with_hooks(
             }
             any = true;
             let mut report = run.step(&pending)?;
+            let online = run.learn_online(&pending)?;
+            if run.logs(report.step) {
+                report.metrics.extend(online);
+            }
             let last = pending.pop();
             pending.clear();
             run.moved_to(epoch, position);
@@ -227,6 +246,10 @@ pub fn train_with_hooks(
                     run.note_best(&folder, *figure)?;
                 }
                 report.metrics.extend(figures);
+                if let Some(online) = &run.online {
+                    let figures = hooks.probe_online(run.method.model(), online, config);
+                    report.metrics.extend(figures.map_err(Error::Probe)?);
+                }
             }
             hooks.after_step(&report);
             if run.logs(report.step) || !report.metrics.is_empty() {
