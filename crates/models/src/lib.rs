@@ -55,7 +55,9 @@ pub use preprocessing::{
     Preprocessing,
 };
 #[cfg(feature = "hub")]
-pub use pretrained::{Download, HubOptions, Verification};
+pub use pretrained::{
+    Download, FetchedFile, FileSource, HubFile, HubOptions, Verification, fetch_file, hub_dataset_files,
+};
 pub use pretrained::{HubConfig, Pretrained, find_pretrained, pretrained_weights};
 pub use sparse::{GrnStatistics, SparseEncoder};
 pub use surgery::HeadStart;

@@ -152,7 +152,7 @@ fn a_digest_known_beforehand_counts_before_anything_is_transferred() {
     assert_eq!(s.row.download(&s.options).unwrap().verification, Verification::Server);
     // In the cache now is what others may want: it stays, but is not handed out.
     s.options.revision = None;
-    s.fails(&["the table of published weights has 5555", "delete the file"]);
+    s.fails(&["the table of published digests has 5555", "delete the file"]);
     assert!(s.files().iter().any(|file| file.ends_with("model.safetensors")));
     s.row.sha256 = Some(digest);
     assert_eq!(s.row.download(&s.options).unwrap().verification, Verification::Known);

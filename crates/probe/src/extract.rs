@@ -63,21 +63,33 @@ pub fn eval_transform(preprocessing: &Preprocessing) -> Result<Compose, Error> {
 /// decoding, resizing or the model is noticed where it touches these. An image that cannot be decoded is an error that
 /// names its key.
 pub fn extract(model: &Model, data: Arc<dyn Dataset>, options: &ExtractOptions) -> Result<FeatureSet, Error> {
+    let views = Views::single(eval_transform(model.preprocessing())?);
+    extract_views(model, data, &views, &format!("{:?}", model.preprocessing()), options)
+}
+
+/// As [`extract`], with images prepared by the first of `views` instead of the model's own evaluation transform; it must end
+/// at the model's input size. `preprocessing` says in words what the views do, and the normalisation: cached features are known by it.
+pub fn extract_views(
+    model: &Model,
+    data: Arc<dyn Dataset>,
+    views: &Views,
+    preprocessing: &str,
+    options: &ExtractOptions,
+) -> Result<FeatureSet, Error> {
     if data.is_empty() {
         return Err(Error::TooFew { what: "dataset", need: "there are no samples to extract features of" });
     }
-    let Some(folder) = &options.cache else { return compute(model, data, options) };
+    let Some(folder) = &options.cache else { return compute(model, data, views, options) };
     let (weights, samples) = (weights_hash(model)?, data_hash(data.as_ref(), options.workers)?);
-    let preprocessing = format!("{:?}", model.preprocessing());
     let device = if matches!(model.device(), Device::Cpu) { "cpu" } else { "accelerator" };
     let (precision, pooling) = (options.precision.to_string(), options.pooling.to_string());
-    let path = cache::path(folder, &[&weights, &samples, &preprocessing, &pooling, device, &precision]);
+    let path = cache::path(folder, &[&weights, &samples, preprocessing, &pooling, device, &precision]);
     if let Some(set) = cache::read(&path, data.len())
-        && is_current(&set, model, &data, options)?
+        && is_current(&set, model, &data, views, options)?
     {
         return Ok(set);
     }
-    let set = compute(model, data, options)?;
+    let set = compute(model, data, views, options)?;
     cache::write(&path, &set)?;
     Ok(set)
 }
@@ -99,13 +111,14 @@ fn is_current(
     set: &FeatureSet,
     model: &Model,
     data: &Arc<dyn Dataset>,
+    views: &Views,
     options: &ExtractOptions,
 ) -> Result<bool, Error> {
     let count = CHECKED.min(set.len());
     let indices: Vec<usize> = (0..count).map(|nth| nth * set.len() / count).collect();
     let (then, few) = (set.select(&indices)?, Arc::new(Subset::new(Arc::clone(data), indices)));
     let options = ExtractOptions { progress: false, ..options.clone() };
-    let now = compute(model, few, &options)?;
+    let now = compute(model, few, views, &options)?;
     if now.dim() != then.dim() || now.labels != then.labels || now.keys != then.keys {
         return Ok(false);
     }
@@ -118,8 +131,12 @@ fn is_current(
     Ok(f64::try_from(off.f_max()?)? <= 0.0)
 }
 
-fn compute(model: &Model, data: Arc<dyn Dataset>, options: &ExtractOptions) -> Result<FeatureSet, Error> {
-    let views = Views::single(eval_transform(model.preprocessing())?);
+fn compute(
+    model: &Model,
+    data: Arc<dyn Dataset>,
+    views: &Views,
+    options: &ExtractOptions,
+) -> Result<FeatureSet, Error> {
     let loader_options = LoaderOptions {
         batch_size: options.batch_size,
         workers: options.workers,
@@ -127,7 +144,7 @@ fn compute(model: &Model, data: Arc<dyn Dataset>, options: &ExtractOptions) -> R
         ..Default::default()
     };
     let mut progress = Progress::new(options.progress, "features", data.len());
-    let loader = Loader::new(data, views, loader_options)?;
+    let loader = Loader::new(data, views.clone(), loader_options)?;
     let (mut features, mut labels, mut keys) = (Vec::new(), Vec::new(), Vec::new());
     let (epoch, preprocessing) = (loader.epoch(0, 0), model.preprocessing().clone());
     for pass in pooled_passes(model, epoch, options.precision, options.pooling, preprocessing)? {

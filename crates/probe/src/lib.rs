@@ -64,7 +64,7 @@ pub use evaluate::{
     CALIBRATION_BINS, Evaluation, LEVEL, Probabilistic, RESAMPLES, ScoreKind, ece_interval, evaluate,
 };
 pub use execution::Execution;
-pub use extract::{ExtractOptions, eval_transform, extract, pooled};
+pub use extract::{ExtractOptions, eval_transform, extract, extract_views, pooled};
 pub use features::FeatureSet;
 pub use few_shot::{RIDGE_L2, few_shot_ridge, ridge_scores};
 pub use fine_tune::{

@@ -27,3 +27,5 @@ pub use visrep_robustness as robustness;
 pub use visrep_torch as torch;
 #[doc(inline)]
 pub use visrep_train as train;
+#[doc(inline)]
+pub use visrep_vtab as vtab;

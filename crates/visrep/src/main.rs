@@ -5,6 +5,7 @@
 
 mod bench;
 mod commands;
+mod downloads;
 mod fixtures;
 mod font;
 mod report;

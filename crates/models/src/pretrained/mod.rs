@@ -24,7 +24,9 @@ use crate::arch::{did_you_mean, nearest};
 use crate::{Error, Preprocessing};
 pub use config::HubConfig;
 #[cfg(feature = "hub")]
-pub use download::{Download, HubOptions, Verification};
+pub use download::{
+    Download, FetchedFile, FileSource, HubFile, HubOptions, Verification, fetch_file, hub_dataset_files,
+};
 use std::sync::LazyLock;
 
 /// Every row; each architecture's default comes first among its own.

@@ -64,7 +64,7 @@ pub(super) fn verify(
 ) -> Result<Result<(String, Verification), Mismatch>, Error> {
     let got = sha256(path).map_err(|source| Error::Read { path: path.into(), source })?;
     let mut verification = Verification::Nothing;
-    let sides = [(expected.server, "the server"), (expected.known, "the table of published weights")];
+    let sides = [(expected.server, "the server"), (expected.known, "the table of published digests")];
     for (digest, by) in sides {
         let Some(digest) = digest else { continue };
         if !got.starts_with(digest) {
@@ -118,7 +118,7 @@ mod tests {
         assert_eq!(compare(Some(&digest[..8]), Some(digest)), verified(Verification::KnownStart));
         assert_eq!(compare(None, Some(digest)), verified(Verification::Server));
         assert_eq!(compare(None, None), verified(Verification::Nothing));
-        assert_eq!(compare(Some(other), Some(digest)), Err("the table of published weights"));
+        assert_eq!(compare(Some(other), Some(digest)), Err("the table of published digests"));
         assert_eq!(compare(Some(digest), Some(other)), Err("the server"));
         assert!(is_sha256(digest) && !is_sha256(&digest[..63]) && !is_sha256(&digest.to_uppercase()));
     }

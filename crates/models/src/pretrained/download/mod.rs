@@ -3,18 +3,22 @@
 //! is known beforehand, or with the server's own.
 
 mod answer;
+mod dataset;
 mod digest;
+mod file;
 mod options;
 mod repository;
 mod url;
 
 use super::Pretrained;
 use crate::Error;
+pub use dataset::{HubFile, hub_dataset_files};
 pub use digest::Verification;
 use digest::{Expected, verify};
+pub use file::{FetchedFile, FileSource, fetch_file};
 pub use options::HubOptions;
 use repository::Repository;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 /// Files on this machine that hold published weights.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -79,30 +83,12 @@ impl Pretrained {
             let reason = format!("it is a file, and has no revision `{revision}`");
             return Err(Error::Download { what: url.into(), reason });
         }
-        let expected = Expected { known: self.url_sha256, server: None };
         let path = options.url_cache.join(url::file_name(url)?);
-        let check = |path: &Path, remove: bool| match verify(path, &expected)? {
-            Ok(verified) => Ok(verified),
-            Err(mismatch) => {
-                if remove {
-                    let _ = std::fs::remove_file(path);
-                }
-                Err(mismatch.into_error(path, remove))
-            }
-        };
-        let arrived = match path.exists() {
-            true => None,
-            false if options.offline => return Err(Error::Offline { what: url.into(), path }),
-            false => {
-                let source = url::Source { url, token: None, size: None };
-                url::download(&source, &path, options.progress, |part| check(part, true))?
-            }
-        };
-        let downloaded = arrived.is_some();
-        let (sha256, verification) = match arrived {
-            Some(verified) => verified,
-            None => check(&path, false)?,
-        };
+        if options.offline && !path.exists() {
+            return Err(Error::Offline { what: url.into(), path });
+        }
+        let source = FileSource { url, sha256: self.url_sha256, ..FileSource::default() };
+        let FetchedFile { sha256, verification, downloaded } = fetch_file(&source, &path, options.progress)?;
         Ok(Download { weights: path, config: None, sha256, verification, downloaded })
     }
 }

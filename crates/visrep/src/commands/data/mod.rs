@@ -1,13 +1,14 @@
-//! `visrep data`: looking at images before anything is computed from them, and keeping them as Parquet.
+//! `visrep data`: getting images, looking at them before anything is computed from them, and keeping them as Parquet.
 
 mod convert;
+mod get;
 mod inspect;
 
 use anyhow::Result;
 use clap::{Args, Subcommand};
 use indicatif::{ProgressBar, ProgressStyle};
 
-/// Look at a source of images, or convert it
+/// Get published datasets, look at a source of images, or convert it
 #[derive(Args)]
 pub struct Data {
     #[command(subcommand)]
@@ -18,6 +19,7 @@ pub struct Data {
 enum DataCommand {
     Inspect(inspect::Inspect),
     Convert(convert::Convert),
+    Get(get::Get),
 }
 
 impl Data {
@@ -25,6 +27,7 @@ impl Data {
         match self.command {
             DataCommand::Inspect(inspect) => inspect.run(),
             DataCommand::Convert(convert) => convert.run(),
+            DataCommand::Get(get) => get.run(),
         }
     }
 }

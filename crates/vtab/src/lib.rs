@@ -1,0 +1,71 @@
+//! The Visual Task Adaptation Benchmark (Zhai et al. 2020, arXiv 1910.04867) with 1000 training examples, without TensorFlow.
+//!
+//! [`Task`] is the table of the 19 tasks and of the remote-sensing tasks beside them; [`open_task`] finds a task's data under a
+//! folder, in VTAB-1k's file lists, as the dataset is published, or as a mirror; [`VtabSuite`] does so for all and says what is
+//! missing; [`VtabBenchmark`] measures a model on them with an [`Adaptation`], of which [`FrozenLinear`] is one.
+//!
+//! | dataset | read as |
+//! |---|---|
+//! | SVHN, Flowers-102 | MATLAB's level 5 files ([`read_mat`], [`Svhn`]) |
+//! | smallNORB | its binary matrices ([`SmallNorb`]) |
+//! | dSprites | NPZ, by visrep-data |
+//! | CLEVR | scene JSON and images ([`open_clevr`]) |
+//! | KITTI | label files, splits by drive as TFDS draws them ([`open_kitti`], [`kitti_splits`]) |
+//! | DMLab | TFRecord ([`TfRecords`]) |
+//! | Diabetic Retinopathy | Kaggle's files, prepared as `btgraham-300` ([`open_diabetic_retinopathy`]) |
+//! | DTD, Pets, SUN397 | their lists of splits |
+//! | Caltech-101, EuroSAT, RESISC45, UC Merced | folders of classes |
+//! | BigEarthNet | TIFF bands and JSON, several classes for an image ([`BigEarthNetBenchmark`]) |
+//! | every one | VTAB-1k's file lists, Parquet, WebDataset and image folders with the task's labels |
+//!
+//! **Which 1000 images?** VTAB takes the first of TensorFlow Datasets' storage order, which nothing but TensorFlow Datasets can tell.
+//! Lists that were made with it are taken as they are; without them the examples are drawn with a seed, and every score says so.
+//!
+//! ```
+//! use visrep_data::Dataset as _;
+//! use visrep_vtab::{OpenOptions, Task, VtabSuite, kitti_distance};
+//!
+//! assert_eq!("kitti_distance".parse::<Task>()?.info().classes, 4);
+//! assert_eq!(kitti_distance([("Van", 12.5), ("Pedestrian", 3.0)]), 1);
+//!
+//! // The structured tasks without any download, on procedural sprites.
+//! let suite = VtabSuite::sprites(&OpenOptions { limit: Some(100), ..OpenOptions::default() })?;
+//! assert_eq!((suite.found[0].train1000.len(), suite.found[0].test.len()), (1000, 100));
+//! # Ok::<(), visrep_vtab::Error>(())
+//! ```
+#![forbid(unsafe_code)]
+
+mod adapt;
+mod error;
+mod labels;
+mod multi_label;
+mod numpy_random;
+mod open;
+mod preprocess;
+mod protocol;
+mod read;
+mod sprites;
+mod store;
+mod suite;
+mod task;
+
+pub use adapt::{Adaptation, Adapted, FrozenLinear};
+pub use error::Error;
+pub use labels::{
+    KITTI_VEHICLES, clevr_count, clevr_distance, dsprites_location, dsprites_orientation, kitti_distance,
+    norb_azimuth, norb_elevation, svhn_digit,
+};
+pub use multi_label::BigEarthNetBenchmark;
+pub use open::{OpenOptions, Origin, TaskData, Whole, open_task};
+pub use preprocess::{InputPreparation, Sampling, resize_bilinear};
+pub use protocol::{
+    ADAPTER_PAPER, AdaptationProtocol, InputRange, LIGHTWEIGHT_SWEEP, OFFICIAL, Schedule, WeightDecay,
+};
+pub use read::{
+    BIG_EARTH_NET_CLASSES, BigEarthNet, ClevrLabel, ImageFiles, KittiSplits, MatArray, NorbLabel, NorbValues,
+    SmallNorb, Svhn, TfRecords, kitti_splits, open_clevr, open_diabetic_retinopathy, open_kitti, read_mat,
+    write_norb_matrix,
+};
+pub use sprites::{SpriteLabel, SpriteLatents, Sprites};
+pub use suite::{MissingTask, VtabBenchmark, VtabSuite};
+pub use task::{Sizes, Task, TaskInfo};

@@ -1,0 +1,137 @@
+//! The benchmark over tasks, end to end with a small network.
+
+#![allow(clippy::unwrap_used)]
+
+mod support;
+
+use std::collections::BTreeMap;
+use support::{Root, message};
+use visrep_data::{Dataset, Splits};
+use visrep_metrics::Score;
+use visrep_models::{Model, ModelOptions};
+use visrep_probe::{Benchmark, Context};
+use visrep_vtab::{
+    FrozenLinear, InputPreparation, OpenOptions, Sampling, Task, TaskData, VtabBenchmark, VtabSuite, Whole,
+};
+
+fn model() -> Model {
+    let options = ModelOptions { num_classes: Some(0), seed: Some(0), ..ModelOptions::default() };
+    Model::create("resnet18_cifar_w16", &options).unwrap()
+}
+
+fn context(data: &TaskData) -> Context {
+    let splits =
+        Splits { train: data.train1000.clone(), test: data.test.clone(), description: String::new() };
+    let mut context = Context::new(splits, "vtab", "random");
+    context.workers = 2;
+    context
+}
+
+#[test]
+fn sprites_are_told_apart_and_marked_as_stand_ins() {
+    let options = OpenOptions { limit: Some(300), ..OpenOptions::default() };
+    let suite = VtabSuite::sprites(&options).unwrap();
+    assert_eq!(suite.found.len(), 2);
+    let counts = suite.found[0].training_counts().unwrap();
+    assert!(counts.len() == 16 && counts.iter().all(|count| *count > 20), "{counts:?}");
+    let context = context(&suite.found[0]);
+    let adaptation = FrozenLinear { grid: vec![1e-3, 1e-2], ..FrozenLinear::default() };
+    let benchmark = VtabBenchmark::with(suite, Box::new(adaptation));
+    let data = &benchmark.suite().found[0];
+    let score = benchmark.run_task(data, &model(), &context).unwrap();
+    assert_eq!(
+        (score.task.as_str(), score.metric.as_str(), score.n),
+        ("dsprites_location (sprites)", "top1", 300)
+    );
+    // Random features that are averaged over the image hardly tell places apart: above 1 of 16.
+    assert!(score.value > 0.0625, "{score:?}");
+    let protocol = &score.protocol;
+    assert!(protocol["preprocessing"].contains("without antialiasing (half-pixel centres)"), "{protocol:?}");
+    assert!(protocol["split"].contains("not the official ones") && protocol["split"].contains("procedural"));
+    assert_eq!((protocol["official_test"].as_str(), protocol["train_samples"].as_str()), ("false", "1000"));
+    assert_eq!(protocol["val_top1_by_c"].split(", ").count(), 2);
+    assert!(benchmark.means(&[score], &model(), &context).unwrap().is_empty(), "no task of VTAB's");
+}
+
+#[test]
+fn means_name_what_is_missing() {
+    let root = Root::new();
+    let classes: Vec<_> = (0..10).map(|class| format!("c{class}")).collect();
+    root.classes("vtab/eurosat/2750", &classes, 6);
+    let suite = VtabSuite::open_tasks(root.path(), &[Task::EuroSat, Task::Pets], &OpenOptions::default());
+    assert_eq!((suite.found.len(), suite.missing.len()), (1, 1));
+    let context = context(&suite.found[0]);
+    let adaptation = FrozenLinear { input: InputPreparation::Vtab(Sampling::Corner), grid: vec![0.1] };
+    let benchmark = VtabBenchmark::with(suite, Box::new(adaptation));
+    let model = model();
+    let scores = benchmark.run(&model, &context).unwrap();
+    let found: Vec<_> = scores.iter().map(|score| (score.task.as_str(), score.metric.as_str())).collect();
+    assert_eq!(found, [("eurosat", "top1"), ("mean", "mean_of_found")]);
+    assert_eq!((benchmark.id(), scores[0].suite.as_str(), scores[0].n), ("vtab", "vtab", 12));
+    assert!(scores[0].protocol["preprocessing"].contains("TensorFlow 1"), "{:?}", scores[0].protocol);
+    assert!(
+        scores[1].protocol["missing_tasks"].starts_with("caltech101, cifar100"),
+        "{:?}",
+        scores[1].protocol
+    );
+    // Colours alone tell these classes apart.
+    assert!(scores[0].value > 0.5, "{:?}", scores[0]);
+
+    // All 19, as if each had been run.
+    let of = |task: Task, value: f64| Score { task: task.name().into(), value, ..scores[0].clone() };
+    let all: Vec<_> = Task::VTAB.iter().enumerate().map(|(at, task)| of(*task, at as f64 / 18.0)).collect();
+    let means: BTreeMap<_, _> = benchmark
+        .means(&all, &model, &context)
+        .unwrap()
+        .into_iter()
+        .map(|score| (score.metric, (score.value, score.n)))
+        .collect();
+    assert_eq!(means.len(), 5);
+    assert!((means["mean_19"].0 - 0.5).abs() < 1e-12 && means["structured"].1 == 8);
+    let groups = [3.0 / 18.0, 8.5 / 18.0, 14.5 / 18.0];
+    assert!((means["mean_of_groups"].0 - groups.iter().sum::<f64>() / 3.0).abs() < 1e-12, "{means:?}");
+    // A whole group has its mean without the others.
+    let some = benchmark.means(&all[..7], &model, &context).unwrap();
+    let metrics: Vec<_> = some.iter().map(|score| score.metric.as_str()).collect();
+    assert_eq!(metrics, ["mean_of_found", "natural"]);
+    assert!(some[0].protocol["missing_tasks"].starts_with("patch_camelyon"));
+
+    let empty = VtabBenchmark::new(VtabSuite::open(root.path().join("nothing"), &OpenOptions::default()));
+    message(empty.run(&model, &context), &["no data for any task", "smallnorb_elevation"]);
+    let none = FrozenLinear { grid: Vec::new(), ..FrozenLinear::default() };
+    let suite = VtabSuite::open_tasks(root.path(), &[Task::EuroSat], &OpenOptions::default());
+    message(
+        VtabBenchmark::with(suite, Box::new(none)).run(&model, &context),
+        &["grid", "at least one candidate"],
+    );
+}
+
+#[test]
+fn a_dataset_of_ones_own_is_a_task() {
+    let root = Root::new();
+    let classes: Vec<_> = (0..2).map(|class| format!("c{class}")).collect();
+    root.classes("mine", &classes, 10);
+    let all: std::sync::Arc<dyn Dataset> =
+        std::sync::Arc::new(visrep_data::ImageFolder::open(root.path().join("mine")).unwrap());
+    let whole = Whole {
+        train: all.clone(),
+        val: None,
+        test: all.clone(),
+        origin: visrep_vtab::Origin::Official,
+        note: "a test".into(),
+    };
+    let data = TaskData::from_whole(Task::PatchCamelyon, whole, root.path().into(), &OpenOptions::default())
+        .unwrap();
+    assert_eq!((data.train800.len(), data.val200.len()), (16, 4));
+    let whole = Whole {
+        train: all.clone(),
+        val: None,
+        test: all,
+        origin: visrep_vtab::Origin::Official,
+        note: "a test".into(),
+    };
+    message(
+        TaskData::from_whole(Task::Pets, whole, root.path().into(), &OpenOptions::default()),
+        &["pets", "2 classes, not 37"],
+    );
+}

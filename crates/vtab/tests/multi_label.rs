@@ -1,0 +1,93 @@
+//! BigEarthNet in small, with its bands of 16 bits and several classes for a patch.
+
+#![allow(clippy::unwrap_used)]
+
+mod support;
+
+use std::io::Cursor;
+use support::{Root, message, pixels};
+use tiff::encoder::{TiffEncoder, colortype::Gray16};
+use visrep_data::{Dataset, InMemory, Splits};
+use visrep_models::{Model, ModelOptions};
+use visrep_probe::{Benchmark, Context};
+use visrep_vtab::{BigEarthNet, BigEarthNetBenchmark, OpenOptions};
+
+const ROOT: &str = "vtab/bigearthnet/BigEarthNet-v1.0";
+
+fn band(side: u32, value: u16) -> Vec<u8> {
+    let mut bytes = Cursor::new(Vec::new());
+    let values = vec![value; (side * side) as usize];
+    TiffEncoder::new(&mut bytes).unwrap().write_image::<Gray16>(side, side, &values).unwrap();
+    bytes.into_inner()
+}
+
+/// A patch of one colour, in reflectances.
+fn patch(root: &Root, name: &str, rgb: [u16; 3], labels: &[&str]) {
+    let file = |end: &str| format!("{ROOT}/{name}/{name}_{end}");
+    for (band_name, value) in [("B04", rgb[0]), ("B03", rgb[1]), ("B02", rgb[2]), ("B08", 9)] {
+        root.write(&file(&format!("{band_name}.tif")), band(6, value));
+    }
+    let metadata = serde_json::json!({"labels": labels, "projection": "PROJCS[]", "acquisition_date": "2017-06-13 10:10:31"});
+    root.write(&file("labels_metadata.json"), metadata.to_string());
+}
+
+#[test]
+fn patches_become_rgb() {
+    let root = Root::new();
+    patch(&root, "S2A_MSIL2A_2", [500, 1000, 5000], &["Water bodies", "Airports"]);
+    patch(&root, "S2A_MSIL2A_1", [0, 0, 0], &[]);
+    let data = BigEarthNet::open(root.path().join(ROOT)).unwrap();
+    assert_eq!((data.len(), data.classes().len(), data.key(1)), (2, 43, "S2A_MSIL2A_2".into()));
+    // 2000 is white, and so is what is more.
+    assert_eq!(pixels(&data, 1).pixel(5, 5), [63, 127, 255]);
+    let labels = data.labels_of(1).unwrap();
+    let found: Vec<_> = (0..43).filter(|class| labels[*class]).collect();
+    assert_eq!(found, [1, 41]);
+    assert!(data.labels_of(0).unwrap().iter().all(|label| !label) && data.labels_of(2).is_err());
+
+    let file = |end: &str| format!("{ROOT}/S2A_MSIL2A_1/S2A_MSIL2A_1_{end}");
+    root.write(&file("B03.tif"), band(4, 1));
+    message(data.get(0), &["S2A_MSIL2A_1", "different sizes"]);
+    root.write(&file("B03.tif"), &band(6, 1)[..30]);
+    message(data.get(0), &["B03.tif", "TIFF"]);
+    root.write(&file("labels_metadata.json"), r#"{"labels": ["Cities"]}"#);
+    message(data.labels_of(0), &["labels_metadata.json", "unknown class `Cities`"]);
+    root.write(&file("labels_metadata.json"), "{");
+    message(data.labels_of(0), &["labels_metadata.json", "no labels"]);
+}
+
+#[test]
+fn classes_are_told_by_their_colours() {
+    let root = Root::new();
+    for at in 0..60_u16 {
+        let (red, blue) = (at % 2 == 1, at % 3 == 0);
+        let labels: Vec<_> = [(red, "Pastures"), (blue, "Vineyards"), (true, "Sea and ocean")]
+            .iter()
+            .filter(|l| l.0)
+            .map(|l| l.1)
+            .collect();
+        let value = |on: bool| if on { 1800 + at } else { 100 + at };
+        patch(&root, &format!("S2A_{at:02}"), [value(red), 700 + at, value(blue)], &labels);
+    }
+    let benchmark = BigEarthNetBenchmark::open(root.path(), &OpenOptions::default()).unwrap();
+    let options = ModelOptions { num_classes: Some(0), seed: Some(0), ..ModelOptions::default() };
+    let model = Model::create("resnet18_cifar_w16", &options).unwrap();
+    let none = || std::sync::Arc::new(InMemory::new(Vec::new(), Vec::new()));
+    let splits = Splits { train: none(), test: none(), description: String::new() };
+    let mut context = Context::new(splits, "bigearthnet", "random");
+    context.workers = 2;
+    let scores = benchmark.run(&model, &context).unwrap();
+    let metrics: Vec<_> = scores.iter().map(|score| (score.metric.as_str(), score.n)).collect();
+    assert_eq!(metrics, [("map", 12), ("f1_micro", 12), ("f1_macro", 12)]);
+    assert!(scores[0].value > 0.9 && scores[1].value > 0.9, "{scores:?}");
+    // 40 of 43 classes are nowhere, and count as 0.
+    assert!(scores[2].value <= 3.0 / 43.0 + 1e-9);
+    assert!(
+        scores[0].protocol["split"].contains("48 training examples")
+            && scores[0].protocol["split"].contains("not official")
+    );
+    message(
+        BigEarthNetBenchmark::open(root.path().join("none"), &OpenOptions::default()).map(drop),
+        &["bigearthnet: no data", "remote-sensing/bigearthnet"],
+    );
+}
