@@ -32,7 +32,7 @@ pub use ibot::ibot;
 pub use info_nce::{info_nce, info_nce_in_batch, moco_v3};
 pub use koleo::koleo;
 pub use msn::{MsnOptions, msn};
-pub use nt_xent::nt_xent;
+pub use nt_xent::{nt_xent, nt_xent_to};
 pub use relic::{RelicV2Options, relic_v2};
 pub use sce::{SceOptions, sce};
 pub use swav::{sinkhorn, swapped_prediction};

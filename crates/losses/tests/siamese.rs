@@ -9,8 +9,8 @@ use common::{compare, cosine, dot, golden, numbers, random, rows, scalar, surpri
 use serde_json::Value;
 use tch::{Device, Kind, Tensor};
 use visrep_losses::{
-    Error, VicregWeights, barlow_twins, byol, info_nce, info_nce_in_batch, moco_v3, negative_cosine,
-    sinkhorn, swapped_prediction, vicreg,
+    Error, VicregWeights, barlow_twins, byol, info_nce, info_nce_in_batch, moco_v3, negative_cosine, nt_xent,
+    nt_xent_to, sinkhorn, swapped_prediction, vicreg,
 };
 
 type Rows = Vec<Vec<f64>>;
@@ -74,6 +74,29 @@ fn info_nce_classifies_keys_as_in_moco_and_nnclr() {
         let loss = |x: &dyn Fn(&str) -> Tensor| moco_v3(&x("a"), &x("b"), t).unwrap();
         compare("moco_v3", &case, loss, |x| 2.0 * t * in_batch(x, t));
     }
+}
+
+#[test]
+fn intermediate_layers_find_the_last_ones_as_in_sdssl() {
+    tch::manual_seed(3);
+    let (n, t) = (5, 0.2);
+    let views = [0, 1].map(|_| random(n, 7).set_requires_grad(true));
+    let targets = [0, 1].map(|_| random(n, 7).set_requires_grad(true));
+    let loss = nt_xent_to(views.each_ref(), targets.each_ref(), t).unwrap();
+    let [z, c]: [Rows; 2] = [&views, &targets].map(|pair| pair.each_ref().map(rows).concat());
+    let n = n as usize;
+    let term = |i: usize| {
+        // In the place of its own target, which is left out, stands one that adds nothing.
+        let logit = |j: usize| if i == j { f64::NEG_INFINITY } else { cosine(&z[i], &c[j]) / t };
+        surprise(&(0..2 * n).map(logit).collect::<Vec<_>>(), (i + n) % (2 * n))
+    };
+    let slow = (0..2 * n).map(term).sum::<f64>() / (2 * n) as f64;
+    assert!((scalar(&loss) - slow).abs() < 1e-6, "{} {slow}", scalar(&loss));
+    loss.backward();
+    assert!(views.iter().all(|view| scalar(&view.grad().abs().max()) > 1e-4));
+    assert!(targets.iter().all(|target| !target.grad().defined()), "targets have no gradient");
+    let itself = nt_xent_to(views.each_ref(), views.each_ref(), t).unwrap();
+    assert!((scalar(&itself) - scalar(&nt_xent(&views[0], &views[1], t).unwrap())).abs() < 1e-6);
 }
 
 fn columns(rows: &Rows) -> Rows {
@@ -287,6 +310,9 @@ fn wrong_arguments_are_errors_that_name_them() {
     shape(info_nce(&x(&[2, 3]), &x(&[2, 3]), &x(&[4, 5]), 0.1), "negatives");
     shape(info_nce(&x(&[2, 3]), &x(&[2, 3]), &x(&[0, 3]), 0.1), "negatives");
     shape(info_nce_in_batch(&x(&[1, 3]), &x(&[1, 3]), 0.1), "query");
+    let (two, three) = (x(&[2, 3]), x(&[3, 3]));
+    shape(nt_xent_to([&two, &three], [&two, &two], 0.1), "views[1]");
+    shape(nt_xent_to([&two, &two], [&two, &three], 0.1), "targets[1]");
     shape(barlow_twins(&x(&[1, 3]), &x(&[1, 3]), 0.1), "a");
     shape(vicreg(&x(&[4, 3]), &x(&[4]), &weights), "b");
     shape(sinkhorn(&x(&[4]), 0.05, 3), "scores");
@@ -297,6 +323,7 @@ fn wrong_arguments_are_errors_that_name_them() {
     for wrong in [0.0, -1.0, f64::NAN, f64::INFINITY] {
         range(info_nce(&x(&[2, 3]), &x(&[2, 3]), &x(&[4, 3]), wrong), "temperature");
         range(moco_v3(&x(&[2, 3]), &x(&[2, 3]), wrong), "temperature");
+        range(nt_xent_to([&two, &two], [&two, &two], wrong), "temperature");
         range(sinkhorn(&x(&[2, 3]), wrong, 3), "epsilon");
         range(swapped_prediction(&[x(&[2, 3])], &[x(&[2, 3]), x(&[2, 3])], wrong), "temperature");
     }

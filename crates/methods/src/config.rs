@@ -2,9 +2,10 @@
 
 use crate::{
     BarlowTwins, BarlowTwinsConfig, Byol, ByolConfig, Dino, DinoConfig, Dinov2, Dinov2Config, Error, Esvit,
-    EsvitConfig, Ibot, IbotConfig, Method, Moco, MocoConfig, MocoV3, MocoV3Config, Msn, MsnConfig, Nnclr,
-    NnclrConfig, RelicV2, RelicV2Config, Sce, SceConfig, Simclr, SimclrConfig, Simsiam, SimsiamConfig,
-    Supervised, SupervisedConfig, Swav, SwavConfig, Vicreg, VicregConfig,
+    EsvitConfig, Extrema, ExtremaConfig, Ibot, IbotConfig, Method, Moco, MocoConfig, MocoV3, MocoV3Config,
+    Msn, MsnConfig, Nnclr, NnclrConfig, ProjectorMomentum, ProjectorMomentumConfig, RelicV2, RelicV2Config,
+    Sce, SceConfig, Sdssl, SdsslConfig, Simclr, SimclrConfig, Simsiam, SimsiamConfig, Supervised,
+    SupervisedConfig, Swav, SwavConfig, Vicreg, VicregConfig,
 };
 use serde::{Deserialize, Serialize};
 
@@ -23,6 +24,8 @@ pub enum MethodConfig {
     Dinov2(Dinov2Config),
     /// `esvit`
     Esvit(EsvitConfig),
+    /// `extrema`
+    Extrema(ExtremaConfig),
     /// `ibot`
     Ibot(IbotConfig),
     /// `moco`: v1 and v2
@@ -33,10 +36,14 @@ pub enum MethodConfig {
     Msn(MsnConfig),
     /// `nnclr`
     Nnclr(NnclrConfig),
+    /// `projector-momentum`
+    ProjectorMomentum(ProjectorMomentumConfig),
     /// `relic-v2`
     RelicV2(RelicV2Config),
     /// `sce`
     Sce(SceConfig),
+    /// `sdssl`
+    Sdssl(SdsslConfig),
     /// `simclr`
     Simclr(SimclrConfig),
     /// `simsiam`
@@ -71,13 +78,16 @@ impl MethodConfig {
             Self::Dino(config) => Box::new(Dino::new(config, setup)?),
             Self::Dinov2(config) => Box::new(Dinov2::new(config, setup)?),
             Self::Esvit(config) => Box::new(Esvit::new(config, setup)?),
+            Self::Extrema(config) => Box::new(Extrema::new(config, setup)?),
             Self::Ibot(config) => Box::new(Ibot::new(config, setup)?),
             Self::Moco(config) => Box::new(Moco::new(config, setup)?),
             Self::MocoV3(config) => Box::new(MocoV3::new(config, setup)?),
             Self::Msn(config) => Box::new(Msn::new(config, setup)?),
             Self::Nnclr(config) => Box::new(Nnclr::new(config, setup)?),
+            Self::ProjectorMomentum(config) => Box::new(ProjectorMomentum::new(config, setup)?),
             Self::RelicV2(config) => Box::new(RelicV2::new(config, setup)?),
             Self::Sce(config) => Box::new(Sce::new(config, setup)?),
+            Self::Sdssl(config) => Box::new(Sdssl::new(config, setup)?),
             Self::Simclr(config) => Box::new(Simclr::new(config, setup)?),
             Self::Simsiam(config) => Box::new(Simsiam::new(config, setup)?),
             Self::Supervised(config) => Box::new(Supervised::new(config, setup)?),

@@ -122,4 +122,8 @@ impl Method for Dino {
     fn model(&self) -> &Model {
         &self.networks.teacher
     }
+
+    fn set_gradient_checkpointing(&self, on: bool) {
+        self.networks.student.set_gradient_checkpointing(on);
+    }
 }

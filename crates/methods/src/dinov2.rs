@@ -206,4 +206,8 @@ impl Method for Dinov2 {
     fn model(&self) -> &Model {
         &self.networks.teacher
     }
+
+    fn set_gradient_checkpointing(&self, on: bool) {
+        self.networks.student.set_gradient_checkpointing(on);
+    }
 }

@@ -4,7 +4,7 @@ use crate::method::named_variables;
 use crate::{
     Error, HeadLayout, NamedTensor, ProjectionHead, Setup, Step, Teacher, feature_std, pooled, views,
 };
-use tch::{Tensor, nn};
+use tch::{Device, Tensor, nn};
 use visrep_models::{Model, ModelOptions};
 
 /// A backbone without classifier and a projector on its pooled features.
@@ -37,27 +37,27 @@ pub struct Projector {
     pub layout: HeadLayout,
 }
 
-impl Encoder {
-    /// A backbone as `setup` says, and a projector, whose weights are drawn from the next seed.
-    pub fn new(setup: &Setup<'_>, projector: &Projector) -> Result<Self, Error> {
-        let seed = setup.seed as i64;
-        let options = ModelOptions {
-            num_classes: Some(0),
-            device: setup.device,
-            seed: Some(seed),
-            ..Default::default()
-        };
-        let model = Model::create(setup.model, &options)?;
-        if projector.layers == 0 {
+impl Projector {
+    /// The head for features of `embed` values; `seed` decides its weights.
+    pub fn build(&self, embed: i64, device: Device, seed: i64) -> Result<ProjectionHead, Error> {
+        if self.layers == 0 {
             let (parameter, expected) = ("projector_layers", "at least 1");
             return Err(Error::Parameter { parameter, expected, found: 0.0 });
         }
-        let embed = model.embed_dim();
-        let hidden = projector.hidden_dim.map_or(embed, i64::from);
-        let mut dims = vec![hidden; projector.layers as usize + 1];
+        let hidden = self.hidden_dim.map_or(embed, i64::from);
+        let mut dims = vec![hidden; self.layers as usize + 1];
         dims[0] = embed;
-        dims[projector.layers as usize] = i64::from(projector.output_dim);
-        let projector = ProjectionHead::new(&dims, &projector.layout, setup.device, seed.wrapping_add(1))?;
+        dims[self.layers as usize] = i64::from(self.output_dim);
+        ProjectionHead::new(&dims, &self.layout, device, seed)
+    }
+}
+
+impl Encoder {
+    /// A backbone as `setup` says, and a projector, whose weights are drawn from the next seed.
+    pub fn new(setup: &Setup<'_>, projector: &Projector) -> Result<Self, Error> {
+        let model = backbone(setup)?;
+        let seed = (setup.seed as i64).wrapping_add(1);
+        let projector = projector.build(model.embed_dim(), setup.device, seed)?;
         Ok(Self { model, projector })
     }
 
@@ -107,6 +107,30 @@ impl Encoded {
             ("projection_std", feature_std(&self.projections)?),
         ])
     }
+}
+
+/// A backbone without classifier, with the initial values of the seed.
+pub(crate) fn backbone(setup: &Setup<'_>) -> Result<Model, Error> {
+    let options = ModelOptions {
+        num_classes: Some(0),
+        device: setup.device,
+        seed: Some(setup.seed as i64),
+        ..ModelOptions::default()
+    };
+    Ok(Model::create(setup.model, &options)?)
+}
+
+/// Keeps `model`'s patch embedding as it is (MoCo v3, SDSSL); an error when it has none.
+pub(crate) fn freeze_patch_embedding(model: &Model) -> Result<(), Error> {
+    let variables = model.var_store().variables().into_iter();
+    let mut frozen = variables.filter(|(name, _)| name.starts_with("patch_embed.")).peekable();
+    if frozen.peek().is_none() {
+        return Err(Error::NoPatchEmbedding { model: model.name().to_owned() });
+    }
+    for (_, tensor) in frozen {
+        let _ = tensor.f_set_requires_grad(false)?;
+    }
+    Ok(())
 }
 
 /// A head of two layers on projections of `dim` numbers, which gives as many; its weights are drawn from the seed after

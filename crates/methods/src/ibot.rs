@@ -182,4 +182,8 @@ impl Method for Ibot {
     fn model(&self) -> &Model {
         &self.networks.teacher
     }
+
+    fn set_gradient_checkpointing(&self, on: bool) {
+        self.networks.student.set_gradient_checkpointing(on);
+    }
 }

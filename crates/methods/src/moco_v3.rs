@@ -1,6 +1,7 @@
 //! MoCo v3 (Chen et al. 2021): predictions find their keys among the batch's.
 
 use crate::config::positive;
+use crate::encoder::freeze_patch_embedding;
 use crate::method::{named_variables, sorted};
 use crate::{
     Batch, Encoder, Error, HeadLayout, Loss, Method, Momentum, NamedTensor, ProjectionHead, Projector, Setup,
@@ -76,15 +77,7 @@ impl MocoV3 {
         let target = Encoder::new(setup, &projector)?;
         let teacher = base.teach(&target, config.momentum)?;
         if config.freeze_patch_embed {
-            let frozen: Vec<_> = base.model.var_store().variables().into_iter().collect();
-            let mut frozen =
-                frozen.into_iter().filter(|(name, _)| name.starts_with("patch_embed.")).peekable();
-            if frozen.peek().is_none() {
-                return Err(Error::NoPatchEmbedding { model: setup.model.to_owned() });
-            }
-            for (_, tensor) in frozen {
-                let _ = tensor.f_set_requires_grad(false)?;
-            }
+            freeze_patch_embedding(&base.model)?;
         }
         Ok(Self { base, predictor, target, teacher, temperature })
     }

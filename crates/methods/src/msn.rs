@@ -176,6 +176,10 @@ impl Method for Msn {
     fn model(&self) -> &Model {
         &self.teacher
     }
+
+    fn set_gradient_checkpointing(&self, on: bool) {
+        self.student.set_gradient_checkpointing(on);
+    }
 }
 
 #[cfg(test)]

@@ -1,9 +1,10 @@
 //! What DINO and its descendants share: a student and its momentum teacher, each with its heads.
 
 use crate::dino_head::{DinoHead, DinoHeadConfig};
+use crate::encoder::backbone;
 use crate::{Error, Momentum, NamedTensor, Setup, Step, Teacher, named_variables};
 use tch::{Kind, Tensor};
-use visrep_models::{Model, ModelOptions, PatchTransformer};
+use visrep_models::{Model, PatchTransformer};
 
 /// A backbone and its teacher, without classifiers, and the heads on them.
 pub(crate) struct SelfDistillation {
@@ -67,15 +68,9 @@ impl SelfDistillation {
     }
 }
 
-/// Two backbones of the same name without classifiers, with the same initial values.
+/// Two backbones without classifiers, with the same initial values.
 pub(crate) fn backbones(setup: &Setup<'_>) -> Result<(Model, Model), Error> {
-    let options = ModelOptions {
-        num_classes: Some(0),
-        device: setup.device,
-        seed: Some(setup.seed as i64),
-        ..ModelOptions::default()
-    };
-    Ok((Model::create(setup.model, &options)?, Model::create(setup.model, &options)?))
+    Ok((backbone(setup)?, backbone(setup)?))
 }
 
 /// What `model` can do as a transformer over patches with a class token; an error in the name of `method` when it is
@@ -94,6 +89,14 @@ pub(crate) fn transformer<'a>(
             needs: "a vision transformer with a class token, such as vit_small_patch16_224",
         }),
     }
+}
+
+/// What `model` can do as a transformer over patches, with a class token or without; an error in the name of `method` when it
+/// is none.
+pub(crate) fn patches<'a>(model: &'a Model, method: &'static str) -> Result<&'a dyn PatchTransformer, Error> {
+    let needs = "a vision transformer, such as extrema_vit_base_patch16";
+    let none = || Error::Backbone { method, model: model.name().to_owned(), needs };
+    model.backbone().patch_transformer().ok_or_else(none)
 }
 
 /// The class tokens (N, D) and the patches' tokens (N, P, D) of u8 images (N, H, W, 3), in training mode. With `masked`, a mask

@@ -45,6 +45,13 @@ pub trait PatchTransformer {
         token: &Tensor,
         train: bool,
     ) -> Result<Tensor, Error>;
+
+    /// The vector (N, C) that [`Backbone::forward_features`](crate::Backbone::forward_features) pools from the last layer's
+    /// tokens, for those that [`Self::forward_tokens`] and [`Self::forward_masked`] give.
+    ///
+    /// # Errors
+    /// Tokens of another shape.
+    fn pool(&self, tokens: &Tensor) -> Result<Tensor, Error>;
 }
 
 /// The pixels of each patch, (N, patches, side · side · C), of images (N, C, H, W): patches row by row, and in a patch pixel

@@ -167,6 +167,41 @@ fn views_may_differ() {
 }
 
 #[test]
+fn views_may_share_their_crop() {
+    let mut recipe = Recipe::named("simclr-digits").unwrap();
+    for assignment in ["views.jitter.probability=0", "views.crop.scale=[0.1, 0.5]", "views.second.solarize=1"]
+    {
+        recipe.set(assignment).unwrap();
+    }
+    let both = |recipe: &Recipe, epoch| {
+        let image = RgbImage::from_fn(16, 16, |x, y| [x as u8 * 7, y as u8 * 7, 0]);
+        let sample = Sample { image: SampleImage::Decoded(image), label: None, key: "slope".to_owned() };
+        let data = InMemory::new(vec![sample], Vec::new());
+        let views = recipe.views.views(&Views(2, 0), &data).unwrap();
+        let options = LoaderOptions { batch_size: 1, workers: 0, ..LoaderOptions::default() };
+        let loader = Loader::new(Arc::new(data), views, options).unwrap();
+        let batch = loader.epoch(epoch, 0).next().unwrap().unwrap();
+        [0, 1].map(|view: usize| batch.views[view].data.clone())
+    };
+    // Values below 128, which solarisation leaves: only the crop tells views apart.
+    let [a, b] = both(&recipe, 0);
+    assert_ne!(a, b);
+    recipe.set("views.same_crop=true").unwrap();
+    let [a, b] = both(&recipe, 0);
+    assert_eq!(a, b);
+    assert_ne!(a, both(&recipe, 1)[0], "the next epoch draws another");
+    recipe.set("views.second={ grayscale = 1.0 }").unwrap();
+    let [a, b] = both(&recipe, 0);
+    assert_ne!(a, b, "colours are each view's own");
+
+    let data = InMemory::new(Vec::new(), Vec::new());
+    recipe.set("views.local.size=12").unwrap();
+    let error = recipe.views.views(&Views(3, 1), &data).err().unwrap();
+    assert!(matches!(&error, Error::Value { key, .. } if key == "views.same_crop"), "{error}");
+    assert!(matches!(recipe.set("views.second.flip=0.5"), Err(Error::Value { .. })));
+}
+
+#[test]
 fn wrong_views_are_refused() {
     let mut recipe = Recipe::named("simclr-digits").unwrap();
     let data = InMemory::new(Vec::new(), Vec::new());

@@ -9,6 +9,7 @@ use visrep_augment::Transform;
 #[derive(Clone)]
 pub struct Views {
     transforms: Vec<Arc<dyn Transform>>,
+    common: Option<Arc<dyn Transform>>,
     positives: Option<Arc<dyn Positives>>,
 }
 
@@ -21,12 +22,20 @@ impl Views {
     /// `count` views by one transform, each with its own random numbers.
     pub fn same(transform: impl Transform + 'static, count: usize) -> Self {
         let transform: Arc<dyn Transform> = Arc::new(transform);
-        Self { transforms: vec![transform; count], positives: None }
+        Self { transforms: vec![transform; count], common: None, positives: None }
     }
 
     /// A view by each of `transforms`, which may give different sizes (multi-crop).
     pub fn new(transforms: Vec<Box<dyn Transform>>) -> Self {
-        Self { transforms: transforms.into_iter().map(Arc::from).collect(), positives: None }
+        let transforms = transforms.into_iter().map(Arc::from).collect();
+        Self { transforms, common: None, positives: None }
+    }
+
+    /// Every view begins with `transform`, by the same random numbers in all views of a sample: one crop whose colours differ
+    /// from view to view.
+    #[must_use]
+    pub fn with_common(self, transform: impl Transform + 'static) -> Self {
+        Self { common: Some(Arc::new(transform)), ..self }
     }
 
     /// The first view shows the sample itself, every other one a positive, drawn for it afresh. Labels, keys and indices of
@@ -34,6 +43,10 @@ impl Views {
     #[must_use]
     pub fn with_positives(self, positives: Arc<dyn Positives>) -> Self {
         Self { positives: Some(positives), ..self }
+    }
+
+    pub(super) fn common(&self) -> Option<&dyn Transform> {
+        self.common.as_deref()
     }
 
     pub(super) fn positives(&self) -> Option<&dyn Positives> {

@@ -14,6 +14,9 @@ use visrep_decode::RgbImage;
 /// Keeps the random numbers that choose positives apart from those of the views, which have a view's number here.
 const POSITIVE: u64 = 1 << 32;
 
+/// Those of what all views of a sample begin with.
+const COMMON: u64 = 1 << 33;
+
 /// A sample that was left out under [`OnBadSample::Skip`].
 #[derive(Debug)]
 pub struct Skipped {
@@ -171,6 +174,9 @@ impl Work {
             let rng = |coordinate| view_rng(shared.options.seed, self.epoch, item.identity(), coordinate);
             let view = |number: usize, transform: &dyn Transform, size| {
                 let mut view = View::new(size);
+                if let Some(common) = shared.views.common() {
+                    common.draw(&mut view, &mut rng(COMMON));
+                }
                 transform.draw(&mut view, &mut rng(number as u64));
                 view
             };

@@ -17,6 +17,9 @@ use visrep_methods::Method;
 pub struct ViewsConfig {
     /// Side of the square that the network sees, in pixels.
     pub size: u32,
+    /// Whether crop and flip are drawn once for all views of a sample, which then differ in their colours alone (ExtreMA).
+    #[serde(default)]
+    pub same_crop: bool,
     /// Probability of a horizontal flip.
     #[serde(default)]
     pub flip: f64,
@@ -143,14 +146,22 @@ pub struct BlurConfig {
 
 impl ViewsConfig {
     /// All views of `method`: the global ones, then the local ones. Errs on values that the transforms refuse, when
-    /// `method` has local views and there is no section `[views.local]`, and when `data` has no labels where positives
-    /// need them.
+    /// `method` has local views and there is no section `[views.local]`, when they cannot have the same crop, and when
+    /// `data` has no labels where positives need them.
     pub fn views(&self, method: &dyn Method, data: &dyn Dataset) -> Result<Views, Error> {
         let (all, local) = (method.views(), method.local_views().min(method.views()));
         let mut views: Vec<Box<dyn Transform>> = Vec::new();
         for view in 0..all - local {
             let change = self.second.as_ref().filter(|_| view % 2 == 1);
-            views.push(Box::new(self.changed(change).build()?));
+            let view = self.changed(change);
+            views.push(Box::new(if self.same_crop { view.colors()? } else { view.build()? }));
+        }
+        if self.same_crop && local > 0 {
+            return Err(Error::Value {
+                key: "views.same_crop".to_owned(),
+                value: "true".to_owned(),
+                message: format!("the method has {local} local views, which are crops of their own"),
+            });
         }
         if local > 0 && self.local.is_none() {
             return Err(Error::Value {
@@ -164,7 +175,10 @@ impl ViewsConfig {
         for _ in 0..local {
             views.push(Box::new(self.changed(self.local.as_ref()).build()?));
         }
-        let views = Views::new(views);
+        let mut views = Views::new(views);
+        if self.same_crop {
+            views = views.with_common(self.geometry()?);
+        }
         Ok(match &self.positives {
             None => views,
             Some(PositivesConfig::Class) => views.with_positives(Arc::new(ClassPositives::new(data)?)),
@@ -178,6 +192,15 @@ impl ViewsConfig {
     pub(super) fn check(&self) -> Result<(), Error> {
         for change in [None, self.second.as_ref(), self.local.as_ref()] {
             self.changed(change).build()?;
+        }
+        let moved =
+            |change: &ViewChange| change.size.is_some() || change.crop.is_some() || change.flip.is_some();
+        if self.same_crop && self.second.as_ref().is_some_and(moved) {
+            return Err(Error::Value {
+                key: "views.same_crop".to_owned(),
+                value: "true".to_owned(),
+                message: "leave size, crop and flip out of views.second".to_owned(),
+            });
         }
         Ok(())
     }
@@ -198,9 +221,17 @@ impl ViewsConfig {
 
     /// The transform of the first view. Errs on values that the transforms refuse.
     pub fn build(&self) -> Result<Compose, Error> {
+        Ok(self.geometry()?.then(self.colors()?))
+    }
+
+    fn geometry(&self) -> Result<Compose, Error> {
         let [scale, ratio] = [self.crop.scale, self.crop.ratio].map(|[low, high]| low..=high);
-        let mut view = Compose::new().then(RandomResizedCrop::new(self.size)?.scale(scale)?.ratio(ratio)?);
-        view = view.then(RandomHorizontalFlip::new(self.flip)?);
+        let crop = RandomResizedCrop::new(self.size)?.scale(scale)?.ratio(ratio)?;
+        Ok(Compose::new().then(crop).then(RandomHorizontalFlip::new(self.flip)?))
+    }
+
+    fn colors(&self) -> Result<Compose, Error> {
+        let mut view = Compose::new();
         if let Some(jitter) = &self.jitter {
             let colors = ColorJitter::new(jitter.brightness, jitter.contrast, jitter.saturation, jitter.hue)?;
             view = view.then(RandomApply::new(colors, jitter.probability)?);

@@ -103,7 +103,7 @@ pub(crate) enum FinalNorm {
 }
 
 /// What the classifier reads.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq)]
 pub(crate) enum Pool {
     /// The class token.
     Class,
@@ -113,6 +113,9 @@ pub(crate) enum Pool {
     Mean,
     /// Attention of a learned query to the patches.
     Attention,
+    /// A class token that comes after the last block and reads the patches in two blocks of its own, whose branches are
+    /// scaled by factors that start at `scale`.
+    ClassAttention { scale: f64 },
 }
 
 /// The filter of a resampling.
@@ -290,6 +293,11 @@ impl Config {
     /// As pre-trained by MoCo v3: positions of a fixed table.
     pub(crate) const fn moco_v3(self) -> Self {
         self.fixed_positions(Table::MocoV3).start(Scheme::MocoV3)
+    }
+
+    /// As ExtreMA has it: positions of a fixed table, and class attention whose scales start at `scale`.
+    pub(crate) const fn extrema(self, scale: f64) -> Self {
+        Self { pool: Pool::ClassAttention { scale }, ..self.moco_v3().mean() }
     }
 
     pub(crate) const fn start(self, start: Scheme) -> Self {

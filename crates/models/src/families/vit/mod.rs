@@ -8,6 +8,7 @@ mod attention;
 mod block;
 #[cfg(test)]
 mod checks;
+mod class_attention;
 mod config;
 mod mae;
 mod parallel;
@@ -28,6 +29,7 @@ use crate::init::Init;
 use crate::layers::{AttentionPool, Linear, LinearConfig, Param, TokenNorm, run};
 use crate::{Backbone, Error, Features, ModelOptions, PatchTransformer, Preprocessing, Taps};
 use block::Block;
+use class_attention::ClassAttention;
 use config::{Config, FinalNorm, Pool};
 pub use mae::{MaeDecoder, MaeDecoderConfig};
 use position::PositionEmbedding;
@@ -108,6 +110,7 @@ pub(crate) struct Vit {
     norm: Option<TokenNorm>,
     pool: Pool,
     attention_pool: Option<AttentionPool>,
+    class_attention: Option<ClassAttention>,
     fc_norm: Option<TokenNorm>,
     pre_logits: Option<Linear>,
     in_channels: i64,
@@ -152,6 +155,12 @@ impl Vit {
                 Pool::Attention => {
                     let path = builder / "attn_pool";
                     Some(AttentionPool::new(&path, (width, hidden), heads, norm, activation)?)
+                }
+                _ => None,
+            },
+            class_attention: match config.pool {
+                Pool::ClassAttention { scale } => {
+                    Some(ClassAttention::new(&(builder / "class_attn"), config, scale)?)
                 }
                 _ => None,
             },
@@ -212,10 +221,11 @@ impl Vit {
     fn pooled(&self, tokens: &Tensor) -> Result<Tensor, Error> {
         let patches = || tokens.f_narrow(1, self.prefix_tokens, tokens.size()[1] - self.prefix_tokens);
         let mean = |x: &Tensor| x.f_mean_dim(&[1_i64][..], false, None);
-        let mut pooled = match (self.pool, &self.attention_pool) {
-            (Pool::ClassAndDistillation, _) => mean(&tokens.f_narrow(1, 0, 2)?)?,
-            (Pool::Mean, _) => mean(&patches()?)?,
-            (Pool::Attention, Some(pool)) => pool.forward(&patches()?)?,
+        let mut pooled = match (self.pool, &self.attention_pool, &self.class_attention) {
+            (Pool::ClassAndDistillation, ..) => mean(&tokens.f_narrow(1, 0, 2)?)?,
+            (Pool::Mean, ..) => mean(&patches()?)?,
+            (Pool::Attention, Some(pool), _) => pool.forward(&patches()?)?,
+            (Pool::ClassAttention { .. }, _, Some(pool)) => pool.forward(tokens)?,
             _ => tokens.f_select(1, 0)?,
         };
         if let Some(norm) = &self.fc_norm {
@@ -283,7 +293,7 @@ impl Backbone for Vit {
     }
 
     fn exempt_from_decay(&self, parameter: &str) -> bool {
-        matches!(parameter, "cls_token" | "dist_token" | "reg_token" | "pos_embed")
+        matches!(parameter, "cls_token" | "dist_token" | "reg_token" | "pos_embed" | "class_attn.cls_token")
     }
 
     fn final_norm(&self, tap: &Tensor) -> Result<Tensor, Error> {
@@ -339,6 +349,11 @@ impl PatchTransformer for Vit {
         train: bool,
     ) -> Result<Tensor, Error> {
         self.tokens(self.embed(x, Shown::Masked { masked, token }, train)?, train)
+    }
+
+    fn pool(&self, tokens: &Tensor) -> Result<Tensor, Error> {
+        tokens.size3()?;
+        self.pooled(tokens)
     }
 }
 

@@ -27,6 +27,8 @@ const SO150M2: Config = Config::new(832, 21, 13, 16).hidden(2176);
 const LITTLE: Config = Config::new(320, 14, 5, 16).hidden(1792);
 const WEE: Config = Config::new(256, 14, 4, 16).hidden(1280);
 const PWEE: Config = Config::new(256, 16, 4, 16).hidden(1280);
+/// For tiny images.
+const W96: Config = Config::new(96, 4, 3, 4).image(16);
 /// The plain baseline: "Better plain ViT baselines for ImageNet-1k" (Beyer et al., 2022).
 const BASELINE: Config =
     SMALL.mean_of_normed().fixed_positions(Table::BigVision).start(Scheme::BigVision).tanh();
@@ -215,8 +217,12 @@ pub(crate) const ARCHITECTURES: &[Architecture] = &[
     row("vit_tiny_conv_stem_224", &TINY.depth(11).convolutions()),
     row("vit_small_conv_stem_224", &SMALL.depth(11).convolutions()),
     row("vit_base_conv_stem_224", &BASE.depth(11).convolutions()),
-    // For tiny images: small enough to be trained in a test.
-    row("vit_w96_patch4_16", &Config::new(96, 4, 3, 4).image(16)),
+    // Small enough to be trained in a test; those of other publications stand with them.
+    row("vit_w96_patch4_16", &W96),
+    // microsoft/ExtreMA: a class token after the last block.
+    row("extrema_vit_base_patch16", &BASE.extrema(0.1)),
+    row("extrema_vit_large_patch16", &LARGE.extrema(1e-5)),
+    row("extrema_vit_w96_patch4_16", &W96.extrema(0.1)),
     // facebookresearch/mae, by its names.
     row("mae_vit_base_patch16", &BASE.mae()),
     row("mae_vit_large_patch16", &LARGE.mae()),
@@ -224,6 +230,7 @@ pub(crate) const ARCHITECTURES: &[Architecture] = &[
     // facebookresearch/moco-v3, whose small one has 12 heads.
     row("mocov3_vit_small_patch16_224", &Config::new(384, 12, 12, 16).moco_v3()),
     row("mocov3_vit_base_patch16_224", &BASE.moco_v3()),
+    row("mocov3_vit_w96_patch4_16", &W96.moco_v3()),
     row("mocov3_vit_conv_small_224", &Config::new(384, 11, 12, 16).moco_v3().convolutions()),
     row("mocov3_vit_conv_base_224", &BASE.depth(11).moco_v3().convolutions()),
 ];
