@@ -62,6 +62,16 @@ pub enum Error {
         /// What is needed.
         need: &'static str,
     },
+    /// Nothing of a suite's data is under the root.
+    #[error("{suite}: there is no {} ({published})", paths.iter().map(|path| path.display().to_string()).collect::<Vec<_>>().join(" or "))]
+    MissingData {
+        /// The suite.
+        suite: &'static str,
+        /// Where it was looked for.
+        paths: Vec<PathBuf>,
+        /// Where it is published.
+        published: &'static str,
+    },
     /// A suite built on this crate failed in a way of its own.
     #[error("{suite}: {message}")]
     Suite {

@@ -3,7 +3,7 @@
 //! [`extract`] runs a model over a dataset once, in the precision that is asked for, and caches the features; the probes
 //! read only those: [`knn`], [`few_shot_ridge`], [`LinearProbe`]. [`evaluate`] turns their class scores into figures with
 //! intervals. As [`Benchmark`]s over a [`Context`] they give [`Score`](visrep_metrics::Score)s that carry their
-//! protocol.
+//! protocol. [`Suite`] is a measurement on a published dataset that is known by name; tables of them are what `visrep bench SUITE` runs.
 //!
 //! ```
 //! use tch::Tensor;
@@ -33,9 +33,10 @@ mod linear;
 mod passes;
 mod progress;
 mod sampling;
+mod suite;
 mod suites;
 
-pub use benchmark::{Benchmark, Context, Figure, Part, compute_protocol};
+pub use benchmark::{Benchmark, Context, Figure, Part, compute_protocol, preprocessing_protocol};
 pub use error::Error;
 pub use evaluate::{
     CALIBRATION_BINS, Evaluation, LEVEL, Probabilistic, RESAMPLES, ScoreKind, ece_interval, evaluate,
@@ -49,4 +50,5 @@ pub use linear::{LinearProbe, LinearProbeOptions, Regularisation};
 pub use passes::passes;
 pub use progress::Progress;
 pub use sampling::few_shot_indices;
+pub use suite::{Findings, OpenSuite, Recorder, Suite, SuiteContext, SuiteInfo, TaskVerdicts, limited};
 pub use suites::{FewShotBenchmark, KnnBenchmark, LinearBenchmark, linear_protocol};
