@@ -72,6 +72,9 @@ pub enum Error {
         /// Where it is published.
         published: &'static str,
     },
+    /// The flag that asks work to stop was raised.
+    #[error("stopped before it was finished: run it again")]
+    Stopped,
     /// A suite built on this crate failed in a way of its own.
     #[error("{suite}: {message}")]
     Suite {

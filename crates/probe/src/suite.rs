@@ -8,6 +8,7 @@ use crate::{Error, Figure, compute_protocol, preprocessing_protocol};
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use visrep_data::{Dataset, Subset};
 use visrep_metrics::{Calibration, Interval, Score};
 use visrep_models::Model;
@@ -76,6 +77,8 @@ pub struct SuiteContext {
     pub precision: Precision,
     /// A folder for features; `None` keeps none.
     pub cache: Option<PathBuf>,
+    /// Raised when the work should stop.
+    pub stop: Arc<AtomicBool>,
 }
 
 impl Default for SuiteContext {
@@ -90,11 +93,17 @@ impl Default for SuiteContext {
             progress: false,
             precision: Precision::Fp32,
             cache: None,
+            stop: Arc::default(),
         }
     }
 }
 
 impl SuiteContext {
+    /// Errs with [`Error::Stopped`] when the work should stop; for loops to ask now and then.
+    pub fn go_on(&self) -> Result<(), Error> {
+        if self.stop.load(Ordering::Relaxed) { Err(Error::Stopped) } else { Ok(()) }
+    }
+
     /// `data`, or as much of it as the limit allows.
     pub fn limited(&self, data: Arc<dyn Dataset>) -> Arc<dyn Dataset> {
         match self.limit {

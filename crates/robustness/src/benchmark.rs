@@ -42,6 +42,7 @@ impl CorruptionBenchmark {
             workers: context.workers,
             progress: context.progress,
             precision: context.precision,
+            stop: Default::default(),
         };
         let data = context.splits().test.clone();
         let report = evaluate_corruptions(model, Classifier::Probe(&probe), data, &corruptions)?;

@@ -2,6 +2,7 @@
 
 use crate::{Error, corruption_figures};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use tch::{Device, Kind, Tensor};
 use visrep_augment::Compose;
 use visrep_corrupt::{Corruption, Corruptor, Scale, Severity};
@@ -48,10 +49,12 @@ pub struct CorruptionOptions {
     pub progress: bool,
     /// In which precision the network runs; what is computed from its features is f64.
     pub precision: Precision,
+    /// Raised when the evaluation should stop.
+    pub stop: Arc<AtomicBool>,
 }
 
 impl Default for CorruptionOptions {
-    /// All 19 corruptions, labels other than ImageNet's, seed 0, batches of 128, a worker per core, no bar, fp32.
+    /// All 19 corruptions, labels other than ImageNet's, seed 0, batches of 128, a worker per core, no bar, fp32, never stopped.
     fn default() -> Self {
         Self {
             corruptions: Corruption::ALL.to_vec(),
@@ -61,6 +64,7 @@ impl Default for CorruptionOptions {
             workers: std::thread::available_parallelism().map_or(1, usize::from),
             progress: false,
             precision: Precision::Fp32,
+            stop: Arc::default(),
         }
     }
 }
@@ -181,6 +185,9 @@ pub fn evaluate_corruptions(
     let mut tallies = vec![Tally::default(); conditions.len()];
     for pass in passes(model, loader.epoch(0, 0), options.precision)? {
         let (batch, features) = pass?;
+        if options.stop.load(Ordering::Relaxed) {
+            return Err(visrep_probe::Error::Stopped.into());
+        }
         if let Some(row) = batch.labels.iter().position(|&label| label < 0) {
             return Err(Error::NoLabel { key: batch.keys[row].clone() });
         }

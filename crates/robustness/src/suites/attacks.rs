@@ -201,6 +201,7 @@ impl Opened {
             let mut generator = Generator::new(i64::try_from(context.seed).unwrap_or(i64::MAX));
             let mut held = Vec::with_capacity(self.data.len());
             for (pixels, labels) in &batches {
+                context.go_on()?;
                 let images =
                     pixels.f_permute([0, 3, 1, 2])?.f_to_device(model.device())?.f_to_kind(Kind::Float)?;
                 let (images, labels) =

@@ -195,6 +195,7 @@ impl Opened {
                     workers: context.workers,
                     progress: context.progress,
                     precision: context.precision,
+                    stop: Arc::clone(&context.stop),
                 };
                 let report = evaluate_corruptions(model, Classifier::Head, Arc::clone(clean), &options)?;
                 record.entry("corruption_constants", report.scale.clone());

@@ -120,6 +120,7 @@ impl Pass<'_> {
         let loader = Loader::new(data, Views::single(transform), options)?;
         for pass in passes(model, loader.epoch(0, 0), context.precision)? {
             let (batch, features) = pass?;
+            context.go_on()?;
             let logits = tch::no_grad(|| -> Result<Tensor, Error> {
                 let logits = context.precision.run(model.device(), || model.logits(&features, false))?;
                 Ok(logits.f_to_kind(Kind::Float)?.f_to_device(Device::Cpu)?.f_contiguous()?)

@@ -127,6 +127,7 @@ pub fn run(plan: &Plan) -> Result<()> {
                     ledger.results.seconds = started.elapsed().as_secs_f64();
                     ledger.save()?;
                 }
+                Err(Error::Stopped) => return Err(Interrupted.into()),
                 Err(error) => {
                     eprintln!("FAILED  {id}: {unit}: {error}");
                     failures.push(format!("{id}: {unit}: {error}"));
@@ -185,6 +186,7 @@ impl Plan {
             progress: true,
             precision: self.compute.precision,
             cache: Some(self.out.join("features")),
+            stop: Arc::clone(&self.stop),
         }
     }
 
