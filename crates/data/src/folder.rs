@@ -87,7 +87,7 @@ impl ImageFolder {
 }
 
 /// The images under `folder`, relative to `root`, sorted by the path of their folder and then by name.
-fn list_images(root: &Path, folder: &Path) -> Result<Vec<Box<Path>>, Error> {
+pub(crate) fn list_images(root: &Path, folder: &Path) -> Result<Vec<Box<Path>>, Error> {
     let mut files = Vec::<Box<Path>>::new();
     let visible = |entry: &walkdir::DirEntry| !entry.file_name().as_encoded_bytes().starts_with(b".");
     for entry in WalkDir::new(folder).min_depth(1).follow_links(true).into_iter().filter_entry(visible) {

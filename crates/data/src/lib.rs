@@ -68,6 +68,7 @@ mod error;
 mod expand;
 #[cfg(feature = "parquet")]
 mod extra_column;
+mod files;
 mod fingerprint;
 mod folder;
 #[cfg(feature = "arrow")]
@@ -105,6 +106,7 @@ pub use decode::{decode_sample, decode_views};
 pub use error::Error;
 #[cfg(feature = "parquet")]
 pub use extra_column::Column;
+pub use files::ImageFiles;
 pub use folder::ImageFolder;
 #[cfg(feature = "arrow")]
 pub use ipc::ArrowIpc;

@@ -90,11 +90,24 @@ pub fn bootstrap_groups(
 /// give equal intervals.
 pub fn bootstrap(
     n: usize,
+    statistic: impl FnMut(&[usize]) -> f64,
+    resamples: usize,
+    level: f64,
+    seed: u64,
+) -> Result<Interval, Error> {
+    bootstrap_strata(&[n], statistic, resamples, level, seed)
+}
+
+/// [`bootstrap`] of units that are of several kinds, of which `strata` has the numbers: each kind is resampled by itself, so that every
+/// resample has as many of it. Indices count through the kinds in order, and a resample has its own in the same places.
+pub fn bootstrap_strata(
+    strata: &[usize],
     mut statistic: impl FnMut(&[usize]) -> f64,
     resamples: usize,
     level: f64,
     seed: u64,
 ) -> Result<Interval, Error> {
+    let n = strata.iter().sum();
     if n == 0 {
         return Err(Error::Empty { what: "values" });
     }
@@ -106,7 +119,11 @@ pub fn bootstrap(
     let mut sample = vec![0; n];
     let mut statistics = Vec::with_capacity(resamples);
     for index in 0..resamples {
-        sample.fill_with(|| rng.random_range(0..n));
+        let mut start = 0;
+        for &size in strata {
+            sample[start..start + size].fill_with(|| start + rng.random_range(0..size));
+            start += size;
+        }
         let value = statistic(&sample);
         if value.is_nan() {
             return Err(Error::Value { what: "resampled statistic", index, value, expected: "a number" });
@@ -172,6 +189,28 @@ fn two_sided_z(level: f64) -> Result<f64, Error> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn strata_keep_their_numbers() {
+        let mut seen = [0_usize; 5];
+        let interval = bootstrap_strata(
+            &[2, 0, 3],
+            |sample| {
+                assert!(
+                    sample[..2].iter().all(|&i| i < 2) && sample[2..].iter().all(|&i| (2..5).contains(&i))
+                );
+                sample.iter().for_each(|&index| seen[index] += 1);
+                sample[0] as f64
+            },
+            4000,
+            0.95,
+            1,
+        );
+        assert_eq!(interval.map(|interval| (interval.low, interval.high)), Ok((0.0, 1.0)));
+        // Every unit of a kind is as likely.
+        assert!(seen.iter().all(|&count| count.abs_diff(4000) < 250), "{seen:?}");
+        assert!(bootstrap_strata(&[0, 0], |_| 0.0, 10, 0.95, 1).is_err());
+    }
 
     #[test]
     fn z_values_are_the_textbook_ones() {

@@ -12,7 +12,7 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 use visrep_data::Splits;
 use visrep_metrics::{Interval, Score};
-use visrep_models::{CropMode, Model};
+use visrep_models::{CropMode, Model, Preprocessing};
 use visrep_torch::Precision;
 
 /// A measurement. One run gives one or more figures, each with its protocol.
@@ -153,22 +153,9 @@ impl Context {
 
     /// The protocol entries that hold for every benchmark on this data: split, preprocessing, precision, seed.
     pub fn protocol(&self, model: &Model) -> BTreeMap<String, String> {
-        let p = model.preprocessing();
-        let edges = match p.crop_mode {
-            CropMode::Center => "shortest edge",
-            CropMode::Squash => "both edges",
-        };
-        let preprocessing = format!(
-            "{edges} {} {:?} antialiased, centre crop {}, mean {:?}, std {:?}",
-            p.resize_size(),
-            p.interpolation,
-            p.input_size,
-            p.mean,
-            p.std
-        );
         let entries = [
             ("split", self.splits.description.clone()),
-            ("preprocessing", preprocessing.to_lowercase()),
+            ("preprocessing", preprocessing_protocol(model.preprocessing())),
             ("pooling", Pooling::PreLogits.to_string()),
             ("seed", self.seed.to_string()),
             ("train_samples", self.splits.train.len().to_string()),
@@ -198,6 +185,23 @@ impl Context {
             data: self.data.clone(),
         }
     }
+}
+
+/// An evaluation transform in one line, as an entry of a protocol.
+pub fn preprocessing_protocol(p: &Preprocessing) -> String {
+    let edges = match p.crop_mode {
+        CropMode::Center => "shortest edge",
+        CropMode::Squash => "both edges",
+    };
+    let line = format!(
+        "{edges} {} {:?} antialiased, centre crop {}, mean {:?}, std {:?}",
+        p.resize_size(),
+        p.interpolation,
+        p.input_size,
+        p.mean,
+        p.std
+    );
+    line.to_lowercase()
 }
 
 /// How `model` runs, as entries of a protocol: its precision and its memory format.

@@ -112,6 +112,19 @@ pub enum Error {
         /// Steps of the whole.
         total: u64,
     },
+    /// Nothing of a suite's data is under the root.
+    #[error("{suite}: there is no {} ({published})", paths.iter().map(|path| path.display().to_string()).collect::<Vec<_>>().join(" or "))]
+    MissingData {
+        /// The suite.
+        suite: &'static str,
+        /// Where it was looked for.
+        paths: Vec<PathBuf>,
+        /// Where it is published.
+        published: &'static str,
+    },
+    /// The flag that asks work to stop was raised.
+    #[error("stopped before it was finished: run it again")]
+    Interrupted,
     /// A suite built on this crate failed in a way of its own.
     #[error("{suite}: {message}")]
     Suite {

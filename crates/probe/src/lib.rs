@@ -5,7 +5,8 @@
 //! linear evaluation are [`LinearPreset`]s, which also run on augmented images. [`fine_tune`] trains a copy of the network with a new
 //! classifier, as a [`FineTuning`] says, of which [`FineTunePreset`] has the published ones. [`evaluate`] turns class scores into
 //! figures with intervals. As [`Benchmark`]s over a [`Context`] all of these give [`Score`](visrep_metrics::Score)s that
-//! carry their protocol.
+//! carry their protocol. [`Suite`] is a measurement on a published dataset that is known by
+//! name; tables of them are what `visrep bench SUITE` runs.
 //!
 //! ```
 //! use tch::Tensor;
@@ -56,9 +57,10 @@ mod pooling;
 mod progress;
 mod representation;
 mod sampling;
+mod suite;
 mod suites;
 
-pub use benchmark::{Benchmark, Context, Figure, Part, compute_protocol};
+pub use benchmark::{Benchmark, Context, Figure, Part, compute_protocol, preprocessing_protocol};
 pub use error::Error;
 pub use evaluate::{
     CALIBRATION_BINS, Evaluation, LEVEL, Probabilistic, RESAMPLES, ScoreKind, ece_interval, evaluate,
@@ -82,6 +84,7 @@ pub use pooling::Pooling;
 pub use progress::Progress;
 pub use representation::RepresentationBenchmark;
 pub use sampling::few_shot_indices;
+pub use suite::{Findings, OpenSuite, Recorder, Suite, SuiteContext, SuiteInfo, TaskVerdicts, limited};
 pub use suites::{
     FewShotBenchmark, KnnBenchmark, KnnSweepBenchmark, LinearBenchmark, LinearPresetBenchmark,
     linear_protocol,

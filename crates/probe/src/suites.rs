@@ -23,6 +23,13 @@ impl Benchmark for KnnBenchmark {
     }
 
     fn run(&self, model: &Model, context: &Context) -> Result<Vec<Score>, Error> {
+        self.report(model, context).map(|(_, scores)| scores)
+    }
+}
+
+impl KnnBenchmark {
+    /// The evaluation, whose parts plots and paired comparisons need, and its scores.
+    pub fn report(&self, model: &Model, context: &Context) -> Result<(Evaluation, Vec<Score>), Error> {
         let (train, test) = (context.features(model, Part::Train)?, context.features(model, Part::Test)?);
         let scores = knn(&train, &test, &self.options)?;
         let mut protocol = context.protocol(model);
@@ -30,7 +37,8 @@ impl Benchmark for KnnBenchmark {
         protocol.insert("temperature".into(), self.options.temperature.to_string());
         protocol.insert("similarity".into(), "cosine".into());
         let evaluation = evaluate(&scores, &test.labels, ScoreKind::Probabilities)?;
-        accuracy_scores(self.id(), model, context, &evaluation, &protocol)
+        let scores = accuracy_scores(self.id(), model, context, &evaluation, &protocol)?;
+        Ok((evaluation, scores))
     }
 }
 
@@ -146,6 +154,13 @@ impl Benchmark for LinearBenchmark {
     }
 
     fn run(&self, model: &Model, context: &Context) -> Result<Vec<Score>, Error> {
+        self.report(model, context).map(|(_, scores)| scores)
+    }
+}
+
+impl LinearBenchmark {
+    /// The evaluation, whose parts plots and paired comparisons need, and its scores.
+    pub fn report(&self, model: &Model, context: &Context) -> Result<(Evaluation, Vec<Score>), Error> {
         let test = context.features(model, Part::Test)?;
         let options = self.options.clone().unwrap_or_else(|| LinearProbeOptions::searched(context.seed));
         let probe = context.linear_probe(model, &options)?;
@@ -153,7 +168,8 @@ impl Benchmark for LinearBenchmark {
         let mut protocol = context.protocol(model);
         protocol.extend(linear_protocol(&probe, &options));
         let evaluation = evaluate(&probabilities, &test.labels, ScoreKind::Probabilities)?;
-        accuracy_scores(self.id(), model, context, &evaluation, &protocol)
+        let scores = accuracy_scores(self.id(), model, context, &evaluation, &protocol)?;
+        Ok((evaluation, scores))
     }
 }
 

@@ -31,6 +31,24 @@ pub enum Error {
         /// The model.
         model: String,
     },
+    /// The model's classifier is of other classes.
+    #[error("{model} has a classifier of {classes} classes: this suite needs one of {expected}")]
+    Classes {
+        /// The model.
+        model: String,
+        /// How many classes it has.
+        classes: i64,
+        /// Which it should have.
+        expected: &'static str,
+    },
+    /// A file or folder of a published dataset that is not as it was published.
+    #[error("{} {problem}", path.display())]
+    Layout {
+        /// The file or folder.
+        path: std::path::PathBuf,
+        /// What is wrong with it, as the rest of a sentence, and what would be right.
+        problem: String,
+    },
     /// A sample has no label.
     #[error("'{key}' has no label: robustness is measured on a labelled dataset")]
     NoLabel {

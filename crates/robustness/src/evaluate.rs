@@ -1,15 +1,13 @@
 //! A frozen model and a fixed classifier under every corruption and severity.
 
-use crate::Error;
+use crate::{Error, corruption_figures};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use tch::{Device, Kind, Tensor};
 use visrep_augment::Compose;
 use visrep_corrupt::{Corruption, Corruptor, Scale, Severity};
 use visrep_data::{Condition, CorruptedViews, Dataset, Loader, LoaderOptions, Views};
-use visrep_metrics::{
-    Calibration, Interval, calibration, mean_corruption_error, relative_mean_corruption_error,
-    unnormalised_mean_corruption_error, wilson,
-};
+use visrep_metrics::{Calibration, Interval, calibration, wilson};
 use visrep_models::{Features, Model};
 use visrep_probe::{
     CALIBRATION_BINS, LEVEL, LinearProbe, Progress, ece_interval, eval_transform, passes, pooled,
@@ -51,10 +49,12 @@ pub struct CorruptionOptions {
     pub progress: bool,
     /// In which precision the network runs; what is computed from its features is f64.
     pub precision: Precision,
+    /// Raised when the evaluation should stop.
+    pub stop: Arc<AtomicBool>,
 }
 
 impl Default for CorruptionOptions {
-    /// All 19 corruptions, labels other than ImageNet's, seed 0, batches of 128, a worker per core, no bar, fp32.
+    /// All 19 corruptions, labels other than ImageNet's, seed 0, batches of 128, a worker per core, no bar, fp32, never stopped.
     fn default() -> Self {
         Self {
             corruptions: Corruption::ALL.to_vec(),
@@ -64,6 +64,7 @@ impl Default for CorruptionOptions {
             workers: std::thread::available_parallelism().map_or(1, usize::from),
             progress: false,
             precision: Precision::Fp32,
+            stop: Arc::default(),
         }
     }
 }
@@ -109,29 +110,23 @@ pub struct CorruptionReport {
 impl CorruptionReport {
     /// Each corruption's name and errors at severities 1 to 5.
     pub fn errors(&self) -> Vec<(&'static str, [f64; 5])> {
-        let errors = |results: &[ConditionResult]| std::array::from_fn(|severity| results[severity].error);
-        self.corruptions.iter().map(|(corruption, results)| (corruption.name(), errors(results))).collect()
+        corruption_figures::errors(&self.corruptions)
     }
 
     /// The mean error over those of ImageNet-C's fifteen benchmark corruptions that were evaluated (over all that
     /// were when none of these is among them), unnormalised.
     pub fn mean_error(&self) -> Result<f64, Error> {
-        let errors = self.errors();
-        let listed = |name: &str| Corruption::BENCHMARK.iter().any(|corruption| corruption.name() == name);
-        let benchmark: Vec<_> = errors.iter().filter(|(name, _)| listed(name)).copied().collect();
-        Ok(unnormalised_mean_corruption_error(if benchmark.is_empty() { &errors } else { &benchmark })?)
+        corruption_figures::mean_error(&self.errors())
     }
 
     /// The mCE and the relative mCE, ratios to AlexNet; `None` unless the labels are ImageNet-1k's and all fifteen
     /// benchmark corruptions were evaluated.
     pub fn mce(&self) -> Result<Option<(f64, f64)>, Error> {
-        let errors = self.errors();
-        let complete = Corruption::BENCHMARK.iter().all(|c| errors.iter().any(|(name, _)| *name == c.name()));
-        if self.label_space != LabelSpace::ImageNet1k || !complete {
+        if self.label_space != LabelSpace::ImageNet1k {
             return Ok(None);
         }
-        let relative = relative_mean_corruption_error(&errors, self.clean.error)?;
-        Ok(Some((mean_corruption_error(&errors)?.mce, relative.mce)))
+        let found = corruption_figures::mce(&self.errors(), Some(self.clean.error))?;
+        Ok(found.and_then(|(mce, relative)| Some((mce, relative?))))
     }
 
     /// The meaning of the labels.
@@ -142,9 +137,9 @@ impl CorruptionReport {
 
 /// Confidences and right answers of one condition while they are gathered.
 #[derive(Clone, Default)]
-struct Tally {
-    confidences: Vec<f64>,
-    correct: Vec<bool>,
+pub(crate) struct Tally {
+    pub(crate) confidences: Vec<f64>,
+    pub(crate) correct: Vec<bool>,
 }
 
 /// Evaluates `model` with `classifier` on `data`, clean and under every corruption and severity.
@@ -190,6 +185,9 @@ pub fn evaluate_corruptions(
     let mut tallies = vec![Tally::default(); conditions.len()];
     for pass in passes(model, loader.epoch(0, 0), options.precision)? {
         let (batch, features) = pass?;
+        if options.stop.load(Ordering::Relaxed) {
+            return Err(visrep_probe::Error::Interrupted.into());
+        }
         if let Some(row) = batch.labels.iter().position(|&label| label < 0) {
             return Err(Error::NoLabel { key: batch.keys[row].clone() });
         }
@@ -206,8 +204,10 @@ pub fn evaluate_corruptions(
         }
         progress.advance(batch.labels.len());
     }
-    let mut results =
-        conditions.into_iter().zip(tallies).map(|(condition, tally)| summarise(condition, tally, options));
+    let mut results = conditions
+        .into_iter()
+        .zip(tallies)
+        .map(|(condition, tally)| summarise(condition, tally, options.seed));
     let clean = match results.next() {
         Some(clean) => clean?,
         None => return Err(Error::NoCorruptions),
@@ -245,11 +245,8 @@ fn classify(
     Ok((Vec::try_from(confidences)?, Vec::try_from(predictions)?))
 }
 
-fn summarise(
-    condition: Condition,
-    tally: Tally,
-    options: &CorruptionOptions,
-) -> Result<ConditionResult, Error> {
+/// What one condition's verdicts come to.
+pub(crate) fn summarise(condition: Condition, tally: Tally, seed: u64) -> Result<ConditionResult, Error> {
     let n = tally.correct.len();
     let wrong = tally.correct.iter().filter(|&&right| !right).count();
     Ok(ConditionResult {
@@ -258,7 +255,7 @@ fn summarise(
         error: wrong as f64 / n as f64,
         interval: wilson(wrong, n, LEVEL)?,
         calibration: calibration(&tally.confidences, &tally.correct, CALIBRATION_BINS)?,
-        ece_interval: ece_interval(&tally.confidences, &tally.correct, options.seed)?,
+        ece_interval: ece_interval(&tally.confidences, &tally.correct, seed)?,
         correct: tally.correct,
     })
 }

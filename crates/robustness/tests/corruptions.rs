@@ -98,7 +98,8 @@ fn the_benchmark_gives_every_figure_with_its_protocol() {
         let of_mean = |score: &&visrep_metrics::Score| score.task == "mean" && score.metric == metric;
         scores.iter().find(of_mean).unwrap().protocol["corruptions"].clone()
     };
-    assert!(averaged(&scores, "mean-error").starts_with("19: gaussian_noise, "));
+    assert!(averaged(&scores, "mean-error").starts_with("15: gaussian_noise, "));
+    assert!(averaged(&scores, "mean-ece").starts_with("19: gaussian_noise, "));
     assert!(averaged(&scores, "mce").starts_with("15: gaussian_noise, "));
     assert!(scores.iter().all(|score| (score.task == "mean") == score.protocol.contains_key("corruptions")));
     let unnormalised = CorruptionBenchmark { corruptions: vec![Corruption::Fog], ..Default::default() };

@@ -1,7 +1,7 @@
 //! NumPy's NPY files: <https://numpy.org/doc/stable/reference/generated/numpy.lib.format.html>.
 //!
-//! [`NpyArray`] is any array of numbers; datasets are made of two kinds. Images are arrays of `uint8` (or `bool`) of shape (n, height, width), (n, height, width, 1 or 3) or
-//! (n, 1 or 3, height, width). Labels are integers, of shape (n) or (n, columns).
+//! [`NpyArray`] is any array of numbers; datasets are made of two kinds. Images are arrays of `uint8` (or `bool`) of shape (n, height, width), (n, height, width, 1 or 3),
+//! (n, 1 or 3, height, width), or sequences of frames (n, frames, height, width, 3), which become one image after the other. Labels are integers, of shape (n) or (n, columns).
 
 use super::{Layout, MAX_ROWS, Part, RawImages, Shape};
 use crate::Error;
@@ -96,6 +96,7 @@ impl Array {
             [n, h, w] | [n, h, w, 1] | [n, 1, h, w] => (n, h, w, Layout::Grey),
             [n, h, w, 3] => (n, h, w, Layout::Interleaved),
             [n, 3, h, w] => (n, h, w, Layout::Planar),
+            [n, frames, h, w, 3] => (n.saturating_mul(frames), h, w, Layout::Interleaved),
             _ => {
                 return Err(format!(
                     "{}, expected (n, height, width), (n, height, width, 3) or (n, 3, height, width)",
@@ -270,6 +271,27 @@ fn open_array(path: &Path) -> Result<Array, Error> {
 }
 
 impl RawImages {
+    /// Sequences of as many frames each in an `.npy` file of shape (n, frames, height, width, 3), as CIFAR-10-P has them: every frame of
+    /// the first sequence, then of the second, and how many each has. There are no labels.
+    ///
+    /// # Errors
+    /// Those of [`Self::open_npy`]; an array of another shape.
+    pub fn open_npy_sequences(path: impl AsRef<Path>) -> Result<(Self, usize), Error> {
+        let path = path.as_ref();
+        let array = open_array(path)?;
+        let frames = match *array.shape {
+            [_, frames, _, _, 3] if frames > 0 => usize::try_from(frames).ok(),
+            _ => None,
+        };
+        let Some(frames) = frames else {
+            let problem =
+                format!("holds an array {:?}, expected sequences (n, frames, height, width, 3)", array.shape);
+            return Err(Error::Layout { path: path.into(), problem });
+        };
+        let (shape, part) = array.into_part(path, false)?;
+        Ok((Self::new(path, shape, vec![part], Labels::default(), None)?, frames))
+    }
+
     /// Images in an `.npy` file. Labels are in the file that the options name, else in one beside it: that
     /// with `labels` for `data` or `images` in the name, or `labels.npy` (CIFAR-10-C). Classes are numbered.
     pub fn open_npy(path: impl AsRef<Path>, options: &NpyOptions) -> Result<Self, Error> {

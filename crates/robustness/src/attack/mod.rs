@@ -21,11 +21,15 @@
 mod apgd;
 mod loss;
 mod pgd;
+mod spatial;
 mod square;
+mod universal;
 
 pub use apgd::{Apgd, ApgdLoss};
 pub use pgd::{Pgd, fgsm};
+pub use spatial::{Spatial, SpatialLimits, SpatialSearch, rotate_and_shift};
 pub use square::Square;
+pub use universal::{Universal, UniversalGoal, universal_success};
 
 use crate::Error;
 use tch::{Kind, Tensor};
@@ -86,15 +90,19 @@ pub struct Ball {
 impl Ball {
     /// The points of the ball around `center` nearest to `x`; those beyond black and white are cut off after.
     pub fn project(&self, x: &Tensor, center: &Tensor) -> Result<Tensor, Error> {
-        let change = x.f_sub(center)?;
-        let change = match self.norm {
+        let change = self.shrink(&x.f_sub(center)?)?;
+        Ok(center.f_add(&change)?.f_clamp(0.0, 1.0)?)
+    }
+
+    /// The change nearest to `change` that is no larger than the radius.
+    fn shrink(&self, change: &Tensor) -> Result<Tensor, Error> {
+        Ok(match self.norm {
             Norm::Linf => change.f_clamp(-self.eps, self.eps)?,
             Norm::L2 => {
-                let norm = norms(&change)?;
+                let norm = norms(change)?;
                 change.f_div(&norm.f_add_scalar(EPS)?)?.f_mul(&norm.f_clamp_max(self.eps)?)?
             }
-        };
-        Ok(center.f_add(&change)?.f_clamp(0.0, 1.0)?)
+        })
     }
 
     fn check(&self) -> Result<(), Error> {
@@ -111,7 +119,7 @@ impl Ball {
 #[derive(Debug)]
 pub struct Adversarial {
     /// The images (N, C, H, W): misclassified ones where any were found. Of those that hold out, PGD gives the last point,
-    /// the other attacks the image itself.
+    /// the spatial attack the worst transformation, the other attacks the image itself.
     pub images: Tensor,
     /// Whether each is still classified right (N), bool.
     pub robust: Tensor,
@@ -173,6 +181,15 @@ fn places(each: &Tensor) -> Result<Tensor, Error> {
 /// Each image's Euclidean norm, (N, 1, 1, 1).
 fn norms(x: &Tensor) -> Result<Tensor, Error> {
     Ok(x.f_square()?.f_sum_dim_intlist([1, 2, 3].as_slice(), true, x.kind())?.f_sqrt()?)
+}
+
+/// Whether the victim classifies each image right, (N) bool.
+pub(crate) fn classified_right(
+    victim: &dyn Victim,
+    images: &Tensor,
+    labels: &Tensor,
+) -> Result<Tensor, Error> {
+    right(&victim.logits(images)?, labels)
 }
 
 /// Whether each row of logits is highest at its label, (N).

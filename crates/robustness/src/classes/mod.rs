@@ -1,11 +1,26 @@
 //! Which of ImageNet's 1000 classes a test set has, and how they stand for coarser ones.
 
+mod background;
 mod cue_conflict;
 mod subsets;
+mod synsets;
 
+pub use background::{IMAGENET_9_CLASSES, imagenet_9_label};
 pub use cue_conflict::{CUE_CONFLICT_CLASSES, CueConflictClass, Stimulus};
 
 use visrep_metrics::{Error, ScoreMatrix};
+
+/// The index, of the 1000, of the class whose folder has this name: `n01440764` is 0. `None` for what is no synset of ImageNet-1k.
+pub fn synset_index(name: &str) -> Option<u16> {
+    let digits = name.strip_prefix('n').filter(|digits| digits.len() == 8)?;
+    let number = digits.bytes().all(|byte| byte.is_ascii_digit()).then(|| digits.parse().ok())??;
+    synsets::SYNSETS.binary_search(&number).ok().and_then(|index| u16::try_from(index).ok())
+}
+
+/// The name of the folder of class `index` of the 1000.
+pub fn synset_name(index: u16) -> Option<String> {
+    synsets::SYNSETS.get(usize::from(index)).map(|number| format!("n{number:08}"))
+}
 
 /// A test set whose labels are 200 of ImageNet's 1000 classes: label k is the k-th of these in ascending order, which is also
 /// the order of the folders' sorted names.
@@ -52,6 +67,21 @@ impl ClassSubset {
 mod tests {
     use super::*;
     use visrep_metrics::predictions;
+
+    #[test]
+    fn a_thousand_synsets_ascend() {
+        let all: Vec<_> = (0..1000).filter_map(synset_name).collect();
+        assert!(
+            all.len() == 1000 && all.windows(2).all(|pair| pair[0] < pair[1]) && synset_name(1000).is_none()
+        );
+        // The sum tells a misprint.
+        assert_eq!(synsets::SYNSETS.iter().map(|&number| u64::from(number)).sum::<u64>(), 3_481_996_750);
+        assert!((0..1000).all(|index| synset_index(&all[usize::from(index)]) == Some(index)));
+        assert_eq!((all[0].as_str(), all[999].as_str()), ("n01440764", "n15075141"));
+        for wrong in ["01440764", "n1440764", "n+1440764", "n01440765", "n", "", "n0144076é"] {
+            assert_eq!(synset_index(wrong), None, "{wrong}");
+        }
+    }
 
     #[test]
     fn two_hundred_classes_each_in_order() {

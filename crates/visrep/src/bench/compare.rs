@@ -189,7 +189,7 @@ impl Paired {
     ) -> Result<Option<Self>> {
         let tasks = match score.metric.as_str() {
             "top1" | "error" => vec![score.task.clone()],
-            "mean-error" => conditions(&score.task),
+            "mean-error" => conditions(score),
             _ => return Ok(None),
         };
         let mut pairs = Vec::with_capacity(tasks.len());
@@ -228,10 +228,17 @@ impl Paired {
     }
 }
 
-/// The tasks whose errors a mean error over severities, or over the benchmark's corruptions too, averages.
-fn conditions(task: &str) -> Vec<String> {
+/// The tasks whose errors a mean error over severities, or over corruptions too, averages.
+fn conditions(score: &Score) -> Vec<String> {
     let of = |name: &str| (1..=5).map(|severity| format!("{name}/{severity}")).collect::<Vec<_>>();
-    if task == "mean" { Corruption::BENCHMARK.iter().flat_map(|c| of(c.name())).collect() } else { of(task) }
+    if score.task != "mean" {
+        return of(&score.task);
+    }
+    // As `15: gaussian_noise, shot_noise, …`; older results do not say.
+    match score.protocol.get("corruptions").and_then(|listed| listed.split_once(": ")) {
+        Some((_, names)) => names.split(", ").flat_map(of).collect(),
+        None => Corruption::BENCHMARK.iter().flat_map(|corruption| of(corruption.name())).collect(),
+    }
 }
 
 /// The interval of minus the value.

@@ -3,6 +3,7 @@
 pub mod compare;
 mod contestants;
 mod pictures;
+pub mod published;
 pub mod results;
 mod similarity;
 mod suites;
@@ -19,7 +20,8 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Instant;
-use visrep_data::{Dataset, Splits, Subset};
+use visrep_data::Splits;
+use visrep_probe::limited;
 
 /// What to measure, and how.
 pub struct Plan {
@@ -78,7 +80,7 @@ pub fn run(plan: &Plan) -> Result<()> {
         command: plan.command.clone(),
         finished: String::new(),
         seconds: 0.0,
-        environment: environment(plan),
+        environment: environment(&plan.compute, plan.workers, plan.batch_size, plan.seed),
         models: contestants.iter().map(|contestant| contestant.entry.clone()).collect(),
         datasets: sets.iter().map(|set| set.entry.clone()).collect(),
         scores: Vec::new(),
@@ -167,25 +169,16 @@ impl Set {
     }
 }
 
-/// Every k-th image, so that all classes of an ordered set stay.
-fn limited(data: Arc<dyn Dataset>, limit: usize) -> Arc<dyn Dataset> {
-    if data.len() <= limit {
-        return data;
-    }
-    let indices = (0..limit).map(|nth| nth * data.len() / limit).collect();
-    Arc::new(Subset::new(data, indices))
-}
-
-fn environment(plan: &Plan) -> Vec<(String, String)> {
+fn environment(compute: &Compute, workers: usize, batch_size: usize, seed: u64) -> Vec<(String, String)> {
     let version = visrep_torch::version();
     [
         ("processor", processor()),
         ("LibTorch", version.to_string()),
-        ("device", visrep_torch::device_name(plan.compute.device)),
-        ("precision", plan.compute.precision.to_string()),
-        ("threads", format!("{} for LibTorch, {} that load images", tch::get_num_threads(), plan.workers)),
-        ("batch", plan.batch_size.to_string()),
-        ("seed", plan.seed.to_string()),
+        ("device", visrep_torch::device_name(compute.device)),
+        ("precision", compute.precision.to_string()),
+        ("threads", format!("{} for LibTorch, {} that load images", tch::get_num_threads(), workers)),
+        ("batch", batch_size.to_string()),
+        ("seed", seed.to_string()),
     ]
     .map(|(name, value)| (name.to_owned(), value))
     .into()

@@ -59,6 +59,9 @@ impl Results {
 
 /// What people call a score that stands for its suite; `None` for the many that are details of one.
 pub fn suite_name(score: &Score) -> Option<String> {
+    if score.data == score.suite {
+        return published_name(score);
+    }
     let protocol = |key: &str| score.protocol.get(key).map_or("?", String::as_str);
     match (score.suite.as_str(), score.metric.as_str()) {
         ("knn", "top1") => Some(format!("kNN, k = {}", protocol("k"))),
@@ -73,6 +76,37 @@ pub fn suite_name(score: &Score) -> Option<String> {
         ("similarity", "2afc") if score.task == "mean" => Some("2AFC, distorted photographs".to_owned()),
         _ => None,
     }
+}
+
+/// The same for a suite on data of its own, such as ImageNet-A.
+fn published_name(score: &Score) -> Option<String> {
+    let of_mean = score.task == "mean" || score.task.ends_with("-mean");
+    let what = match score.metric.as_str() {
+        "top1" => "top-1",
+        "mean-error" if of_mean => "mean error",
+        "mce" => "mCE (AlexNet = 100)",
+        "relative-mce" => "relative mCE",
+        "flip-probability" if of_mean => "flip probability",
+        "mfr" => "mFR (baseline = 100)",
+        "mt5d" => "mT5D (baseline = 100)",
+        "aupr" => "AUPR",
+        "fpr95" => "FPR95",
+        "shape-bias" if score.task == score.suite => "shape bias",
+        "bg-gap" => "BG-Gap",
+        "2afc" if of_mean => "2AFC",
+        "map" if of_mean => "mAP",
+        metric if of_mean && metric.starts_with("mean") => metric,
+        _ => return None,
+    };
+    let task = if score.task == score.suite || score.task == "mean" { "" } else { &score.task };
+    Some(format!("{}{}{task}: {what}", score.suite, if task.is_empty() { "" } else { " " }))
+}
+
+/// Whether less of a figure is better.
+pub fn lower_is_better(metric: &str) -> bool {
+    ["error", "ece", "mce", "nll", "brier", "flip", "mfr", "mt5d", "distance", "fpr", "gap", "calibration"]
+        .iter()
+        .any(|part| metric.contains(part))
 }
 
 /// A model of the comparison.
@@ -119,6 +153,34 @@ pub struct Details {
     /// Which images each classifier has right, for paired comparison.
     #[serde(default)]
     pub verdicts: Vec<Verdicts>,
+    /// Suites that need not be run again: empty but for `visrep bench SUITE`.
+    #[serde(default)]
+    pub finished: Vec<Finished>,
+    /// What readers of a suite's figures should know.
+    #[serde(default)]
+    pub notes: Vec<Note>,
+}
+
+/// A suite that was run to its end.
+#[derive(Debug, Serialize, Deserialize)]
+pub struct Finished {
+    /// [`ModelEntry::id`].
+    pub model: String,
+    /// The suite, or `SUITE/TASK`.
+    pub unit: String,
+    /// A hash of all that the figures depend on: weights, data, settings, version.
+    pub signature: String,
+}
+
+/// A remark on a suite's figures.
+#[derive(Debug, Serialize, Deserialize)]
+pub struct Note {
+    /// [`ModelEntry::id`].
+    pub model: String,
+    /// [`Score::suite`].
+    pub suite: String,
+    /// The remark.
+    pub text: String,
 }
 
 /// Which images of a test set one classifier has right.
@@ -167,7 +229,7 @@ pub struct Reliability {
     pub model: String,
     /// [`DatasetEntry::id`].
     pub data: String,
-    /// What was done to the images: `clean` or `corrupted`.
+    /// What was done to the images: `clean` or `corrupted`; of a suite on data of its own, the task.
     pub condition: String,
     /// Expected calibration error over these bins.
     pub ece: f64,

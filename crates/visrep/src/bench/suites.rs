@@ -14,7 +14,7 @@ use visrep_metrics::{ConfusionMatrix, ReliabilityBin, Score, bootstrap_groups, m
 use visrep_perceptual::{ImageDistance, PerceptualDistance, PixelDistance, score_triplets};
 use visrep_probe::{
     Benchmark, Context, FewShotBenchmark, KnnBenchmark, LEVEL, LinearBenchmark, LinearProbeOptions, Part,
-    Progress, RESAMPLES, ScoreKind, evaluate, knn,
+    Progress, RESAMPLES,
 };
 use visrep_robustness::{ConditionResult, CorruptionBenchmark, CorruptionReport, LabelSpace};
 
@@ -49,18 +49,21 @@ pub fn measure(
             right: Verdicts::pack(correct),
         };
         let context = context(plan, set, contestant);
-        for suite in transfer() {
+        let options = LinearProbeOptions::searched(plan.seed);
+        let (model, data) = (contestant.entry.id.clone(), set.entry.id.clone());
+        plan.go_on()?;
+        let (neighbours, scores) = KnnBenchmark::default().report(&contestant.model, &context)?;
+        results.scores.extend(scores);
+        for suite in [FewShotBenchmark::new(5, 3), FewShotBenchmark::new(10, 3)] {
             plan.go_on()?;
             results.scores.extend(suite.run(&contestant.model, &context)?);
         }
+        plan.go_on()?;
+        let linear = LinearBenchmark { options: Some(options.clone()) };
+        let (clean, scores) = linear.report(&contestant.model, &context)?;
+        results.scores.extend(scores);
         let train = context.features(&contestant.model, Part::Train)?;
         let test = context.features(&contestant.model, Part::Test)?;
-        let options = LinearProbeOptions::searched(plan.seed);
-        let probe = context.linear_probe(&contestant.model, &options)?;
-        let clean = evaluate(&probe.predict(&test.features)?, &test.labels, ScoreKind::Probabilities)?;
-        let (model, data) = (contestant.entry.id.clone(), set.entry.id.clone());
-        let neighbours = knn(&train, &test, &KnnBenchmark::default().options)?;
-        let neighbours = evaluate(&neighbours, &test.labels, ScoreKind::Probabilities)?;
         results.details.verdicts.push(verdicts("knn", data.clone(), &neighbours.correct));
         results.details.verdicts.push(verdicts("linear", data.clone(), &clean.correct));
         if let Some(probabilistic) = clean.probabilistic {
@@ -122,15 +125,6 @@ fn context(plan: &Plan, set: &Set, contestant: &Contestant) -> Context {
     context.progress = true;
     context.precision = plan.compute.precision;
     context
-}
-
-fn transfer() -> Vec<Box<dyn Benchmark>> {
-    vec![
-        Box::new(KnnBenchmark::default()),
-        Box::new(FewShotBenchmark::new(5, 3)),
-        Box::new(FewShotBenchmark::new(10, 3)),
-        Box::new(LinearBenchmark::default()),
-    ]
 }
 
 /// AlexNet's errors are for ImageNet's 1000 classes, whose folders are named by WordNet identifiers.

@@ -2,6 +2,7 @@
 
 pub mod gallery;
 mod plots;
+pub mod suites;
 mod tables;
 
 use crate::bench::results::{DatasetEntry, Reliability, Results};
@@ -23,7 +24,7 @@ struct Page<'a> {
     transfer: Vec<tables::Group>,
     corruption_count: Option<usize>,
     mce: Vec<Named>,
-    corruption: Vec<Drawn<'a>>,
+    corruption: Vec<Drawn>,
     reliability: Vec<ReliabilityRow>,
     confusion: Vec<tables::ConfusionSet>,
     similarity: Option<tables::Similarity<'a>>,
@@ -58,14 +59,12 @@ pub fn render(results: &Results, gallery: &Gallery) -> Result<String> {
     let page = Page {
         title: "visrep bench",
         subtitle: subtitle(results),
-        models: (results.models.iter().zip(MODEL_COLOURS.into_iter().cycle()))
-            .map(|(model, colour)| Legend { label: &model.label, about: &model.about, colour })
-            .collect(),
+        models: legend(results),
         verdicts: tables::verdicts(results),
         transfer: tables::transfer(results),
         corruption_count: corruption.iter().map(CorruptionSet::len).max(),
         mce: tables::mce(results),
-        corruption: corruption.iter().map(|set| drawn(results, set)).collect::<Result<_>>()?,
+        corruption: corruption.into_iter().map(|set| drawn(results, set)).collect::<Result<_>>()?,
         reliability: reliability(results)?,
         confusion: tables::confusion(results),
         similarity: tables::similarity(results, gallery),
@@ -81,9 +80,22 @@ pub fn render(results: &Results, gallery: &Gallery) -> Result<String> {
             results.visrep, results.finished, results.seconds
         ),
     };
+    draw(include_str!("template.html"), &page)
+}
+
+/// Fills a page's template, which may use the style and the macros that all pages share.
+fn draw(template: &str, page: &impl Serialize) -> Result<String> {
     let mut environment = Environment::new();
-    environment.add_template("report.html", include_str!("template.html"))?;
-    environment.get_template("report.html")?.render(Serde(&page)).context("cannot draw the report")
+    environment.add_template("style.css", include_str!("style.css"))?;
+    environment.add_template("bar.html", include_str!("bar.html"))?;
+    environment.add_template("report.html", template)?;
+    environment.get_template("report.html")?.render(Serde(page)).context("cannot draw the report")
+}
+
+fn legend(results: &Results) -> Vec<Legend<'_>> {
+    (results.models.iter().zip(MODEL_COLOURS.into_iter().cycle()))
+        .map(|(model, colour)| Legend { label: &model.label, about: &model.about, colour })
+        .collect()
 }
 
 fn facts(set: &DatasetEntry) -> DatasetFacts<'_> {
@@ -120,14 +132,14 @@ fn abridged(classes: &[String]) -> String {
 
 /// A corruption table with its plots.
 #[derive(Serialize)]
-struct Drawn<'a> {
+struct Drawn {
     #[serde(flatten)]
-    set: &'a CorruptionSet,
+    set: CorruptionSet,
     mean_plot: String,
     plots: Vec<String>,
 }
 
-fn drawn<'a>(results: &Results, set: &'a CorruptionSet) -> Result<Drawn<'a>> {
+fn drawn(results: &Results, set: CorruptionSet) -> Result<Drawn> {
     let plot = |title: &str, curves: &[tables::Curve], size| {
         let series: Vec<_> = curves
             .iter()
@@ -143,15 +155,10 @@ fn drawn<'a>(results: &Results, set: &'a CorruptionSet) -> Result<Drawn<'a>> {
             .collect();
         plots::accuracy_against_severity(title, &series, size).map_err(anyhow::Error::from_boxed)
     };
-    Ok(Drawn {
-        set,
-        mean_plot: plot(&format!("{}: mean over corruptions", set.name), &set.mean_curves, (500, 340))?,
-        plots: set
-            .curves
-            .iter()
-            .map(|(corruption, curves)| plot(corruption, curves, (200, 150)))
-            .collect::<Result<_>>()?,
-    })
+    let mean_plot = plot(&format!("{}: mean over corruptions", set.name), &set.mean_curves, (500, 340))?;
+    let plots = set.curves.iter().map(|(corruption, curves)| plot(corruption, curves, (200, 150)));
+    let plots = plots.collect::<Result<_>>()?;
+    Ok(Drawn { set, mean_plot, plots })
 }
 
 /// A row of reliability diagrams, one for each model.
@@ -165,24 +172,7 @@ fn reliability(results: &Results) -> Result<Vec<ReliabilityRow>> {
     let mut rows: Vec<ReliabilityRow> = Vec::new();
     for set in &results.datasets {
         for condition in ["clean", "corrupted"] {
-            let of_row = |found: &&Reliability| found.data == set.id && found.condition == condition;
-            let mut plots = Vec::new();
-            for found in results.details.reliability.iter().filter(of_row) {
-                let Some(model) = results.models.iter().position(|model| model.id == found.model) else {
-                    continue;
-                };
-                let all: usize = found.bins.iter().map(|bin| bin.count).sum();
-                let bars: Vec<_> = (found.bins.iter())
-                    .map(|bin| ReliabilityBar {
-                        low: bin.low,
-                        high: bin.high,
-                        accuracy: (bin.count > 0).then_some(bin.accuracy),
-                        share: bin.count as f64 / all.max(1) as f64,
-                    })
-                    .collect();
-                let title = format!("{}, ECE {:.1} %", results.models[model].label, 100.0 * found.ece);
-                plots.push(plots::reliability(&title, model, &bars).map_err(anyhow::Error::from_boxed)?);
-            }
+            let plots = reliability_plots(results, &set.id, condition)?;
             if !plots.is_empty() {
                 let images = if condition == "clean" {
                     "clean images"
@@ -194,4 +184,27 @@ fn reliability(results: &Results) -> Result<Vec<ReliabilityRow>> {
         }
     }
     Ok(rows)
+}
+
+/// The reliability diagrams of one condition, one for each model that has it.
+fn reliability_plots(results: &Results, data: &str, condition: &str) -> Result<Vec<String>> {
+    let of_row = |found: &&Reliability| found.data == data && found.condition == condition;
+    let mut plots = Vec::new();
+    for found in results.details.reliability.iter().filter(of_row) {
+        let Some(model) = results.models.iter().position(|model| model.id == found.model) else {
+            continue;
+        };
+        let all: usize = found.bins.iter().map(|bin| bin.count).sum();
+        let bars: Vec<_> = (found.bins.iter())
+            .map(|bin| ReliabilityBar {
+                low: bin.low,
+                high: bin.high,
+                accuracy: (bin.count > 0).then_some(bin.accuracy),
+                share: bin.count as f64 / all.max(1) as f64,
+            })
+            .collect();
+        let title = format!("{}, ECE {:.1} %", results.models[model].label, 100.0 * found.ece);
+        plots.push(plots::reliability(&title, model, &bars).map_err(anyhow::Error::from_boxed)?);
+    }
+    Ok(plots)
 }

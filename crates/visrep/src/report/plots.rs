@@ -123,6 +123,74 @@ pub fn reliability(title: &str, colour: usize, bars: &[ReliabilityBar]) -> Resul
     })
 }
 
+/// A value with its interval, of one model in one category.
+pub struct Point {
+    /// Index of the category.
+    pub category: usize,
+    /// Index into [`MODEL_COLOURS`].
+    pub model: usize,
+    /// In percent.
+    pub value: f64,
+    /// The interval's ends in percent, where there is one.
+    pub interval: Option<(f64, f64)>,
+}
+
+/// Values in percent by category, one beside the other: a dot for each model with its interval.
+pub fn by_category(
+    title: &str,
+    categories: &[String],
+    models: usize,
+    points: &[Point],
+) -> Result<String, PlotError> {
+    const ROW: u32 = 22;
+    let high =
+        points.iter().map(|point| point.interval.map_or(point.value, |(_, high)| high)).fold(0.0, f64::max);
+    let top = if high <= 100.0 { (high / 10.0).ceil() * 10.0 } else { (high / 50.0).ceil() * 50.0 };
+    let longest = categories.iter().map(|name| name.chars().count()).max().unwrap_or_default() as u32;
+    let rows = categories.len();
+    draw((640, 60 + ROW * rows as u32), |root| {
+        let mut chart = ChartBuilder::on(root)
+            .margin(8)
+            .margin_right(18)
+            .caption(title, (FONT, 14).into_font().color(&TEXT))
+            .x_label_area_size(22)
+            .y_label_area_size((7 * longest + 14).min(260))
+            .build_cartesian_2d(0.0..top.max(1.0), (rows as f64 - 0.5)..-0.5)?;
+        chart
+            .configure_mesh()
+            .light_line_style(TRANSPARENT)
+            .bold_line_style(GRID)
+            .axis_style(GRID)
+            .disable_y_mesh()
+            .y_labels(0)
+            .x_labels(6)
+            .label_style((FONT, 11).into_font().color(&TEXT))
+            .draw()?;
+        let area = chart.plotting_area();
+        let (left, _) = area.get_pixel_range();
+        let style = (FONT, 11).into_font().color(&TEXT).pos(plotters::style::text_anchor::Pos::new(
+            plotters::style::text_anchor::HPos::Right,
+            plotters::style::text_anchor::VPos::Center,
+        ));
+        for (row, name) in categories.iter().enumerate() {
+            let (_, y) = area.map_coordinate(&(0.0, row as f64));
+            root.draw_text(name, &style, (left.start - 8, y))?;
+        }
+        let spread = 0.6 / models.max(1) as f64;
+        for point in points {
+            let colour = model_colour(point.model);
+            let offset = (point.model as f64 - (models.max(1) - 1) as f64 / 2.0) * spread;
+            let y = point.category as f64 + offset;
+            if let Some((low, high)) = point.interval {
+                chart
+                    .draw_series(LineSeries::new([(low, y), (high, y)], colour.mix(0.55).stroke_width(3)))?;
+            }
+            chart.draw_series([Circle::new((point.value, y), 3, colour.filled())])?;
+        }
+        Ok(())
+    })
+}
+
 /// Why a plot could not be drawn; in practice only when memory runs out.
 pub type PlotError = Box<dyn std::error::Error + Send + Sync>;
 
@@ -184,6 +252,15 @@ mod tests {
         assert!(
             svg.contains("role=\"img\" viewBox") && !svg.contains("width=\"420\" height=\"300\" viewBox")
         );
+    }
+
+    #[test]
+    fn categories_are_named_and_points_drawn() {
+        let names = ["original".to_owned(), "mixed_rand".to_owned()];
+        let point = |category, model| Point { category, model, value: 40.0, interval: Some((30.0, 50.0)) };
+        let svg = by_category("top-1", &names, 2, &[point(0, 0), point(1, 0), point(0, 1)]).unwrap();
+        assert!(svg.contains("mixed_rand") && svg.contains("original") && svg.contains("top-1"));
+        assert_eq!(svg.matches("<circle").count(), 3);
     }
 
     #[test]

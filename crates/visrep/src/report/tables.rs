@@ -3,7 +3,7 @@
 use super::gallery::{Distortion, Gallery};
 use super::plots::MODEL_COLOURS;
 use super::{Named, named};
-use crate::bench::results::{DatasetEntry, PIXELS, Results, suite_name};
+use crate::bench::results::{DatasetEntry, PIXELS, Results, lower_is_better, suite_name};
 use serde::Serialize;
 use visrep_metrics::Score;
 
@@ -69,7 +69,7 @@ pub fn transfer(results: &Results) -> Vec<Group> {
 
 /// Rows of the scores that `name` names, one column for each model, and the last for plain pixels where scores are
 /// about them; the best of each row is marked.
-fn rows(results: &Results, columns: usize, name: impl Fn(&Score) -> Option<String>) -> Vec<Row> {
+pub(super) fn rows(results: &Results, columns: usize, name: impl Fn(&Score) -> Option<String>) -> Vec<Row> {
     let mut rows: Vec<(Row, Vec<f64>)> = Vec::new();
     for score in &results.scores {
         let pixels = (score.model == PIXELS).then_some(columns - 1);
@@ -80,7 +80,7 @@ fn rows(results: &Results, columns: usize, name: impl Fn(&Score) -> Option<Strin
             rows.len() - 1
         });
         rows[at].0.cells[column] = Some(Bar::new(score, column));
-        rows[at].1[column] = score.value;
+        rows[at].1[column] = if lower_is_better(&score.metric) { -score.value } else { score.value };
     }
     rows.into_iter()
         .map(|(mut row, values)| {
@@ -224,9 +224,9 @@ impl CorruptionCell {
     }
 }
 
-/// A score under corruption, taken apart: the task is `corruption/severity`.
-fn corruption_of(score: &Score) -> Option<(&str, u32)> {
-    if score.suite != "imagenet-c" {
+/// A score of `suite` under corruption, taken apart: the task is `corruption/severity`.
+fn corruption_of<'a>(score: &'a Score, suite: &str) -> Option<(&'a str, u32)> {
+    if score.suite != suite {
         return None;
     }
     let (name, severity) = score.task.split_once('/')?;
@@ -235,13 +235,20 @@ fn corruption_of(score: &Score) -> Option<(&str, u32)> {
 
 /// Tables and curves under corruption, data set by data set.
 pub fn corruption_sets(results: &Results) -> Vec<CorruptionSet> {
-    results.datasets.iter().filter_map(|set| corruption_set(results, set)).collect()
+    let of_set = |set: &DatasetEntry| corruption_set(results, &set.id, &set.label, "imagenet-c");
+    results.datasets.iter().filter_map(of_set).collect()
 }
 
-fn corruption_set(results: &Results, set: &DatasetEntry) -> Option<CorruptionSet> {
+/// The table and curves of one suite on one data set.
+pub(super) fn corruption_set(
+    results: &Results,
+    data: &str,
+    label: &str,
+    suite: &str,
+) -> Option<CorruptionSet> {
     let scores: Vec<_> = (results.scores.iter())
-        .filter(|score| score.data == set.id)
-        .filter_map(|score| Some((score, corruption_of(score)?, results.model_of(score)?)))
+        .filter(|score| score.data == data)
+        .filter_map(|score| Some((score, corruption_of(score, suite)?, results.model_of(score)?)))
         .collect();
     let mut names: Vec<&str> = Vec::new();
     for (_, (name, _), _) in &scores {
@@ -264,13 +271,15 @@ fn corruption_set(results: &Results, set: &DatasetEntry) -> Option<CorruptionSet
         |name: &str, model, metric| mean((1..=5).filter_map(|s| value(name, s, model, metric)).collect());
     let models = 0..results.models.len();
     let clean = |model: usize| {
-        let of_model = |score: &&Score| {
-            score.data == set.id
-                && score.suite == "linear"
-                && score.metric == "top1"
-                && results.model_of(score) == Some(model)
-        };
-        results.scores.iter().find(of_model).map(|score| (0.0, score.value))
+        let own = |score: &&Score| score.data == data && results.model_of(score) == Some(model);
+        let found = results.scores.iter().filter(own).find_map(|score| {
+            match (score.suite.as_str(), score.task.as_str(), score.metric.as_str()) {
+                ("linear", _, "top1") => Some(score.value),
+                (found, "clean", "error") if found == suite && suite == data => Some(1.0 - score.value),
+                _ => None,
+            }
+        });
+        found.map(|accuracy| (0.0, accuracy))
     };
     let curve = |names: &[&str], model: usize| Curve {
         model,
@@ -291,7 +300,7 @@ fn corruption_set(results: &Results, set: &DatasetEntry) -> Option<CorruptionSet
     let mut rows: Vec<_> = names.iter().map(|name| row(&name.replace('_', " "), &[name])).collect();
     rows.push(row("mean", &names));
     Some(CorruptionSet {
-        name: set.label.clone(),
+        name: label.to_owned(),
         rows,
         mean_curves: models.clone().map(|model| curve(&names, model)).collect(),
         curves: names

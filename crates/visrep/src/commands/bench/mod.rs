@@ -1,10 +1,12 @@
-//! `visrep bench`: the default comparison, or one's own model on one's own images.
+//! `visrep bench`: the default comparison, one's own model on one's own images, or published suites by name.
 
 mod compare;
 
 use super::ComputeArgs;
 use super::train::INTERRUPTED;
+use crate::bench::published::{self, registry};
 use crate::bench::{self, Interrupted, Own, Plan};
+use crate::commands::output::say;
 use crate::source::{self, Source};
 use anyhow::{Result, bail};
 use clap::{Args, Subcommand};
@@ -19,7 +21,12 @@ use visrep_train::stop_on_signals;
 /// probe; accuracy and calibration under ImageNet-C's corruptions; and whether distances between features grow
 /// with distortion. With --model and --data it measures a model of your own beside a random one.
 ///
-/// Writes results.json (every number with its protocol) and report.html (one self-contained page).
+/// With names of suites it measures one or several models on published test sets under --data: ImageNet-V2, ReaL, A, O, R, Sketch, C, P,
+/// ObjectNet, cue conflict, CIFAR-10-C, attacks, BAPPS and more (--list). Sets that are not there are told and left out; what
+/// is finished is kept in the output folder and not run again.
+///
+/// Writes results.json (every number with its protocol) and report.html (one self-contained page); for suites results.csv and
+/// results.md too.
 #[derive(Args)]
 #[command(
     args_conflicts_with_subcommands = true,
@@ -27,6 +34,10 @@ use visrep_train::stop_on_signals;
     visrep bench\n  \
     visrep bench --model resnet50 --weights resnet50.safetensors --data ~/images\n  \
     visrep bench --model vit_small_patch16_224 --weights w.safetensors --data cifar10/ --limit 1000\n  \
+    visrep bench --list\n  \
+    visrep bench imagenet-v2 imagenet-a imagenet-o --model resnet50 --weights resnet50.safetensors --data ~/datasets\n  \
+    visrep bench all --model resnet50 --weights a.pth --model vit_base_patch16_224 --weights b.safetensors --data ~/datasets\n  \
+    visrep bench attacks/fgsm-linf-4 imagenet-c/fog --model resnet50 --weights W --data ~/datasets --limit 100\n  \
     visrep bench compare a/results.json b/results.json\n\n\
     A folder with train/ and val/ (or test/) keeps its splits; anything else is split 80/20 by class.\n\
     Features and trained backbones are kept in the output folder: a second run is faster."
@@ -34,18 +45,27 @@ use visrep_train::stop_on_signals;
 pub struct Bench {
     #[command(subcommand)]
     command: Option<BenchCommand>,
-    /// Your model's name (see `visrep models`)
+    /// Suites to measure on, SUITE/TASK for a part of one, or `all` [default: the comparison above]
+    #[arg(value_name = "SUITE")]
+    suites: Vec<String>,
+    /// List the suites with what each expects under --data, and where it is published
+    #[arg(long, conflicts_with_all = ["suites", "model", "weights", "data"])]
+    list: bool,
+    /// Your model's name (see `visrep models`); may be repeated for suites
     #[arg(long, value_name = "M", requires = "data")]
-    model: Option<String>,
-    /// Your model's weights [default: a random initialisation]
+    model: Vec<String>,
+    /// Your model's weights, for suites those of each model in turn [default: a random initialisation; not for suites]
     #[arg(long, value_name = "W", requires = "model")]
-    weights: Option<PathBuf>,
-    #[arg(long, value_name = "SRC", requires = "model", help = source::HELP)]
+    weights: Vec<PathBuf>,
+    /// Run suites again that are finished, and forget the rest of what --out has
+    #[arg(long, requires = "suites")]
+    fresh: bool,
+    #[arg(long, value_name = "SRC", requires = "model", help = help())]
     data: Option<Source>,
-    /// Where results.json and report.html go
-    #[arg(long, value_name = "DIR", default_value = "target/visrep/bench")]
-    out: PathBuf,
-    /// At most this many training and test images, for a trial
+    /// Where results.json and report.html go [default: target/visrep/bench, for suites target/visrep/suites]
+    #[arg(long, value_name = "DIR")]
+    out: Option<PathBuf>,
+    /// At most this many training and test images (of suites: of each set), for a trial
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
     limit: Option<u32>,
     /// Seed of everything random
@@ -61,6 +81,14 @@ pub struct Bench {
     compute: ComputeArgs,
 }
 
+/// Where results go unless the user says otherwise.
+const OUT: &str = "target/visrep/bench";
+const SUITES_OUT: &str = "target/visrep/suites";
+
+fn help() -> String {
+    format!("{}. For suites, the folder with the published sets", source::HELP)
+}
+
 #[derive(Subcommand)]
 enum BenchCommand {
     Compare(compare::Compare),
@@ -71,23 +99,11 @@ impl Bench {
         if let Some(BenchCommand::Compare(command)) = self.command {
             return command.run().map(|()| ExitCode::SUCCESS);
         }
-        let own = match (self.model, self.data) {
-            (Some(model), Some(data)) => Some(Own { model, weights: self.weights, data }),
-            (None, None) => None,
-            _ => bail!("--model and --data go together"),
-        };
-        let plan = Plan {
-            own,
-            out: self.out,
-            seed: self.seed,
-            limit: self.limit.map(|limit| limit as usize),
-            compute: self.compute.resolve()?,
-            workers: self.workers,
-            batch_size: self.batch_size as usize,
-            stop: stop_on_signals()?,
-            command: std::env::args().collect::<Vec<_>>().join(" "),
-        };
-        match bench::run(&plan) {
+        if self.list {
+            return say(&registry::list()).map(|()| ExitCode::SUCCESS);
+        }
+        let result = if self.suites.is_empty() { self.compare() } else { self.measure() };
+        match result {
             Err(error) if error.is::<Interrupted>() => {
                 eprintln!("{error}");
                 Ok(ExitCode::from(INTERRUPTED))
@@ -95,4 +111,63 @@ impl Bench {
             other => other.map(|()| ExitCode::SUCCESS),
         }
     }
+
+    /// The comparison with a random initialisation.
+    fn compare(self) -> Result<()> {
+        if self.model.len() > 1 || self.weights.len() > 1 {
+            bail!("several models are measured on suites: name some (`visrep bench --list`)");
+        }
+        let (model, weights) = (self.model.into_iter().next(), self.weights.into_iter().next());
+        let own = match (model, self.data) {
+            (Some(model), Some(data)) => Some(Own { model, weights, data }),
+            (None, None) => None,
+            _ => bail!("--model and --data go together"),
+        };
+        let plan = Plan {
+            own,
+            out: self.out.unwrap_or_else(|| OUT.into()),
+            seed: self.seed,
+            limit: self.limit.map(|limit| limit as usize),
+            compute: self.compute.resolve()?,
+            workers: self.workers,
+            batch_size: self.batch_size as usize,
+            stop: stop_on_signals()?,
+            command: command_line(),
+        };
+        bench::run(&plan)
+    }
+
+    /// Suites by name.
+    fn measure(self) -> Result<()> {
+        let units = registry::Unit::parse(&self.suites)?;
+        let Some(data) = self.data.filter(|_| !self.model.is_empty()) else {
+            bail!("suites measure models on published sets: add --model M --weights W --data ROOT");
+        };
+        if self.model.len() != self.weights.len() {
+            bail!(
+                "there are {} --model and {} --weights: give each model its weights, in the same order",
+                self.model.len(),
+                self.weights.len()
+            );
+        }
+        let plan = published::Plan {
+            units,
+            models: self.model.into_iter().zip(self.weights).collect(),
+            root: PathBuf::from(data.to_string()),
+            out: self.out.unwrap_or_else(|| SUITES_OUT.into()),
+            fresh: self.fresh,
+            seed: self.seed,
+            limit: self.limit.map(|limit| limit as usize),
+            compute: self.compute.resolve()?,
+            workers: self.workers,
+            batch_size: self.batch_size as usize,
+            stop: stop_on_signals()?,
+            command: command_line(),
+        };
+        published::run(&plan)
+    }
+}
+
+fn command_line() -> String {
+    std::env::args().collect::<Vec<_>>().join(" ")
 }

@@ -1,10 +1,11 @@
 //! `visrep score imagenet-real`.
 
 use super::table::{Table, Unique};
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result};
 use clap::Args;
 use std::path::PathBuf;
 use visrep_metrics::any_label_accuracy;
+use visrep_robustness::real_labels;
 
 /// Accuracy on ImageNet-ReaL's labels
 ///
@@ -57,21 +58,6 @@ impl ImagenetReal {
     fn read_labels(&self) -> Result<Vec<Vec<u32>>> {
         let path = self.labels.display();
         let text = std::fs::read(&self.labels).with_context(|| format!("cannot read {path}"))?;
-        let labels: Vec<Vec<u32>> = serde_json::from_slice(&text).with_context(|| {
-            format!("{path} is no list of lists of class indices, such as [[], [970, 795]]")
-        })?;
-        if labels.is_empty() {
-            bail!("{path} is an empty list; give the labels of each image, such as [[], [970, 795]]");
-        }
-        for (index, labels) in labels.iter().enumerate() {
-            if let Some(label) = labels.iter().find(|&&label| label as usize >= CLASSES) {
-                let last = CLASSES - 1;
-                bail!(
-                    "{path}: image {} has the label {label}, which is no class from 0 to {last}",
-                    index + 1
-                );
-            }
-        }
-        Ok(labels)
+        Ok(real_labels(&self.labels, &text)?)
     }
 }

@@ -1,0 +1,254 @@
+//! Measurements on published datasets that are known by name: what a command line lists, opens and runs.
+//!
+//! A [`Suite`] is a row of a plain table (`&[&dyn Suite]`); any crate can have one, and tables are put together by whoever runs them.
+//! Opening a suite looks for its data under a root folder; what is opened can be run on one model after the other, and says by
+//! [`OpenSuite::fingerprint`] whether it is still the same data.
+
+use crate::{Error, Figure, compute_protocol, preprocessing_protocol};
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use visrep_data::{Dataset, Subset};
+use visrep_metrics::{Calibration, Interval, Score};
+use visrep_models::Model;
+use visrep_torch::Precision;
+
+/// What a list says of a suite.
+#[derive(Clone, Copy, Debug)]
+pub struct SuiteInfo {
+    /// Its name, as people type it: `imagenet-a`.
+    pub name: &'static str,
+    /// What it measures, in one line.
+    pub about: &'static str,
+    /// The files or folders under the root that it reads, the way the published archives unpack.
+    pub expects: &'static [&'static str],
+    /// Where these are published.
+    pub published: &'static str,
+}
+
+/// A measurement on data of its own.
+pub trait Suite: Sync {
+    /// What a list says of it.
+    fn info(&self) -> SuiteInfo;
+
+    /// The names of the parts that can be run alone, as `NAME/TASK`; none where there is but one.
+    fn tasks(&self) -> Vec<String> {
+        Vec::new()
+    }
+
+    /// Finds the data under `root`, of all tasks or of one. Reads names and labels, no image.
+    ///
+    /// # Errors
+    /// [`Error::MissingData`] where nothing of the data is there; any other error where it is there and cannot be right.
+    fn open(
+        &self,
+        root: &Path,
+        task: Option<&str>,
+        context: &SuiteContext,
+    ) -> Result<Box<dyn OpenSuite>, Error>;
+}
+
+/// A suite whose data were found.
+pub trait OpenSuite {
+    /// A number that is another one for other data.
+    fn fingerprint(&self) -> Result<u64, Error>;
+
+    /// Measures `model`, which is not changed.
+    fn run(&self, model: &Model, context: &SuiteContext) -> Result<Findings, Error>;
+}
+
+/// What all suites of one run share.
+#[derive(Clone, Debug)]
+pub struct SuiteContext {
+    /// Where the model's weights come from, in scores.
+    pub weights: String,
+    /// At most so many images of each set (sequences, of sequences), evenly spread.
+    pub limit: Option<usize>,
+    /// The seed of everything that is drawn.
+    pub seed: u64,
+    /// Threads that read and decode.
+    pub workers: usize,
+    /// Images per forward pass.
+    pub batch_size: usize,
+    /// Draw progress bars.
+    pub progress: bool,
+    /// In which precision networks run.
+    pub precision: Precision,
+    /// A folder for features; `None` keeps none.
+    pub cache: Option<PathBuf>,
+    /// Raised when the work should stop.
+    pub stop: Arc<AtomicBool>,
+}
+
+impl Default for SuiteContext {
+    /// All images, seed 0, a worker per core, batches of 64, fp32, no progress bars, no cache.
+    fn default() -> Self {
+        Self {
+            weights: String::new(),
+            limit: None,
+            seed: 0,
+            workers: std::thread::available_parallelism().map_or(1, usize::from),
+            batch_size: 64,
+            progress: false,
+            precision: Precision::Fp32,
+            cache: None,
+            stop: Arc::default(),
+        }
+    }
+}
+
+impl SuiteContext {
+    /// Errs with [`Error::Interrupted`] when the work should stop; for loops to ask now and then.
+    pub fn go_on(&self) -> Result<(), Error> {
+        if self.stop.load(Ordering::Relaxed) { Err(Error::Interrupted) } else { Ok(()) }
+    }
+
+    /// `data`, or as much of it as the limit allows.
+    pub fn limited(&self, data: Arc<dyn Dataset>) -> Arc<dyn Dataset> {
+        match self.limit {
+            Some(limit) => limited(data, limit),
+            None => data,
+        }
+    }
+}
+
+/// At most `limit` samples, evenly spread so that all classes of an ordered set stay.
+pub fn limited(data: Arc<dyn Dataset>, limit: usize) -> Arc<dyn Dataset> {
+    if data.len() <= limit {
+        return data;
+    }
+    let indices = (0..limit).map(|nth| nth * data.len() / limit).collect();
+    Arc::new(Subset::new(data, indices))
+}
+
+/// What a suite found about one model.
+#[derive(Clone, Debug, Default)]
+pub struct Findings {
+    /// Every figure with its protocol.
+    pub scores: Vec<Score>,
+    /// Which images were classified right, for paired comparison.
+    pub verdicts: Vec<TaskVerdicts>,
+    /// Calibration with the bins of a reliability diagram.
+    pub reliability: Vec<(String, Calibration)>,
+    /// What a reader should know: parts that are missing, figures that could not be computed.
+    pub notes: Vec<String>,
+}
+
+/// Which images of a task were classified right.
+#[derive(Clone, Debug)]
+pub struct TaskVerdicts {
+    /// [`Score::task`] of the accuracy, or error, that they make.
+    pub task: String,
+    /// A number for the images and their order, by their keys and labels: only verdicts on the same ones can be paired.
+    pub images: u64,
+    /// One for each image.
+    pub correct: Vec<bool>,
+}
+
+impl TaskVerdicts {
+    /// The verdicts on the images of these keys and labels.
+    pub fn new(
+        task: impl Into<String>,
+        keys: impl IntoIterator<Item = impl AsRef<str>>,
+        labels: &[i64],
+        correct: Vec<bool>,
+    ) -> Self {
+        // FNV-1a, the same on every machine.
+        let mut hash = 0xcbf2_9ce4_8422_2325_u64;
+        let mut add = |bytes: &[u8]| {
+            for &byte in bytes {
+                hash = (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3);
+            }
+        };
+        for key in keys {
+            add(key.as_ref().as_bytes());
+            // No byte of UTF-8.
+            add(&[0xff]);
+        }
+        labels.iter().for_each(|label| add(&label.to_le_bytes()));
+        Self { task: task.into(), images: hash, correct }
+    }
+}
+
+/// Findings while they are gathered: a suite, a model, and the protocol that its figures share.
+pub struct Recorder<'a> {
+    suite: &'a str,
+    model: &'a Model,
+    context: &'a SuiteContext,
+    /// What holds for the figures that follow; entries may be changed between figures.
+    pub protocol: BTreeMap<String, String>,
+    /// What was found so far.
+    pub findings: Findings,
+}
+
+impl<'a> Recorder<'a> {
+    /// Begins with the entries that every suite has: preprocessing, precision, memory format, seed, and the limit if there is one.
+    pub fn new(suite: &'a str, model: &'a Model, context: &'a SuiteContext) -> Self {
+        let mut protocol = BTreeMap::from([
+            ("preprocessing".to_owned(), preprocessing_protocol(model.preprocessing())),
+            ("seed".to_owned(), context.seed.to_string()),
+        ]);
+        protocol.extend(compute_protocol(model, context.precision).map(|(key, value)| (key.into(), value)));
+        if let Some(limit) = context.limit {
+            protocol.insert("limit".into(), format!("at most {limit}, evenly spread: not the published set"));
+        }
+        Self { suite, model, context, protocol, findings: Findings::default() }
+    }
+
+    /// Sets an entry of the protocol for the figures that follow.
+    pub fn entry(&mut self, key: &str, value: impl Into<String>) {
+        self.protocol.insert(key.to_owned(), value.into());
+    }
+
+    /// Adds a figure of `task` over `n` samples.
+    pub fn figure(
+        &mut self,
+        task: impl Into<String>,
+        metric: &'static str,
+        value: f64,
+        n: usize,
+        interval: Option<Interval>,
+    ) {
+        self.add(Figure { task: task.into(), metric, value, n, interval });
+    }
+
+    /// Adds a figure.
+    pub fn add(&mut self, figure: Figure) {
+        self.findings.scores.push(Score {
+            suite: self.suite.into(),
+            task: figure.task,
+            metric: figure.metric.into(),
+            value: figure.value,
+            n: figure.n,
+            interval: figure.interval,
+            protocol: self.protocol.clone(),
+            model: self.model.name().into(),
+            weights: self.context.weights.clone(),
+            data: self.suite.into(),
+        });
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use visrep_augment::RgbImage;
+    use visrep_data::{InMemory, Sample, SampleImage};
+
+    #[test]
+    fn a_limit_spreads_over_the_set() {
+        let sample = |i: u32| Sample {
+            image: SampleImage::Decoded(RgbImage::filled(1, 1, [0; 3])),
+            label: Some(i / 4),
+            key: i.to_string(),
+        };
+        let data: Arc<dyn Dataset> =
+            Arc::new(InMemory::new((0..12).map(sample).collect(), vec!["a".into(), "b".into(), "c".into()]));
+        let context = |limit| SuiteContext { limit, ..Default::default() };
+        let keys = |data: Arc<dyn Dataset>| (0..data.len()).map(|i| data.key(i)).collect::<Vec<_>>();
+        assert_eq!(keys(context(Some(5)).limited(Arc::clone(&data))), ["0", "2", "4", "7", "9"]);
+        assert_eq!(context(Some(12)).limited(Arc::clone(&data)).len(), 12);
+        assert_eq!(context(None).limited(data).len(), 12);
+    }
+}

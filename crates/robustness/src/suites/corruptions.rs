@@ -1,0 +1,275 @@
+//! ImageNet-C and ImageNet-C-bar: from files as they were published, and made from ImageNet's validation images when they are needed.
+
+use super::folder::{ClassFolders, VAL, class_folders, find, missing, need};
+use super::head::{Classes, Pass, View, as_stored_protocol};
+use super::labelled::fingerprint;
+use crate::corruption_figures::CorruptionFigures;
+use crate::evaluate::{Tally, summarise};
+use crate::{Classifier, ConditionResult, CorruptionOptions, Error, LabelSpace, evaluate_corruptions};
+use std::path::Path;
+use std::sync::Arc;
+use tch::Kind;
+use visrep_corrupt::{Corruption, Severity};
+use visrep_data::{Condition, Dataset};
+use visrep_models::Model;
+use visrep_probe::{Findings, OpenSuite, Recorder, Suite, SuiteContext, SuiteInfo, TaskVerdicts};
+
+/// Corruptions of ImageNet's validation images.
+pub(super) struct Corruptions {
+    info: SuiteInfo,
+    source: Source,
+    /// Those that the suite is about.
+    benchmark: &'static [Corruption],
+    /// Those and others that are evaluated where they are there.
+    known: &'static [Corruption],
+}
+
+enum Source {
+    /// Files in `CORRUPTION/SEVERITY/SYNSET/`.
+    Files(&'static [&'static str]),
+    /// Made in memory, after the evaluation crop.
+    Memory,
+}
+
+pub(super) static IMAGENET_C: Corruptions = Corruptions {
+    info: SuiteInfo {
+        name: "imagenet-c",
+        about: "ImageNet under 15 corruptions, and 4 more, as stored files (Hendrycks & Dietterich 2019)",
+        expects: &["imagenet-c/CORRUPTION/1..5/SYNSET/", "imagenet/val/ too, for the relative mCE"],
+        published: "zenodo.org, record 2235448, noise.tar, blur.tar, weather.tar, digital.tar, extra.tar; or `visrep corrupt --all`",
+    },
+    source: Source::Files(&["imagenet-c", "ImageNet-C"]),
+    benchmark: &Corruption::BENCHMARK,
+    known: &Corruption::ALL,
+};
+
+pub(super) static IMAGENET_C_IN_MEMORY: Corruptions = Corruptions {
+    info: SuiteInfo {
+        name: "imagenet-c-in-memory",
+        about: "the same 15 corruptions made while they are evaluated: no JPEG, frost a substitute; not the published figures",
+        expects: &["imagenet/val/SYNSET/"],
+        published: super::folder::VAL_PUBLISHED,
+    },
+    source: Source::Memory,
+    benchmark: &Corruption::BENCHMARK,
+    known: &Corruption::BENCHMARK,
+};
+
+pub(super) static IMAGENET_C_BAR: Corruptions = Corruptions {
+    info: SuiteInfo {
+        name: "imagenet-c-bar",
+        about: "ImageNet under 10 corruptions unlike ImageNet-C's, as files (Mintun et al. 2021)",
+        expects: &["imagenet-c-bar/CORRUPTION/1..5/SYNSET/"],
+        published: "made with `visrep corrupt --all`, or github.com/facebookresearch/augmentation-corruption",
+    },
+    source: Source::Files(&["imagenet-c-bar"]),
+    benchmark: &Corruption::IMAGENET_BAR,
+    known: &Corruption::IMAGENET_BAR,
+};
+
+pub(super) static IMAGENET_C_BAR_IN_MEMORY: Corruptions = Corruptions {
+    info: SuiteInfo {
+        name: "imagenet-c-bar-in-memory",
+        about: "the same 10 corruptions made while they are evaluated: no JPEG",
+        expects: &["imagenet/val/SYNSET/"],
+        published: super::folder::VAL_PUBLISHED,
+    },
+    source: Source::Memory,
+    benchmark: &Corruption::IMAGENET_BAR,
+    known: &Corruption::IMAGENET_BAR,
+};
+
+impl Corruptions {
+    fn find(&self, root: &Path, task: Option<&str>, context: &SuiteContext) -> Result<Opened, Error> {
+        let asked = |corruption: &Corruption| task.is_none_or(|task| task == corruption.name());
+        let val =
+            |path: &Path| class_folders(path, ClassFolders::Synsets(None)).map(|data| context.limited(data));
+        let mut notes = Vec::new();
+        let source = match self.source {
+            Source::Memory => {
+                let path = need(&self.info, root, VAL)?;
+                let corruptions = self.known.iter().copied().filter(asked).collect();
+                Found::Memory { clean: val(&path)?, corruptions }
+            }
+            Source::Files(places) => {
+                let folder = need(&self.info, root, places)?;
+                let mut corruptions = Vec::new();
+                for &corruption in self.known.iter().filter(|corruption| asked(corruption)) {
+                    let Some(path) = find(&folder, &[corruption.name()]) else {
+                        if self.benchmark.contains(&corruption) {
+                            let path = folder.join(corruption.name());
+                            notes.push(format!("{corruption}: there is no {}", path.display()));
+                        }
+                        continue;
+                    };
+                    let severity = |severity: Severity| {
+                        let path = path.join(severity.get().to_string());
+                        if path.is_dir() {
+                            return val(&path);
+                        }
+                        let problem = "is not there: each corruption has its severities in folders 1 to 5";
+                        Err(Error::Layout { path, problem: problem.into() })
+                    };
+                    let severities =
+                        Severity::ALL.map(severity).into_iter().collect::<Result<Vec<_>, _>>()?;
+                    corruptions.push((corruption, severities));
+                }
+                if corruptions.is_empty() {
+                    return Err(missing(&self.info, &folder, &[task.unwrap_or(self.benchmark[0].name())]));
+                }
+                let clean = find(root, VAL).map(|path| val(&path)).transpose()?;
+                Found::Files { clean, corruptions }
+            }
+        };
+        Ok(Opened { info: self.info, source, notes })
+    }
+}
+
+impl Suite for Corruptions {
+    fn info(&self) -> SuiteInfo {
+        self.info
+    }
+
+    fn tasks(&self) -> Vec<String> {
+        self.known.iter().map(|corruption| corruption.name().to_owned()).collect()
+    }
+
+    fn open(
+        &self,
+        root: &Path,
+        task: Option<&str>,
+        context: &SuiteContext,
+    ) -> Result<Box<dyn OpenSuite>, visrep_probe::Error> {
+        let opened = self.find(root, task, context).map_err(|error| error.of_suite(self.info.name))?;
+        Ok(Box::new(opened))
+    }
+}
+
+struct Opened {
+    info: SuiteInfo,
+    source: Found,
+    notes: Vec<String>,
+}
+
+enum Found {
+    Files { clean: Option<Arc<dyn Dataset>>, corruptions: Vec<(Corruption, Vec<Arc<dyn Dataset>>)> },
+    Memory { clean: Arc<dyn Dataset>, corruptions: Vec<Corruption> },
+}
+
+impl Opened {
+    fn measure(&self, model: &Model, context: &SuiteContext) -> Result<Findings, Error> {
+        Classes::ImageNet1k.check(model)?;
+        let mut record = Recorder::new(self.info.name, model, context);
+        record.findings.notes.clone_from(&self.notes);
+        record.entry("classifier", "the model's own head");
+        let label_space = LabelSpace::ImageNet1k;
+        match &self.source {
+            Found::Files { clean, corruptions } => {
+                record.entry("preprocessing", as_stored_protocol(model.preprocessing()));
+                record.entry("corruption", "as stored in the files");
+                let pass = Pass { model, context };
+                let mut one = |data: &Arc<dyn Dataset>, view, found| -> Result<ConditionResult, Error> {
+                    let (result, verdicts) = condition(&pass, Arc::clone(data), view, found)?;
+                    record.findings.verdicts.push(verdicts);
+                    Ok(result)
+                };
+                let clean = clean.as_ref().map(|data| one(data, View::Evaluation, None)).transpose()?;
+                let mut results = Vec::with_capacity(corruptions.len());
+                for (corruption, severities) in corruptions {
+                    let each = Severity::ALL.into_iter().zip(severities);
+                    let each =
+                        each.map(|(severity, data)| one(data, View::AsStored, Some((*corruption, severity))));
+                    results.push((*corruption, each.collect::<Result<Vec<_>, _>>()?));
+                }
+                let figures = CorruptionFigures { clean: clean.as_ref(), corruptions: &results, label_space };
+                record_figures(&mut record, &figures)?;
+            }
+            Found::Memory { clean, corruptions } => {
+                record.entry("corruption", "in memory, after the evaluation crop, no JPEG step");
+                record.entry("frost", "a drawn substitute, not the benchmark's photographs");
+                let options = CorruptionOptions {
+                    corruptions: corruptions.clone(),
+                    label_space,
+                    seed: context.seed,
+                    batch_size: context.batch_size,
+                    workers: context.workers,
+                    progress: context.progress,
+                    precision: context.precision,
+                    stop: Arc::clone(&context.stop),
+                };
+                let report = evaluate_corruptions(model, Classifier::Head, Arc::clone(clean), &options)?;
+                record.entry("corruption_constants", report.scale.clone());
+                let keys: Vec<_> = (0..clean.len()).map(|index| clean.key(index)).collect();
+                let labels: Vec<_> =
+                    clean.labels()?.into_iter().map(|label| label.map_or(-1, i64::from)).collect();
+                let conditions = report.corruptions.iter().flat_map(|(_, results)| results);
+                for result in std::iter::once(&report.clean).chain(conditions) {
+                    let verdicts = TaskVerdicts::new(result.task(), &keys, &labels, result.correct.clone());
+                    record.findings.verdicts.push(verdicts);
+                }
+                let (clean, corruptions) = (Some(&report.clean), &report.corruptions);
+                record_figures(&mut record, &CorruptionFigures { clean, corruptions, label_space })?;
+            }
+        }
+        Ok(record.findings)
+    }
+}
+
+impl OpenSuite for Opened {
+    fn fingerprint(&self) -> Result<u64, visrep_probe::Error> {
+        match &self.source {
+            Found::Files { clean, corruptions } => {
+                fingerprint(clean.iter().chain(corruptions.iter().flat_map(|(_, severities)| severities)))
+            }
+            Found::Memory { clean, .. } => fingerprint([clean]),
+        }
+    }
+
+    fn run(&self, model: &Model, context: &SuiteContext) -> Result<Findings, visrep_probe::Error> {
+        self.measure(model, context).map_err(|error| error.of_suite(self.info.name))
+    }
+}
+
+/// A classifier under one condition.
+pub(super) fn condition(
+    pass: &Pass<'_>,
+    data: Arc<dyn Dataset>,
+    view: View,
+    condition: Condition,
+) -> Result<(ConditionResult, TaskVerdicts), Error> {
+    let (mut tally, mut keys, mut labels) = (Tally::default(), Vec::new(), Vec::new());
+    let name = crate::evaluate::describe(condition);
+    pass.each(data, view, &name, |batch, logits| {
+        if let Some(row) = batch.labels.iter().position(|&label| label < 0) {
+            return Err(Error::NoLabel { key: batch.keys[row].clone() });
+        }
+        let (confidences, predictions) = logits.f_softmax(1, Kind::Double)?.f_max_dim(1, false)?;
+        let predictions = Vec::<i64>::try_from(predictions)?;
+        tally.confidences.extend(Vec::<f64>::try_from(confidences)?.into_iter().map(|c| c.clamp(0.0, 1.0)));
+        tally.correct.extend(predictions.iter().zip(&batch.labels).map(|(a, b)| a == b));
+        keys.extend(batch.keys.iter().cloned());
+        labels.extend(&batch.labels);
+        Ok(())
+    })?;
+    let verdicts = TaskVerdicts::new(name, &keys, &labels, tally.correct.clone());
+    Ok((summarise(condition, tally, pass.context.seed)?, verdicts))
+}
+
+/// Adds every figure of a corruption benchmark; of a single corruption, no means over corruptions.
+pub(super) fn record_figures(
+    record: &mut Recorder<'_>,
+    figures: &CorruptionFigures<'_>,
+) -> Result<(), Error> {
+    for found in figures.all()? {
+        if found.averaged.is_some() && figures.corruptions.len() == 1 {
+            continue;
+        }
+        record.entry("normaliser", found.normaliser);
+        match found.averaged {
+            Some(corruptions) => record.entry("corruptions", corruptions),
+            None => drop(record.protocol.remove("corruptions")),
+        }
+        record.add(found.figure);
+    }
+    Ok(())
+}

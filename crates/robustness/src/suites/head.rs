@@ -1,0 +1,195 @@
+//! One pass of a classifier over a test set.
+
+use crate::Error;
+use std::ops::ControlFlow;
+use std::sync::Arc;
+use tch::{Device, Kind, Tensor};
+use visrep_augment::{Compose, Filter, Resize};
+use visrep_data::{Batch, Dataset, Loader, LoaderOptions, Views};
+use visrep_models::{Interpolation, Model, Preprocessing};
+use visrep_probe::{Progress, SuiteContext, eval_transform, passes};
+
+/// The classes that a suite's classifier must have.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Classes {
+    /// ImageNet-1k's 1000.
+    ImageNet1k,
+    /// CIFAR-10's 10.
+    Cifar10,
+}
+
+impl Classes {
+    /// How many.
+    pub(super) fn count(self) -> usize {
+        match self {
+            Self::ImageNet1k => 1000,
+            Self::Cifar10 => 10,
+        }
+    }
+
+    /// Errs unless the model has a classifier of as many classes.
+    pub(super) fn check(self, model: &Model) -> Result<(), Error> {
+        let expected = match self {
+            Self::ImageNet1k => {
+                "the 1000 classes of ImageNet-1k in the order of their synsets (a model of ImageNet-21k, or with a background class, \
+                 must be one that was fine-tuned to these)"
+            }
+            Self::Cifar10 => "the 10 classes of CIFAR-10",
+        };
+        match usize::try_from(model.num_classes()) {
+            Ok(0) => Err(Error::NoHead { model: model.name().into() }),
+            Ok(classes) if classes == self.count() => Ok(()),
+            _ => Err(Error::Classes { model: model.name().into(), classes: model.num_classes(), expected }),
+        }
+    }
+}
+
+/// The evaluation transform for images that are already cropped, as those of ImageNet-C are: nothing where they have the model's size,
+/// else a resize to it. A second resize and crop would lose their borders (RobustBench's issue 59).
+pub(super) fn as_stored(preprocessing: &Preprocessing) -> Result<Compose, Error> {
+    let filter = match preprocessing.interpolation {
+        Interpolation::Bilinear => Filter::Bilinear,
+        Interpolation::Bicubic => Filter::Bicubic,
+    };
+    let side = preprocessing.input_size;
+    Ok(Compose::new().then(Resize::exact(side, side, filter)?))
+}
+
+/// What [`as_stored`] does, for the protocol.
+pub(super) fn as_stored_protocol(preprocessing: &Preprocessing) -> String {
+    let p = preprocessing;
+    format!(
+        "as stored, resized to {} where of another size, mean {:?}, std {:?}",
+        p.input_size, p.mean, p.std
+    )
+}
+
+/// How a set is looked at.
+pub(super) enum View {
+    /// Resized and cropped as the model wants it.
+    Evaluation,
+    /// [`as_stored`].
+    AsStored,
+}
+
+/// A classifier on one test set.
+pub(super) struct Pass<'a> {
+    pub(super) model: &'a Model,
+    pub(super) context: &'a SuiteContext,
+}
+
+impl Pass<'_> {
+    /// Calls `take` with each batch and its logits (N, classes), f32 on the CPU, in the order of `data`. `what` names the work on the
+    /// progress bar.
+    ///
+    /// # Errors
+    /// An image that cannot be read or decoded, logits that are not finite: each names the image.
+    pub(super) fn each(
+        &self,
+        data: Arc<dyn Dataset>,
+        view: View,
+        what: &str,
+        mut take: impl FnMut(&Batch, &Tensor) -> Result<(), Error>,
+    ) -> Result<(), Error> {
+        self.each_until(data, view, what, |batch, logits| {
+            take(batch, logits)?;
+            Ok(ControlFlow::Continue(()))
+        })
+    }
+
+    /// [`Self::each`] until `take` has seen enough.
+    pub(super) fn each_until(
+        &self,
+        data: Arc<dyn Dataset>,
+        view: View,
+        what: &str,
+        mut take: impl FnMut(&Batch, &Tensor) -> Result<ControlFlow<()>, Error>,
+    ) -> Result<(), Error> {
+        let Self { model, context } = *self;
+        let transform = match view {
+            View::Evaluation => eval_transform(model.preprocessing())?,
+            View::AsStored => as_stored(model.preprocessing())?,
+        };
+        let options = LoaderOptions {
+            batch_size: context.batch_size,
+            workers: context.workers,
+            shuffle: false,
+            ..Default::default()
+        };
+        let mut progress = Progress::new(context.progress, what, data.len());
+        let loader = Loader::new(data, Views::single(transform), options)?;
+        for pass in passes(model, loader.epoch(0, 0), context.precision)? {
+            let (batch, features) = pass?;
+            context.go_on()?;
+            let logits = tch::no_grad(|| -> Result<Tensor, Error> {
+                let logits = context.precision.run(model.device(), || model.logits(&features, false))?;
+                Ok(logits.f_to_kind(Kind::Float)?.f_to_device(Device::Cpu)?.f_contiguous()?)
+            })?;
+            let sums =
+                Vec::<f64>::try_from(logits.f_sum_dim_intlist([1].as_slice(), false, Kind::Double)?)?;
+            if let Some(row) = sums.iter().position(|sum| !sum.is_finite()) {
+                return Err(Error::NotFinite { key: batch.keys[row].clone(), condition: what.into() });
+            }
+            let flow = take(&batch, &logits)?;
+            progress.advance(batch.labels.len());
+            if flow.is_break() {
+                break;
+            }
+        }
+        Ok(())
+    }
+
+    /// The logits of every image of `data`, in order.
+    pub(super) fn logits(&self, data: Arc<dyn Dataset>, view: View, what: &str) -> Result<Logits, Error> {
+        let classes = usize::try_from(self.model.num_classes()).unwrap_or_default();
+        let mut all = Logits {
+            values: Vec::with_capacity(data.len() * classes),
+            classes,
+            labels: vec![],
+            keys: vec![],
+        };
+        self.each(data, view, what, |batch, logits| {
+            all.values.extend(Vec::<f32>::try_from(logits.f_flatten(0, -1)?)?);
+            all.labels.extend(&batch.labels);
+            all.keys.extend(batch.keys.iter().cloned());
+            Ok(())
+        })?;
+        Ok(all)
+    }
+}
+
+/// The logits of a test set, row-major, with its labels and keys.
+pub(super) struct Logits {
+    pub(super) values: Vec<f32>,
+    pub(super) classes: usize,
+    /// -1 where there is none.
+    pub(super) labels: Vec<i64>,
+    pub(super) keys: Vec<String>,
+}
+
+impl Logits {
+    /// The columns of `kept` classes, which ascend, with labels that index them. Errs on an image of another class.
+    pub(super) fn select(self, kept: &[u16]) -> Result<Self, Error> {
+        let row = |row: &[f32]| kept.iter().map(|&class| row[usize::from(class)]).collect::<Vec<_>>();
+        let values = self.values.chunks_exact(self.classes).flat_map(row).collect();
+        let label = |(&label, key): (&i64, &String)| {
+            let place = u16::try_from(label).ok().and_then(|label| kept.binary_search(&label).ok());
+            place.map(|place| place as i64).ok_or_else(|| Error::NoLabel { key: key.clone() })
+        };
+        let labels = self.labels.iter().zip(&self.keys).map(label).collect::<Result<_, _>>()?;
+        Ok(Self { values, classes: kept.len(), labels, keys: self.keys })
+    }
+
+    /// The softmax of each row.
+    pub(super) fn probabilities(&self) -> Result<Vec<f64>, Error> {
+        Ok(visrep_metrics::softmax(&visrep_metrics::ScoreMatrix::new(&self.values, self.classes)?, 1.0)?)
+    }
+
+    /// Errs on the first image without a label.
+    pub(super) fn check_labels(&self) -> Result<(), Error> {
+        match self.labels.iter().position(|&label| label < 0) {
+            Some(row) => Err(Error::NoLabel { key: self.keys[row].clone() }),
+            None => Ok(()),
+        }
+    }
+}

@@ -1,0 +1,301 @@
+//! ImageNet-9 and the background challenge: how much decisions rest on the background (Xiao et al. 2021).
+
+use super::figures::share;
+use super::folder::{find, missing, need};
+use super::head::{Classes, Pass, View, as_stored_protocol};
+use super::labelled::fingerprint;
+use crate::Error;
+use crate::classes::{IMAGENET_9_CLASSES, imagenet_9_label};
+use std::ops::ControlFlow;
+use std::path::Path;
+use std::sync::Arc;
+use tch::Tensor;
+use visrep_augment::RgbImage;
+use visrep_data::{Dataset, ImageFolder, Map, NpyArray, PixelCache, Sample, SampleImage, decode_sample};
+use visrep_decode::DecodeOptions;
+use visrep_metrics::compare_paired;
+use visrep_models::Model;
+use visrep_probe::{
+    Findings, LEVEL, OpenSuite, Progress, RESAMPLES, Recorder, Suite, SuiteContext, SuiteInfo, TaskVerdicts,
+};
+
+const INFO: SuiteInfo = SuiteInfo {
+    name: "imagenet-9",
+    about: "nine classes with their backgrounds swapped or gone; BG-Gap (Xiao et al. 2021)",
+    expects: &["bg_challenge/original/val/00_dog/", "bg_challenge/mixed_same/val/", "… and six more"],
+    published: "github.com/MadryLab/backgrounds_challenge, backgrounds_challenge_data.tar.gz",
+};
+
+const CHALLENGE: SuiteInfo = SuiteInfo {
+    name: "background-challenge",
+    about: "foregrounds that no background of the test set makes the model mistake (Xiao et al. 2021)",
+    expects: &[
+        "bg_challenge/fg_mask/val/CLASS/*.npy",
+        "bg_challenge/original/val/",
+        "bg_challenge/only_bg_t/val/",
+    ],
+    published: INFO.published,
+};
+
+const PLACES: &[&str] = &["bg_challenge", "imagenet-9"];
+
+/// The variants, as their folders are named.
+const VARIANTS: [&str; 8] =
+    ["original", "mixed_same", "mixed_rand", "mixed_next", "only_fg", "no_fg", "only_bg_b", "only_bg_t"];
+
+/// Most that decoded backgrounds may take in memory.
+const MAX_BYTES: usize = 4 << 30;
+
+/// The images of a variant, labelled 0 to 8 by the number that begins their folder's name: `00_dog`.
+fn variant(path: &Path) -> Result<Arc<dyn Dataset>, Error> {
+    let path = path.join("val");
+    let base = ImageFolder::open(&path)?;
+    let label = |name: &String| match name.split('_').next().unwrap_or_default().parse() {
+        Ok(label @ 0..9_u32) => Ok(label),
+        _ => Err(Error::Layout {
+            path: path.clone(),
+            problem: format!(
+                "has the folder '{name}', whose name does not begin with a class from 00 to 08, as 00_dog does"
+            ),
+        }),
+    };
+    let labels = base.classes().iter().map(label).collect::<Result<Vec<_>, _>>()?;
+    let names = IMAGENET_9_CLASSES.map(|(name, _)| name.to_owned()).to_vec();
+    let map = move |label: Option<u32>| label.and_then(|label| labels.get(label as usize).copied());
+    Ok(Arc::new(Map::labels(Arc::new(base), names, map)))
+}
+
+/// Whether each row's prediction stands for its label; a prediction that stands for none of the nine is wrong.
+fn verdicts(logits: &Tensor, labels: &[i64]) -> Result<Vec<bool>, Error> {
+    let predictions = Vec::<i64>::try_from(logits.f_argmax(1, false)?)?;
+    let right = |(prediction, &label): (i64, &i64)| {
+        let found = u16::try_from(prediction).ok().and_then(imagenet_9_label);
+        found.is_some_and(|found| found as i64 == label)
+    };
+    Ok(predictions.into_iter().zip(labels).map(right).collect())
+}
+
+fn begin<'a>(info: &'a SuiteInfo, model: &'a Model, context: &'a SuiteContext) -> Recorder<'a> {
+    let mut record = Recorder::new(info.name, model, context);
+    record.entry("classifier", "the model's own head");
+    record.entry("preprocessing", as_stored_protocol(model.preprocessing()));
+    record.entry("decision", "the arg max of the 1000, mapped to the nine; right if it stands for the class, wrong for the 630 that stand for none");
+    record
+}
+
+/// The suite of variants.
+pub(super) struct ImageNet9;
+
+impl Suite for ImageNet9 {
+    fn info(&self) -> SuiteInfo {
+        INFO
+    }
+
+    fn tasks(&self) -> Vec<String> {
+        VARIANTS.map(str::to_owned).to_vec()
+    }
+
+    fn open(
+        &self,
+        root: &Path,
+        task: Option<&str>,
+        context: &SuiteContext,
+    ) -> Result<Box<dyn OpenSuite>, visrep_probe::Error> {
+        let opened = Variants::find(root, task, context).map_err(|error| error.of_suite(INFO.name))?;
+        Ok(Box::new(opened))
+    }
+}
+
+struct Variants {
+    parts: Vec<(&'static str, Arc<dyn Dataset>)>,
+    notes: Vec<String>,
+}
+
+impl Variants {
+    fn find(root: &Path, task: Option<&str>, context: &SuiteContext) -> Result<Self, Error> {
+        let folder = need(&INFO, root, PLACES)?;
+        let (mut parts, mut notes) = (Vec::new(), Vec::new());
+        for name in VARIANTS.into_iter().filter(|name| task.is_none_or(|task| task == *name)) {
+            match find(&folder, &[name]) {
+                Some(path) => parts.push((name, context.limited(variant(&path)?))),
+                None => notes.push(format!("{name}: there is no {}", folder.join(name).display())),
+            }
+        }
+        if parts.is_empty() {
+            return Err(missing(&INFO, &folder, &[task.unwrap_or(VARIANTS[0])]));
+        }
+        Ok(Self { parts, notes })
+    }
+
+    fn measure(&self, model: &Model, context: &SuiteContext) -> Result<Findings, Error> {
+        Classes::ImageNet1k.check(model)?;
+        let mut record = begin(&INFO, model, context);
+        record.findings.notes.clone_from(&self.notes);
+        let pass = Pass { model, context };
+        let mut found = Vec::new();
+        for (name, data) in &self.parts {
+            let (mut correct, mut keys, mut labels) = (Vec::new(), Vec::new(), Vec::new());
+            pass.each(Arc::clone(data), View::AsStored, name, |batch, logits| {
+                correct.extend(verdicts(logits, &batch.labels)?);
+                keys.extend(batch.keys.iter().cloned());
+                labels.extend(&batch.labels);
+                Ok(())
+            })?;
+            let (accuracy, interval) = share(&correct)?;
+            record.figure(*name, "top1", accuracy, correct.len(), Some(interval));
+            record.findings.verdicts.push(TaskVerdicts::new(*name, &keys, &labels, correct.clone()));
+            found.push((*name, correct));
+        }
+        let of = |name: &str| found.iter().find(|(found, _)| *found == name).map(|(_, correct)| correct);
+        if let (Some(same), Some(random)) = (of("mixed_same"), of("mixed_rand")) {
+            let accuracy = |correct: &[bool]| share(correct).map(|(accuracy, _)| accuracy);
+            let gap = accuracy(same)? - accuracy(random)?;
+            // The variants have the same foregrounds in the same order where they are complete.
+            let interval = if same.len() == random.len() {
+                Some(compare_paired(random, same, RESAMPLES, LEVEL, context.seed)?.interval)
+            } else {
+                None
+            };
+            record.figure(INFO.name, "bg-gap", gap, same.len(), interval);
+        }
+        Ok(record.findings)
+    }
+}
+
+impl OpenSuite for Variants {
+    fn fingerprint(&self) -> Result<u64, visrep_probe::Error> {
+        fingerprint(self.parts.iter().map(|(_, data)| data))
+    }
+
+    fn run(&self, model: &Model, context: &SuiteContext) -> Result<Findings, visrep_probe::Error> {
+        self.measure(model, context).map_err(|error| error.of_suite(INFO.name))
+    }
+}
+
+/// The suite of the challenge.
+pub(super) struct BackgroundChallenge;
+
+impl Suite for BackgroundChallenge {
+    fn info(&self) -> SuiteInfo {
+        CHALLENGE
+    }
+
+    fn open(
+        &self,
+        root: &Path,
+        _task: Option<&str>,
+        context: &SuiteContext,
+    ) -> Result<Box<dyn OpenSuite>, visrep_probe::Error> {
+        let opened = Challenge::find(root, context).map_err(|error| error.of_suite(CHALLENGE.name))?;
+        Ok(Box::new(opened))
+    }
+}
+
+struct Challenge {
+    /// Images that have a mask, with its file.
+    foregrounds: Arc<dyn Dataset>,
+    masks: std::path::PathBuf,
+    backgrounds: Arc<dyn Dataset>,
+}
+
+impl Challenge {
+    fn find(root: &Path, context: &SuiteContext) -> Result<Self, Error> {
+        let folder = need(&CHALLENGE, root, PLACES)?;
+        let masks = need(&CHALLENGE, &folder, &["fg_mask"])?.join("val");
+        let all = variant(&need(&CHALLENGE, &folder, &["original"])?)?;
+        let backgrounds = variant(&need(&CHALLENGE, &folder, &["only_bg_t"])?)?;
+        let masked: Vec<_> =
+            (0..all.len()).filter(|&index| mask_of(&masks, &all.key(index)).is_file()).collect();
+        if masked.is_empty() {
+            let problem =
+                "has no mask of an image of original/val, such as 00_dog/NAME.npy for 00_dog/NAME.JPEG";
+            return Err(Error::Layout { path: masks, problem: problem.into() });
+        }
+        let foregrounds = context.limited(Arc::new(visrep_data::Subset::new(all, masked)));
+        Ok(Self { foregrounds, masks, backgrounds })
+    }
+
+    fn measure(&self, model: &Model, context: &SuiteContext) -> Result<Findings, Error> {
+        Classes::ImageNet1k.check(model)?;
+        let mut record = begin(&CHALLENGE, model, context);
+        record.entry("backgrounds", format!("{} of only_bg_t, of every class", self.backgrounds.len()));
+        let cached = PixelCache::new(Arc::clone(&self.backgrounds), &DecodeOptions::default(), MAX_BYTES)?;
+        let backgrounds: Arc<dyn Dataset> = Arc::new(cached);
+        let mut progress = Progress::new(context.progress, CHALLENGE.name, self.foregrounds.len());
+        let quiet = SuiteContext { progress: false, ..context.clone() };
+        let pass = Pass { model, context: &quiet };
+        let (mut held, mut keys, mut labels) = (Vec::new(), Vec::new(), Vec::new());
+        for index in 0..self.foregrounds.len() {
+            let sample = self.foregrounds.get(index)?;
+            let label =
+                sample.label.map(i64::from).ok_or_else(|| Error::NoLabel { key: sample.key.clone() })?;
+            let image = decode_sample(&sample, &DecodeOptions::default())?;
+            let mask = read_mask(&mask_of(&self.masks, &sample.key), &image)?;
+            let pasted = paste(&backgrounds, image, mask);
+            let mut holds = true;
+            pass.each_until(pasted, View::AsStored, CHALLENGE.name, |batch, logits| {
+                holds = verdicts(logits, &vec![label; batch.labels.len()])?.into_iter().all(|right| right);
+                Ok(if holds { ControlFlow::Continue(()) } else { ControlFlow::Break(()) })
+            })?;
+            held.push(holds);
+            keys.push(sample.key);
+            labels.push(label);
+            progress.advance(1);
+        }
+        let (accuracy, interval) = share(&held)?;
+        record.figure(CHALLENGE.name, "top1", accuracy, held.len(), Some(interval));
+        record.findings.verdicts.push(TaskVerdicts::new(CHALLENGE.name, &keys, &labels, held));
+        Ok(record.findings)
+    }
+}
+
+impl OpenSuite for Challenge {
+    fn fingerprint(&self) -> Result<u64, visrep_probe::Error> {
+        fingerprint([&self.foregrounds, &self.backgrounds])
+    }
+
+    fn run(&self, model: &Model, context: &SuiteContext) -> Result<Findings, visrep_probe::Error> {
+        self.measure(model, context).map_err(|error| error.of_suite(CHALLENGE.name))
+    }
+}
+
+fn mask_of(masks: &Path, key: &str) -> std::path::PathBuf {
+    masks.join(key).with_extension("npy")
+}
+
+/// Whether each pixel of `image` belongs to the foreground.
+fn read_mask(path: &Path, image: &RgbImage) -> Result<Vec<bool>, Error> {
+    let array = NpyArray::read(path)?;
+    let expected = [image.height() as usize, image.width() as usize];
+    if array.shape != expected {
+        let problem = format!("holds an array {:?}, its image is {expected:?}", array.shape);
+        return Err(Error::Layout { path: path.into(), problem });
+    }
+    Ok(array.values.iter().map(|&value| value != 0.0).collect())
+}
+
+/// Every background with the foreground on it.
+fn paste(backgrounds: &Arc<dyn Dataset>, image: RgbImage, mask: Vec<bool>) -> Arc<dyn Dataset> {
+    Arc::new(Map::images(Arc::clone(backgrounds), move |background, key| {
+        let sample = Sample { image: background, label: None, key: key.into() };
+        let below = decode_sample(&sample, &DecodeOptions::default())?;
+        if (below.width(), below.height()) != (image.width(), image.height()) {
+            let size = |image: &RgbImage| format!("{}x{}", image.width(), image.height());
+            let problem =
+                format!("is a background of {}, and the foreground is {}", size(&below), size(&image));
+            return Err(visrep_data::Error::Row { key: key.into(), problem });
+        }
+        let mut pixels = below.into_data();
+        for ((pixel, above), &covered) in
+            pixels.chunks_exact_mut(3).zip(image.data().chunks_exact(3)).zip(&mask)
+        {
+            if covered {
+                pixel.copy_from_slice(above);
+            }
+        }
+        let whole = RgbImage::new(image.width(), image.height(), pixels);
+        Ok(SampleImage::Decoded(
+            whole.map_err(|source| visrep_data::Error::Decode { key: key.into(), source })?,
+        ))
+    }))
+}

@@ -1,0 +1,131 @@
+//! ImageNet-O: telling images of classes outside ImageNet-1k from ImageNet's own (Hendrycks et al. 2021).
+
+use super::folder::{ClassFolders, VAL, class_folders, coverage, need, with_labels};
+use super::head::{Classes, Logits, Pass, View};
+use super::labelled::fingerprint;
+use crate::Error;
+use crate::classes::ClassSubset;
+use std::path::Path;
+use std::sync::Arc;
+use visrep_data::{Dataset, ImageFolder};
+use visrep_metrics::{
+    Interval, ScoreMatrix, auroc, average_precision, bootstrap_strata, energy_scores, fpr_at_recall,
+    max_logit_scores, msp_scores,
+};
+use visrep_models::Model;
+use visrep_probe::{Findings, LEVEL, OpenSuite, RESAMPLES, Recorder, Suite, SuiteContext, SuiteInfo};
+
+const INFO: SuiteInfo = SuiteInfo {
+    name: "imagenet-o",
+    about: "outlier detection: images of no ImageNet-1k class against 200 of its classes (Hendrycks et al. 2021)",
+    expects: &["imagenet-o/SYNSET/", "imagenet/val/SYNSET/"],
+    published: "github.com/hendrycks/natural-adv-examples, imagenet-o.tar; and image-net.org, ILSVRC2012_img_val.tar",
+};
+
+/// The suite.
+pub(super) struct ImageNetO;
+
+impl Suite for ImageNetO {
+    fn info(&self) -> SuiteInfo {
+        INFO
+    }
+
+    fn open(
+        &self,
+        root: &Path,
+        _task: Option<&str>,
+        context: &SuiteContext,
+    ) -> Result<Box<dyn OpenSuite>, visrep_probe::Error> {
+        let opened = Opened::find(root, context).map_err(|error| error.of_suite(INFO.name))?;
+        Ok(Box::new(opened))
+    }
+}
+
+struct Opened {
+    outliers: Arc<dyn Dataset>,
+    inliers: Arc<dyn Dataset>,
+    coverage: String,
+}
+
+impl Opened {
+    fn find(root: &Path, context: &SuiteContext) -> Result<Self, Error> {
+        let (outliers, val) = (need(&INFO, root, &["imagenet-o"])?, need(&INFO, root, VAL)?);
+        // Its folders are named by the classes that images are taken for, which matters to nobody.
+        let outliers: Arc<dyn Dataset> = Arc::new(ImageFolder::open(outliers)?);
+        let all = class_folders(&val, ClassFolders::Synsets(None))?;
+        let inliers = with_labels(all, |label| ClassSubset::O.label_of(label).is_some())?;
+        if inliers.is_empty() {
+            let problem = "has no images of ImageNet-O's 200 classes, the inliers".into();
+            return Err(Error::Layout { path: val, problem });
+        }
+        let coverage = format!(
+            "outliers: {}; inliers: {}",
+            coverage(outliers.len(), 2000),
+            coverage(inliers.len(), 10_000)
+        );
+        Ok(Self { outliers: context.limited(outliers), inliers: context.limited(inliers), coverage })
+    }
+
+    fn measure(&self, model: &Model, context: &SuiteContext) -> Result<Findings, Error> {
+        Classes::ImageNet1k.check(model)?;
+        let mut record = Recorder::new(INFO.name, model, context);
+        record.entry("classifier", "the model's own head");
+        record.entry("classes", "the 200 of ImageNet-O, cut from the 1000 before every score");
+        record.entry("images", self.coverage.clone());
+        record.entry("positives", "outliers");
+        let pass = Pass { model, context };
+        let cut = |logits: Logits| {
+            let kept = ClassSubset::O.indices().map(usize::from);
+            let rows = logits.values.chunks_exact(logits.classes);
+            rows.flat_map(|row| kept.map(|class| row[class])).collect::<Vec<f32>>()
+        };
+        let mut values = cut(pass.logits(Arc::clone(&self.outliers), View::Evaluation, "outliers")?);
+        values.extend(cut(pass.logits(Arc::clone(&self.inliers), View::Evaluation, "inliers")?));
+        let (outliers, n) = (self.outliers.len(), self.outliers.len() + self.inliers.len());
+        let positive: Vec<bool> = (0..n).map(|index| index < outliers).collect();
+        let matrix = ScoreMatrix::new(&values, 200)?;
+        let probabilities = visrep_metrics::softmax(&matrix, 1.0)?;
+        let scores = [
+            ("msp", msp_scores(&ScoreMatrix::new(&probabilities, 200)?)?),
+            ("max-logit", max_logit_scores(&matrix)),
+            ("energy", energy_scores(&matrix, 1.0)?),
+        ];
+        for (task, scores) in scores {
+            for (metric, statistic) in FIGURES {
+                let value = statistic(&scores, &positive)?;
+                let interval = interval(&scores, &positive, statistic, context.seed)?;
+                record.figure(task, metric, value, n, Some(interval));
+            }
+        }
+        Ok(record.findings)
+    }
+}
+
+impl OpenSuite for Opened {
+    fn fingerprint(&self) -> Result<u64, visrep_probe::Error> {
+        fingerprint([&self.outliers, &self.inliers])
+    }
+
+    fn run(&self, model: &Model, context: &SuiteContext) -> Result<Findings, visrep_probe::Error> {
+        self.measure(model, context).map_err(|error| error.of_suite(INFO.name))
+    }
+}
+
+type Statistic = fn(&[f64], &[bool]) -> Result<f64, visrep_metrics::Error>;
+
+const FIGURES: [(&str, Statistic); 3] = [
+    ("aupr", average_precision),
+    ("auroc", auroc),
+    ("fpr95", |scores, positive| fpr_at_recall(scores, positive, 0.95)),
+];
+
+/// The bootstrap interval over images; outliers and inliers are resampled apart, so that their numbers stay.
+fn interval(scores: &[f64], positive: &[bool], statistic: Statistic, seed: u64) -> Result<Interval, Error> {
+    let outliers = positive.iter().filter(|&&positive| positive).count();
+    let resampled = |sample: &[usize]| {
+        let drawn: Vec<f64> = sample.iter().map(|&index| scores[index]).collect();
+        statistic(&drawn, positive).unwrap_or(f64::NAN)
+    };
+    let strata = [outliers, scores.len() - outliers];
+    Ok(bootstrap_strata(&strata, resampled, RESAMPLES, LEVEL, seed)?)
+}

@@ -1,0 +1,179 @@
+//! ImageNet-ReaL: the validation images with every label that people gave them (Beyer et al. 2020).
+
+use super::figures::share;
+use super::folder::{ClassFolders, VAL, class_folders, need};
+use super::head::{Classes, Pass, View};
+use super::labelled::fingerprint;
+use crate::Error;
+use std::path::Path;
+use std::sync::Arc;
+use visrep_data::{Dataset, Subset};
+use visrep_models::Model;
+use visrep_probe::{Findings, OpenSuite, Recorder, Suite, SuiteContext, SuiteInfo, TaskVerdicts};
+
+const INFO: SuiteInfo = SuiteInfo {
+    name: "imagenet-real",
+    about: "ImageNet's validation images with reassessed labels (Beyer et al. 2020)",
+    expects: &["imagenet/val/SYNSET/ILSVRC2012_val_*.JPEG", "imagenet-real/real.json"],
+    published: "github.com/google-research/reassessed-imagenet, real.json; and image-net.org, ILSVRC2012_img_val.tar",
+};
+
+const LABELS: &[&str] = &["imagenet-real/real.json", "imagenet/real.json", "real.json"];
+
+/// ImageNet's classes.
+const CLASSES: u32 = 1000;
+
+/// Reads `real.json`, whose content is `json` and whose place is `path`: the labels of each image, in the order of the numbers in the
+/// images' names from 1 on. 3,163 of the published 50,000 lists are empty.
+///
+/// # Errors
+/// What is no list of lists of class indices from 0 to 999, or has none.
+pub fn real_labels(path: &Path, json: &[u8]) -> Result<Vec<Vec<u32>>, Error> {
+    let wrong = |problem: String| Error::Layout { path: path.into(), problem };
+    let labels: Vec<Vec<u32>> = serde_json::from_slice(json).map_err(|error| {
+        wrong(format!("is no list of lists of class indices, such as [[], [970, 795]]: {error}"))
+    })?;
+    if labels.is_empty() {
+        return Err(wrong(
+            "is an empty list; give the labels of each image, such as [[], [970, 795]]".into(),
+        ));
+    }
+    for (index, labels) in labels.iter().enumerate() {
+        if let Some(label) = labels.iter().find(|&&label| label >= CLASSES) {
+            let image = index + 1;
+            let last = CLASSES - 1;
+            return Err(wrong(format!(
+                "gives image {image} the label {label}, which is no class from 0 to {last}"
+            )));
+        }
+    }
+    Ok(labels)
+}
+
+/// The number in the name of a validation image: `n01440764/ILSVRC2012_val_00000293.JPEG` is 293.
+fn number(key: &str) -> Option<usize> {
+    let name = key.rsplit('/').next()?;
+    let (stem, _) = name.split_once('.')?;
+    stem.strip_prefix("ILSVRC2012_val_")?.parse().ok()
+}
+
+/// The suite.
+pub(super) struct ImageNetReal;
+
+impl Suite for ImageNetReal {
+    fn info(&self) -> SuiteInfo {
+        INFO
+    }
+
+    fn open(
+        &self,
+        root: &Path,
+        _task: Option<&str>,
+        context: &SuiteContext,
+    ) -> Result<Box<dyn OpenSuite>, visrep_probe::Error> {
+        let opened = Opened::find(root, context).map_err(|error| error.of_suite(INFO.name))?;
+        Ok(Box::new(opened))
+    }
+}
+
+struct Opened {
+    /// The images that have labels.
+    data: Arc<dyn Dataset>,
+    labels: Vec<Vec<u32>>,
+    left_out: usize,
+}
+
+impl Opened {
+    fn find(root: &Path, context: &SuiteContext) -> Result<Self, Error> {
+        let (folder, path) = (need(&INFO, root, VAL)?, need(&INFO, root, LABELS)?);
+        let json =
+            std::fs::read(&path).map_err(|source| visrep_data::Error::Io { path: path.clone(), source })?;
+        let lists = real_labels(&path, &json)?;
+        let all = class_folders(&folder, ClassFolders::Synsets(None))?;
+        let (mut indices, mut labels) = (Vec::new(), Vec::new());
+        for index in 0..all.len() {
+            let key = all.key(index);
+            let list = number(&key).and_then(|number| lists.get(number.checked_sub(1)?));
+            let Some(list) = list else {
+                let problem = format!(
+                    "has the image {key}, which is none of the {} that {} labels: images must keep their names, such as \
+                     ILSVRC2012_val_00000001.JPEG",
+                    lists.len(),
+                    path.display()
+                );
+                return Err(Error::Layout { path: folder, problem });
+            };
+            if !list.is_empty() {
+                indices.push(index);
+                labels.push(list.clone());
+            }
+        }
+        let left_out = all.len() - indices.len();
+        if indices.is_empty() {
+            let problem = format!("has no image to which {} gives a label", path.display());
+            return Err(Error::Layout { path: folder, problem });
+        }
+        // The same images that the limit takes of the set.
+        let places: Vec<usize> = match context.limit {
+            Some(limit) if limit < indices.len() => {
+                (0..limit).map(|nth| nth * indices.len() / limit).collect()
+            }
+            _ => (0..indices.len()).collect(),
+        };
+        let labels = places.iter().map(|&place| std::mem::take(&mut labels[place])).collect();
+        let indices = places.iter().map(|&place| indices[place]).collect();
+        Ok(Self { data: Arc::new(Subset::new(all, indices)), labels, left_out })
+    }
+
+    fn measure(&self, model: &Model, context: &SuiteContext) -> Result<Findings, Error> {
+        Classes::ImageNet1k.check(model)?;
+        let mut record = Recorder::new(INFO.name, model, context);
+        record.entry("classifier", "the model's own head");
+        record.entry("labels", "any of an image's labels is right");
+        record.entry(
+            "images",
+            format!("{} with labels; {} without are left out", self.labels.len(), self.left_out),
+        );
+        let (mut correct, mut keys) = (Vec::new(), Vec::new());
+        let pass = Pass { model, context };
+        pass.each(Arc::clone(&self.data), View::Evaluation, INFO.name, |batch, logits| {
+            for prediction in Vec::<i64>::try_from(logits.f_argmax(1, false)?)? {
+                let labels = &self.labels[correct.len()];
+                correct.push(labels.iter().any(|&label| i64::from(label) == prediction));
+            }
+            keys.extend(batch.keys.iter().cloned());
+            Ok(())
+        })?;
+        let (accuracy, interval) = share(&correct)?;
+        record.figure(INFO.name, "top1", accuracy, correct.len(), Some(interval));
+        record.findings.verdicts.push(TaskVerdicts::new(INFO.name, &keys, &[], correct));
+        Ok(record.findings)
+    }
+}
+
+impl OpenSuite for Opened {
+    fn fingerprint(&self) -> Result<u64, visrep_probe::Error> {
+        let labels = self.labels.iter().flatten().fold(0_u64, |hash, &label| {
+            (hash ^ u64::from(label)).wrapping_mul(0x0100_0000_01b3).rotate_left(7)
+        });
+        Ok(fingerprint([&self.data])? ^ labels)
+    }
+
+    fn run(&self, model: &Model, context: &SuiteContext) -> Result<Findings, visrep_probe::Error> {
+        self.measure(model, context).map_err(|error| error.of_suite(INFO.name))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn images_are_numbered_by_their_names() {
+        assert_eq!(number("n01440764/ILSVRC2012_val_00000293.JPEG"), Some(293));
+        assert_eq!(number("ILSVRC2012_val_00050000.JPEG"), Some(50_000));
+        for wrong in ["n01440764/293.JPEG", "ILSVRC2012_val_.JPEG", "ILSVRC2012_val_1", ""] {
+            assert_eq!(number(wrong), None, "{wrong}");
+        }
+    }
+}

@@ -1,0 +1,324 @@
+//! ImageNet-P and CIFAR-10-P: how often, and how far, predictions change along sequences of nearly equal frames (Hendrycks & Dietterich
+//! 2019).
+
+use super::folder::{find, missing, need};
+use super::head::{Classes, Pass, View, as_stored_protocol};
+use super::labelled::fingerprint;
+use crate::Error;
+use serde_json::Value;
+use std::path::Path;
+use std::sync::Arc;
+use visrep_corrupt::Perturbation;
+use visrep_data::{Dataset, ImageFiles, RawImages, Subset};
+use visrep_metrics::{
+    RankingDistance, Reference, bootstrap_mean, flip_probability, mean, mean_ranking_distance,
+    mean_rate_against_baseline,
+};
+use visrep_models::Model;
+use visrep_probe::{Findings, LEVEL, OpenSuite, RESAMPLES, Recorder, Suite, SuiteContext, SuiteInfo};
+
+/// A suite of sequences.
+pub(super) struct Sequences {
+    info: SuiteInfo,
+    classes: Classes,
+    places: &'static [&'static str],
+    form: Form,
+}
+
+#[derive(Clone, Copy)]
+enum Form {
+    /// A folder of frames for each sequence: `PERTURBATION/SYNSET/NAME/00.png`.
+    Frames,
+    /// An array for each perturbation: `PERTURBATION.npy`.
+    Arrays,
+}
+
+pub(super) static IMAGENET_P: Sequences = Sequences {
+    info: SuiteInfo {
+        name: "imagenet-p",
+        about: "how often predictions flip along sequences of ImageNet's images (Hendrycks & Dietterich 2019)",
+        expects: &[
+            "imagenet-p/PERTURBATION/SYNSET/NAME/00.png and so on, the frames",
+            "imagenet-p/baseline.json, optional: {\"gaussian_noise\": {\"flip\": 0.2, \"top5\": 0.6}, …} for mFR and mT5D",
+        ],
+        published: "zenodo.org, record 3565846, as H.264: `ffmpeg -i NAME.mp4 NAME/%02d.png`; or `visrep corrupt --all --sequence`",
+    },
+    classes: Classes::ImageNet1k,
+    places: &["imagenet-p", "ImageNet-P"],
+    form: Form::Frames,
+};
+
+pub(super) static CIFAR_10_P: Sequences = Sequences {
+    info: SuiteInfo {
+        name: "cifar-10-p",
+        about: "how often predictions flip along sequences of CIFAR-10's images (Hendrycks & Dietterich 2019)",
+        expects: &["CIFAR-10-P/PERTURBATION.npy", "CIFAR-10-P/baseline.json, optional"],
+        published: "zenodo.org, record 2535967, CIFAR-10-P.tar",
+    },
+    classes: Classes::Cifar10,
+    places: &["CIFAR-10-P", "cifar-10-p"],
+    form: Form::Arrays,
+};
+
+/// The sequences of one perturbation: frames one after the other.
+struct Part {
+    perturbation: Perturbation,
+    frames: Arc<dyn Dataset>,
+    /// How many frames each sequence has.
+    lengths: Vec<usize>,
+}
+
+impl Part {
+    fn open(
+        path: &Path,
+        perturbation: Perturbation,
+        form: Form,
+        limit: Option<usize>,
+    ) -> Result<Self, Error> {
+        let (frames, lengths): (Arc<dyn Dataset>, Vec<usize>) = match form {
+            Form::Arrays => {
+                let (data, each) = RawImages::open_npy_sequences(path)?;
+                let count = data.len() / each;
+                (Arc::new(data), vec![each; count])
+            }
+            Form::Frames => {
+                let data = ImageFiles::below(path)?;
+                let mut lengths: Vec<usize> = Vec::new();
+                let mut last = None;
+                for index in 0..data.len() {
+                    let key = data.key(index);
+                    let folder = key.rsplit_once('/').map(|(folder, _)| folder.to_owned());
+                    match lengths.last_mut() {
+                        Some(length) if folder == last => *length += 1,
+                        _ => lengths.push(1),
+                    }
+                    last = folder;
+                }
+                (Arc::new(data), lengths)
+            }
+        };
+        let wrong = |problem: String| Error::Layout { path: path.into(), problem };
+        if lengths.is_empty() {
+            return Err(wrong(
+                "has no frames: published videos must be unpacked, NAME.mp4 to NAME/00.png and so on".into(),
+            ));
+        }
+        if let Some(sequence) = lengths.iter().position(|&length| length < 2) {
+            return Err(wrong(format!(
+                "has a sequence of one frame (number {sequence}): there is nothing to compare it with"
+            )));
+        }
+        let part = Self { perturbation, frames, lengths };
+        Ok(match limit {
+            Some(limit) if limit < part.lengths.len() => part.spread(limit),
+            _ => part,
+        })
+    }
+
+    /// Evenly spread sequences.
+    fn spread(self, limit: usize) -> Self {
+        let count = self.lengths.len();
+        let starts: Vec<usize> = (self.lengths.iter())
+            .scan(0, |start, &length| {
+                *start += length;
+                Some(*start - length)
+            })
+            .collect();
+        let chosen: Vec<usize> = (0..limit).map(|nth| nth * count / limit).collect();
+        let indices = chosen.iter().flat_map(|&at| starts[at]..starts[at] + self.lengths[at]).collect();
+        let lengths = chosen.iter().map(|&at| self.lengths[at]).collect();
+        Self { frames: Arc::new(Subset::new(self.frames, indices)), lengths, ..self }
+    }
+
+    /// For each sequence, the fraction of flips and the mean top-5 distance.
+    fn measure(&self, pass: &Pass<'_>) -> Result<(Vec<f64>, Vec<f64>), Error> {
+        // Frames of noise have no order: each is compared with the first, which is clean.
+        let reference =
+            if self.perturbation.is_noise() { Reference::First } else { Reference::Previous { stride: 1 } };
+        let (mut flips, mut distances) = (Vec::new(), Vec::new());
+        let mut lengths = self.lengths.iter().copied();
+        let mut length = lengths.next().unwrap_or_default();
+        let mut sequence: Vec<Vec<f64>> = Vec::with_capacity(length);
+        pass.each(Arc::clone(&self.frames), View::AsStored, self.perturbation.name(), |_, logits| {
+            let classes = usize::try_from(logits.size()[1]).unwrap_or(1);
+            let values = Vec::<f32>::try_from(logits.f_flatten(0, -1)?)?;
+            for row in values.chunks_exact(classes) {
+                sequence.push(row.iter().copied().map(f64::from).collect());
+                if sequence.len() < length {
+                    continue;
+                }
+                let predictions: Vec<i64> = sequence.iter().map(|row| arg_max(row)).collect();
+                flips.push(flip_probability(&[predictions], reference)?);
+                let whole = [std::mem::take(&mut sequence)];
+                distances.push(mean_ranking_distance(&whole, reference, RankingDistance::Top5)?);
+                length = lengths.next().unwrap_or_default();
+            }
+            Ok(())
+        })?;
+        Ok((flips, distances))
+    }
+}
+
+fn arg_max(row: &[f64]) -> i64 {
+    (1..row.len()).fold(0, |best, class| if row[class] > row[best] { class } else { best }) as i64
+}
+
+impl Suite for Sequences {
+    fn info(&self) -> SuiteInfo {
+        self.info
+    }
+
+    fn tasks(&self) -> Vec<String> {
+        Perturbation::BENCHMARK.map(|perturbation| perturbation.name().to_owned()).to_vec()
+    }
+
+    fn open(
+        &self,
+        root: &Path,
+        task: Option<&str>,
+        context: &SuiteContext,
+    ) -> Result<Box<dyn OpenSuite>, visrep_probe::Error> {
+        let opened = self.find(root, task, context).map_err(|error| error.of_suite(self.info.name))?;
+        Ok(Box::new(opened))
+    }
+}
+
+impl Sequences {
+    fn find(&self, root: &Path, task: Option<&str>, context: &SuiteContext) -> Result<Opened, Error> {
+        let folder = need(&self.info, root, self.places)?;
+        let (mut parts, mut notes) = (Vec::new(), Vec::new());
+        for perturbation in Perturbation::ALL {
+            let name = match self.form {
+                Form::Frames => perturbation.name().to_owned(),
+                Form::Arrays => format!("{perturbation}.npy"),
+            };
+            if task.is_some_and(|task| task != perturbation.name()) {
+                continue;
+            }
+            match find(&folder, &[&name]) {
+                Some(path) => parts.push(Part::open(&path, perturbation, self.form, context.limit)?),
+                None if Perturbation::BENCHMARK.contains(&perturbation) => {
+                    notes.push(format!("{perturbation}: there is no {}", folder.join(name).display()));
+                }
+                None => {}
+            }
+        }
+        if parts.is_empty() {
+            return Err(missing(&self.info, &folder, &[task.unwrap_or("gaussian_noise")]));
+        }
+        let baseline = find(&folder, &["baseline.json"]).map(|path| Baseline::read(&path)).transpose()?;
+        Ok(Opened { info: self.info, classes: self.classes, parts, baseline, notes })
+    }
+}
+
+/// AlexNet's figures, which its authors never published with their code: measured, or from a source of one's own.
+struct Baseline(Value);
+
+impl Baseline {
+    fn read(path: &Path) -> Result<Self, Error> {
+        let bytes =
+            std::fs::read(path).map_err(|source| visrep_data::Error::Io { path: path.into(), source })?;
+        let found = serde_json::from_slice(&bytes).ok().map(Self);
+        let complete = |found: &Self| Perturbation::BENCHMARK.iter().all(|&p| found.of(p).is_some());
+        found.filter(complete).ok_or_else(|| Error::Layout {
+            path: path.into(),
+            problem: "is no baseline: for each of the ten perturbations it must have numbers above 0, as in \
+                      {\"gaussian_noise\": {\"flip\": 0.2, \"top5\": 0.6}, …}"
+                .into(),
+        })
+    }
+
+    /// Flip probability and top-5 distance.
+    fn of(&self, perturbation: Perturbation) -> Option<(f64, f64)> {
+        let number = |key: &str| {
+            self.0
+                .get(perturbation.name())?
+                .get(key)?
+                .as_f64()
+                .filter(|&value| value > 0.0 && value.is_finite())
+        };
+        Some((number("flip")?, number("top5")?))
+    }
+}
+
+struct Opened {
+    info: SuiteInfo,
+    classes: Classes,
+    parts: Vec<Part>,
+    baseline: Option<Baseline>,
+    notes: Vec<String>,
+}
+
+impl Opened {
+    fn measure(&self, model: &Model, context: &SuiteContext) -> Result<Findings, Error> {
+        self.classes.check(model)?;
+        let mut record = Recorder::new(self.info.name, model, context);
+        record.findings.notes.clone_from(&self.notes);
+        record.entry("classifier", "the model's own head");
+        record.entry("preprocessing", as_stored_protocol(model.preprocessing()));
+        record.entry("reference", "the first frame for noise, else the frame before");
+        let pass = Pass { model, context };
+        let mut found = Vec::new();
+        for part in &self.parts {
+            let (flips, distances) = part.measure(&pass)?;
+            let (flip, distance, n) = (mean(&flips)?, mean(&distances)?, flips.len());
+            for (metric, value, values) in
+                [("flip-probability", flip, &flips), ("top5-distance", distance, &distances)]
+            {
+                let interval = bootstrap_mean(values, RESAMPLES, LEVEL, context.seed)?;
+                record.figure(part.perturbation.name(), metric, value, n, Some(interval));
+            }
+            if Perturbation::BENCHMARK.contains(&part.perturbation) {
+                found.push((part.perturbation, flip, distance, n));
+            }
+        }
+        if found.len() < 2 {
+            return Ok(record.findings);
+        }
+        let n = found.iter().map(|(.., n)| n).sum();
+        let names: Vec<_> = found.iter().map(|(perturbation, ..)| perturbation.name()).collect();
+        record.entry("perturbations", format!("{}: {}", names.len(), names.join(", ")));
+        record.figure(
+            "mean",
+            "flip-probability",
+            mean(&found.iter().map(|found| found.1).collect::<Vec<_>>())?,
+            n,
+            None,
+        );
+        record.figure(
+            "mean",
+            "top5-distance",
+            mean(&found.iter().map(|found| found.2).collect::<Vec<_>>())?,
+            n,
+            None,
+        );
+        match &self.baseline {
+            Some(baseline) if found.len() == Perturbation::BENCHMARK.len() => {
+                let (mut flips, mut distances) = (Vec::new(), Vec::new());
+                for (perturbation, flip, distance, _) in found {
+                    let Some((of_flips, of_distances)) = baseline.of(perturbation) else { continue };
+                    flips.push((flip, of_flips));
+                    distances.push((distance, of_distances));
+                }
+                record.entry("normaliser", "baseline.json");
+                record.figure("mean", "mfr", mean_rate_against_baseline(&flips)?, n, None);
+                record.figure("mean", "mt5d", mean_rate_against_baseline(&distances)?, n, None);
+            }
+            Some(_) => record.findings.notes.push("mFR and mT5D are means over all ten perturbations".into()),
+            None => record.findings.notes.push(
+                "mFR and mT5D need AlexNet's figures, which were never published: give baseline.json".into(),
+            ),
+        }
+        Ok(record.findings)
+    }
+}
+
+impl OpenSuite for Opened {
+    fn fingerprint(&self) -> Result<u64, visrep_probe::Error> {
+        fingerprint(self.parts.iter().map(|part| &part.frames))
+    }
+
+    fn run(&self, model: &Model, context: &SuiteContext) -> Result<Findings, visrep_probe::Error> {
+        self.measure(model, context).map_err(|error| error.of_suite(self.info.name))
+    }
+}

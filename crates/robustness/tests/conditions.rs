@@ -1,0 +1,221 @@
+//! Suites of corruptions, sequences and attacks end to end on tiny sets laid out as the published ones.
+
+#![allow(clippy::unwrap_used)] // a test may panic, its helpers too
+
+mod support;
+
+use std::path::Path;
+use support::{
+    arg_max, constant, context, drawn, file, images, logits, near, npy, random, run, run_in, value,
+};
+use visrep_augment::RgbImage;
+use visrep_corrupt::{Corruption, Perturbation};
+use visrep_metrics::{ALEXNET_CLEAN_ERROR, ALEXNET_ERRORS, RankingDistance};
+use visrep_probe::{Error, SuiteContext};
+
+const TENCH: &str = "n01440764";
+const STINGRAY: &str = "n01498041";
+
+/// Each corruption with an image of either class at every severity.
+fn stored(root: &Path, folder: &str, corruptions: &[Corruption]) {
+    let mut places = Vec::new();
+    for corruption in corruptions {
+        for severity in 1..=5 {
+            for class in [TENCH, STINGRAY] {
+                places.push(format!("{folder}/{corruption}/{severity}/{class}/ILSVRC2012_val_00000001.JPEG"));
+            }
+        }
+    }
+    support::add(root, &places.iter().map(String::as_str).collect::<Vec<_>>());
+}
+
+#[test]
+fn stored_corruptions_give_the_published_means() {
+    let val = format!("imagenet/val/{TENCH}/ILSVRC2012_val_00000001.JPEG");
+    let root = images(&[&val]);
+    stored(root.path(), "imagenet-c", &Corruption::BENCHMARK);
+    // Always tench: half of the corrupted images are right, and all clean ones.
+    let model = constant(1000, &[(0, 5.0)]);
+    let found = run("imagenet-c", None, root.path(), &model).unwrap();
+    near(value(&found, "clean", "error"), 0.0);
+    near(value(&found, "fog/3", "error"), 0.5);
+    near(value(&found, "mean", "mean-error"), 0.5);
+    let alexnet = ALEXNET_ERRORS.map(|(_, errors)| errors.iter().sum::<f64>() / 5.0);
+    let mce = alexnet.map(|error| 0.5 / error).iter().sum::<f64>() / 15.0;
+    near(value(&found, "mean", "mce"), mce);
+    let relative = alexnet.map(|error| 0.5 / (error - ALEXNET_CLEAN_ERROR)).iter().sum::<f64>() / 15.0;
+    near(value(&found, "mean", "relative-mce"), relative);
+    assert_eq!(found.verdicts.len(), 1 + 15 * 5);
+    assert!(found.notes.is_empty(), "{:?}", found.notes);
+
+    let one = run("imagenet-c", Some("fog"), root.path(), &model).unwrap();
+    near(value(&one, "fog", "mean-error"), 0.5);
+    assert!(
+        one.scores.iter().all(|score| score.task != "mean"),
+        "a single corruption has no means over corruptions"
+    );
+
+    std::fs::remove_dir_all(root.path().join("imagenet-c/snow")).unwrap();
+    std::fs::remove_dir_all(root.path().join("imagenet")).unwrap();
+    let found = run("imagenet-c", None, root.path(), &model).unwrap();
+    assert!(found.scores.iter().all(|score| score.metric != "mce"), "mCE is of all fifteen");
+    assert!(found.notes[0].contains("snow: there is no"), "{:?}", found.notes);
+    std::fs::remove_dir_all(root.path().join("imagenet-c/fog/4")).unwrap();
+    let error = run("imagenet-c", None, root.path(), &model).unwrap_err().to_string();
+    assert!(error.contains("severities in folders 1 to 5"), "{error}");
+}
+
+#[test]
+fn corruptions_in_memory_are_of_the_usual_images() {
+    let root = images(&[&format!("imagenet/val/{TENCH}/a.JPEG"), &format!("imagenet/val/{STINGRAY}/b.JPEG")]);
+    let model = constant(1000, &[(6, 5.0)]);
+    let found = run("imagenet-c-in-memory", Some("contrast"), root.path(), &model).unwrap();
+    near(value(&found, "contrast/5", "error"), 0.5);
+    assert!(found.scores[0].protocol["corruption"].contains("no JPEG"));
+    let found = run("imagenet-c-bar-in-memory", Some("perlin_noise"), root.path(), &model).unwrap();
+    near(value(&found, "perlin_noise", "mean-error"), 0.5);
+    stored(root.path(), "imagenet-c-bar", &Corruption::IMAGENET_BAR);
+    let found = run("imagenet-c-bar", None, root.path(), &model).unwrap();
+    near(value(&found, "mean", "mean-error"), 0.5);
+    assert!(found.scores.iter().all(|score| score.metric != "mce"));
+}
+
+/// Images one after the other, as an array's bytes.
+fn bytes(images: &[RgbImage]) -> Vec<u8> {
+    images.iter().flat_map(|image| image.data().to_vec()).collect()
+}
+
+#[test]
+fn cifars_arrays_are_read() {
+    let root = tempfile::tempdir().unwrap();
+    let folder = root.path().join("CIFAR-10-C");
+    let two = [drawn(0), drawn(1)];
+    let all: Vec<_> = (0..5).flat_map(|_| two.clone()).collect();
+    for corruption in Corruption::BENCHMARK {
+        npy(&folder.join(format!("{corruption}.npy")), &[10, 32, 32, 3], &bytes(&all));
+    }
+    npy(&folder.join("labels.npy"), &[10], &[3, 8, 3, 8, 3, 8, 3, 8, 3, 8]);
+    let model = constant(10, &[(8, 2.0)]);
+    let found = run("cifar-10-c", None, root.path(), &model).unwrap();
+    near(value(&found, "mean", "mean-error"), 0.5);
+    near(value(&found, "jpeg_compression/5", "error"), 0.5);
+    assert!(found.scores.iter().all(|score| score.metric != "mce"), "AlexNet's errors are for ImageNet");
+    let limited = SuiteContext { limit: Some(1), ..context() };
+    let found = run_in("cifar-10-c", None, root.path(), &model, &limited).unwrap();
+    near(value(&found, "mean", "mean-error"), 1.0);
+
+    npy(&folder.join("labels.npy"), &[9], &[0; 9]);
+    let error = run("cifar-10-c", None, root.path(), &model).unwrap_err().to_string();
+    assert!(error.contains("10 images have 9 labels"), "{error}");
+    npy(&folder.join("labels.npy"), &[10], &[0, 1, 2, 3, 4, 5, 6, 7, 8, 10]);
+    let error = run("cifar-10-c", None, root.path(), &model).unwrap_err().to_string();
+    assert!(error.contains("label 10 for image 9"), "{error}");
+    std::fs::remove_file(folder.join("labels.npy")).unwrap();
+    let error = run("cifar-10-c", None, root.path(), &model).unwrap_err().to_string();
+    assert!(error.contains("has no labels"), "{error}");
+
+    let folder = root.path().join("cifar-10.1");
+    npy(&folder.join("cifar10.1_v6_data.npy"), &[2, 32, 32, 3], &bytes(&two));
+    npy(&folder.join("cifar10.1_v6_labels.npy"), &[2], &[8, 1]);
+    let found = run("cifar-10.1", None, root.path(), &model).unwrap();
+    near(value(&found, "v6", "top1"), 0.5);
+    assert_eq!(found.scores[0].protocol["images"], "2 of the 2000 published");
+}
+
+/// The share of flips and the mean top-5 distance of a sequence, by hand.
+fn along(model: &visrep_models::Model, frames: &[RgbImage], noise: bool) -> (f64, f64) {
+    let rows = logits(model, frames);
+    let pairs: Vec<_> = (1..rows.len()).map(|at| (if noise { 0 } else { at - 1 }, at)).collect();
+    let flips = pairs.iter().filter(|&&(a, b)| arg_max(&rows[a]) != arg_max(&rows[b])).count();
+    let wide = |row: &Vec<f32>| row.iter().copied().map(f64::from).collect::<Vec<_>>();
+    let distance =
+        |&(a, b): &(usize, usize)| RankingDistance::Top5.between(&wide(&rows[a]), &wide(&rows[b])).unwrap();
+    let distances: f64 = pairs.iter().map(distance).sum();
+    (flips as f64 / pairs.len() as f64, distances / pairs.len() as f64)
+}
+
+#[test]
+fn flips_are_counted_along_sequences() {
+    let root = tempfile::tempdir().unwrap();
+    let sequences: Vec<Vec<RgbImage>> = vec![(0..4).map(drawn).collect(), (3..6).map(drawn).collect()];
+    for perturbation in Perturbation::BENCHMARK {
+        for (number, frames) in sequences.iter().enumerate() {
+            for (at, frame) in frames.iter().enumerate() {
+                let place = format!("imagenet-p/{perturbation}/{TENCH}/video{number}/{at:02}.png");
+                support::write(&root.path().join(place), frame);
+            }
+        }
+    }
+    let model = random(1000);
+    let found = run("imagenet-p", None, root.path(), &model).unwrap();
+    let mut flips = Vec::new();
+    for (perturbation, noise) in [("brightness", false), ("gaussian_noise", true)] {
+        let each: Vec<_> = sequences.iter().map(|frames| along(&model, frames, noise)).collect();
+        let (flip, distance) = ((each[0].0 + each[1].0) / 2.0, (each[0].1 + each[1].1) / 2.0);
+        near(value(&found, perturbation, "flip-probability"), flip);
+        near(value(&found, perturbation, "top5-distance"), distance);
+        flips.push(flip);
+    }
+    // Two of the ten are noise.
+    near(value(&found, "mean", "flip-probability"), (8.0 * flips[0] + 2.0 * flips[1]) / 10.0);
+    assert!(found.notes[0].contains("baseline.json"), "{:?}", found.notes);
+
+    let entries = Perturbation::BENCHMARK.map(|p| format!(r#""{p}": {{"flip": 0.5, "top5": 2}}"#));
+    file(root.path(), "imagenet-p/baseline.json", &format!("{{{}}}", entries.join(", ")));
+    let normalised = run("imagenet-p", None, root.path(), &model).unwrap();
+    near(value(&normalised, "mean", "mfr"), 2.0 * value(&found, "mean", "flip-probability"));
+    near(value(&normalised, "mean", "mt5d"), value(&found, "mean", "top5-distance") / 2.0);
+    file(root.path(), "imagenet-p/baseline.json", r#"{"fog": {"flip": 0.5, "top5": 2}}"#);
+    let error = run("imagenet-p", None, root.path(), &model).unwrap_err().to_string();
+    assert!(error.contains("is no baseline"), "{error}");
+
+    let limited = SuiteContext { limit: Some(1), ..context() };
+    std::fs::remove_file(root.path().join("imagenet-p/baseline.json")).unwrap();
+    let one = run_in("imagenet-p", Some("tilt"), root.path(), &model, &limited).unwrap();
+    near(value(&one, "tilt", "flip-probability"), along(&model, &sequences[0], false).0);
+    // The archives hold videos.
+    std::fs::remove_dir_all(root.path().join("imagenet-p")).unwrap();
+    file(root.path(), &format!("imagenet-p/tilt/{TENCH}/video.mp4"), "h.264");
+    let error = run("imagenet-p", None, root.path(), &model).unwrap_err().to_string();
+    assert!(error.contains("published videos must be unpacked"), "{error}");
+}
+
+#[test]
+fn cifars_sequences_are_arrays() {
+    let root = tempfile::tempdir().unwrap();
+    let path = root.path().join("CIFAR-10-P/shot_noise.npy");
+    let frames: Vec<_> = (0..6).map(drawn).collect();
+    npy(&path, &[2, 3, 32, 32, 3], &bytes(&frames));
+    let model = random(10);
+    let found = run("cifar-10-p", None, root.path(), &model).unwrap();
+    let each = [along(&model, &frames[..3], true), along(&model, &frames[3..], true)];
+    near(value(&found, "shot_noise", "flip-probability"), (each[0].0 + each[1].0) / 2.0);
+    near(value(&found, "shot_noise", "top5-distance"), (each[0].1 + each[1].1) / 2.0);
+    assert_eq!(found.notes.len(), 9, "nine of ten are missing");
+    npy(&path, &[6, 32, 32, 3], &bytes(&frames));
+    let error = run("cifar-10-p", None, root.path(), &model).unwrap_err().to_string();
+    assert!(error.contains("expected sequences"), "{error}");
+}
+
+#[test]
+fn attacks_are_at_the_published_budgets() {
+    let places: Vec<_> = (0..4).map(|nth| format!("imagenet/val/{TENCH}/{nth}.JPEG")).collect();
+    let root = images(&places.iter().map(String::as_str).collect::<Vec<_>>());
+    // Whatever is done to an image, the head says tench.
+    let found = run("attacks", Some("fgsm-linf-4"), root.path(), &constant(1000, &[(0, 5.0)])).unwrap();
+    near(value(&found, "clean", "top1"), 1.0);
+    near(value(&found, "fgsm-linf-4", "top1"), 1.0);
+    assert_eq!(found.scores[1].protocol["attack"], "one step of L-infinity 4/255");
+    let found =
+        run("attacks", Some("spatial-worst-of-10"), root.path(), &constant(1000, &[(6, 5.0)])).unwrap();
+    near(value(&found, "spatial-worst-of-10", "top1"), 0.0);
+    assert!(
+        found.scores[1].protocol["attack"].starts_with("shifts of at most 3 pixels, turns of at most 30")
+    );
+    let limited = SuiteContext { limit: Some(2), ..context() };
+    let found = run_in("attacks", Some("fgsm-linf-4"), root.path(), &random(1000), &limited).unwrap();
+    assert!(found.scores.iter().all(|score| score.n == 2));
+    assert!(value(&found, "fgsm-linf-4", "top1") <= value(&found, "clean", "top1"));
+    let none = tempfile::tempdir().unwrap();
+    assert!(matches!(run("attacks", None, none.path(), &random(1000)), Err(Error::MissingData { .. })));
+}

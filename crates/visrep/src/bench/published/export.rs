@@ -1,0 +1,131 @@
+//! Results as tables for other programs and for people: CSV and Markdown.
+
+use crate::bench::results::Results;
+use anyhow::Result;
+use std::fmt::Write;
+
+/// Every figure, one to a line.
+pub fn csv(results: &Results) -> Result<Vec<u8>> {
+    let mut writer = csv::Writer::from_writer(Vec::new());
+    writer
+        .write_record(["model", "weights", "data", "suite", "task", "metric", "value", "low", "high", "n"])?;
+    for score in &results.scores {
+        let name = results.model_of(score).map_or(score.model.as_str(), |model| &results.models[model].id);
+        let end = |end: Option<f64>| end.map(|end| end.to_string()).unwrap_or_default();
+        let interval = score.interval.as_ref();
+        writer.write_record([
+            name,
+            &score.weights,
+            &score.data,
+            &score.suite,
+            &score.task,
+            &score.metric,
+            &score.value.to_string(),
+            &end(interval.map(|interval| interval.low)),
+            &end(interval.map(|interval| interval.high)),
+            &score.n.to_string(),
+        ])?;
+    }
+    Ok(writer.into_inner()?)
+}
+
+/// The figures that stand for their suites, one column for each model, in percent with their intervals; notes; and what was missing.
+pub fn markdown(results: &Results, missing: &[(String, String)]) -> String {
+    let columns = results.models.len();
+    let mut rows: Vec<(String, Vec<String>)> = Vec::new();
+    for score in &results.scores {
+        let (Some(model), Some(name)) = (results.model_of(score), results.headline(score)) else { continue };
+        let at = rows.iter().position(|(found, _)| *found == name).unwrap_or_else(|| {
+            rows.push((name, vec![String::new(); columns]));
+            rows.len() - 1
+        });
+        let interval = score.interval.as_ref().map_or_else(String::new, |interval| {
+            format!(" ({:.2} to {:.2})", 100.0 * interval.low, 100.0 * interval.high)
+        });
+        rows[at].1[model] = format!("{:.2}{interval}", 100.0 * score.value);
+    }
+    let cell = |text: &str| text.replace('|', "\\|");
+    let mut text = String::from("# visrep bench\n\nIn percent, with 95 % intervals.\n\n| |");
+    results.models.iter().for_each(|model| text.push_str(&format!(" {} |", cell(&model.label))));
+    text.push_str("\n|---|");
+    text.push_str(&"---:|".repeat(columns));
+    text.push('\n');
+    for (name, values) in rows {
+        let values: Vec<_> = values.iter().map(|value| cell(value)).collect();
+        let _ = writeln!(text, "| {} | {} |", cell(&name), values.join(" | "));
+    }
+    text.push('\n');
+    for model in &results.models {
+        let _ = writeln!(text, "- **{}**: {}, {}", model.label, model.architecture, model.weights);
+    }
+    for note in &results.details.notes {
+        let _ = writeln!(text, "- note on {}, {}: {}", note.model, note.suite, note.text);
+    }
+    for (name, why) in missing {
+        let _ = writeln!(text, "- missing, {name}: {why}");
+    }
+    let _ = writeln!(text, "\n`{}`, visrep {}, {}.", results.command, results.visrep, results.finished);
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::bench::results::{Details, ModelEntry};
+    use visrep_metrics::{Score, wilson};
+
+    fn results() -> Results {
+        let model = |id: &str| ModelEntry {
+            id: id.into(),
+            label: id.into(),
+            about: String::new(),
+            architecture: "resnet50".into(),
+            weights: id.into(),
+            parameters: 1,
+        };
+        let score = |weights: &str, suite: &str, metric: &str, value: f64| Score {
+            suite: suite.into(),
+            task: suite.into(),
+            metric: metric.into(),
+            value,
+            n: 40,
+            interval: Some(wilson(10, 40, 0.95).unwrap()),
+            protocol: Default::default(),
+            model: "resnet50".into(),
+            weights: weights.into(),
+            data: suite.into(),
+        };
+        Results {
+            schema: 1,
+            visrep: "0".into(),
+            command: "visrep bench".into(),
+            finished: String::new(),
+            seconds: 0.0,
+            environment: Vec::new(),
+            models: vec![model("a|b"), model("c")],
+            datasets: Vec::new(),
+            scores: vec![
+                score("a|b", "imagenet-a", "top1", 0.25),
+                score("a|b", "imagenet-a", "nll", 3.5),
+                score("c", "imagenet-r", "top1", 0.5),
+            ],
+            details: Details::default(),
+        }
+    }
+
+    #[test]
+    fn every_figure_is_in_the_csv_and_the_main_ones_in_the_table() {
+        let results = results();
+        let text = String::from_utf8(csv(&results).unwrap()).unwrap();
+        assert_eq!(text.lines().count(), 4);
+        assert!(text.contains("a|b,a|b,imagenet-a,imagenet-a,imagenet-a,top1,0.25,0.14"), "{text}");
+        let missing = [("objectnet".to_owned(), "there is no x".to_owned())];
+        let text = markdown(&results, &missing);
+        assert!(text.contains("| imagenet-a: top-1 | 25.00 (14.19 to 40.19) |  |"), "{text}");
+        assert!(text.contains("| imagenet-r: top-1 |  | 50.00"), "{text}");
+        assert!(
+            text.contains("a\\|b |") && !text.contains("nll") && text.contains("missing, objectnet"),
+            "{text}"
+        );
+    }
+}

@@ -1,0 +1,124 @@
+//! `results.json` as it grows: what is finished is kept from run to run, and what is run again takes the place of what was there.
+
+use super::registry::Unit;
+use crate::bench::results::{Details, Finished, ModelEntry, Note, Reliability, Results, Verdicts};
+use anyhow::{Context, Result, bail};
+use std::path::{Path, PathBuf};
+use visrep_metrics::Score;
+use visrep_probe::Findings;
+
+/// The results of a folder.
+pub struct Ledger {
+    path: PathBuf,
+    /// What it holds.
+    pub results: Results,
+}
+
+impl Ledger {
+    /// Reads what is there, unless it is to be forgotten.
+    ///
+    /// # Errors
+    /// A file that cannot be read, or that is of another benchmark.
+    pub fn open(path: &Path, fresh: bool) -> Result<Self> {
+        let mut results = Results {
+            schema: 1,
+            visrep: env!("CARGO_PKG_VERSION").to_owned(),
+            command: String::new(),
+            finished: String::new(),
+            seconds: 0.0,
+            environment: Vec::new(),
+            models: Vec::new(),
+            datasets: Vec::new(),
+            scores: Vec::new(),
+            details: Details::default(),
+        };
+        if path.exists() && !fresh {
+            let shown = path.display();
+            let bytes = std::fs::read(path).with_context(|| format!("cannot read {shown}"))?;
+            let found: Results = serde_json::from_slice(&bytes)
+                .with_context(|| format!("{shown} is no results.json: move it away, or add --fresh"))?;
+            if found.details.finished.is_empty() && !found.scores.is_empty() {
+                bail!("{shown} holds results of another kind of benchmark: name another --out");
+            }
+            results = found;
+        }
+        Ok(Self { path: path.into(), results })
+    }
+
+    /// Adds a model, unless it is there, and gives its id: its name, with a number where several have it.
+    pub fn model(&mut self, entry: ModelEntry) -> String {
+        let models = &mut self.results.models;
+        let same =
+            |known: &&ModelEntry| known.architecture == entry.architecture && known.weights == entry.weights;
+        if let Some(known) = models.iter().find(same) {
+            return known.id.clone();
+        }
+        let mut id = entry.id.clone();
+        let mut number = 1;
+        while models.iter().any(|known| known.id == id) {
+            number += 1;
+            id = format!("{}-{number}", entry.id);
+        }
+        models.push(ModelEntry { id: id.clone(), label: id.clone(), ..entry });
+        id
+    }
+
+    /// Whether this was run to its end.
+    pub fn has(&self, model: &str, unit: &str, signature: &str) -> bool {
+        let found =
+            |known: &Finished| known.model == model && known.unit == unit && known.signature == signature;
+        self.results.details.finished.iter().any(found)
+    }
+
+    /// Puts findings in the place of earlier ones: of the whole suite's, or of those of the same tasks.
+    pub fn add(&mut self, model: &str, unit: &Unit, signature: String, findings: Findings) {
+        let Results { models, scores, details, .. } = &mut self.results;
+        let Some(entry) = models.iter().find(|entry| entry.id == model) else { return };
+        let suite = unit.suite.info().name;
+        let whole = unit.task.is_none();
+        let tasks: Vec<String> = findings.scores.iter().map(|score| score.task.clone()).collect();
+        let stays = |task: &String| !whole && !tasks.contains(task);
+        let own = |score: &Score| {
+            score.suite == suite && score.model == entry.architecture && score.weights == entry.weights
+        };
+        scores.retain(|score| !own(score) || stays(&score.task));
+        details.verdicts.retain(|found| found.model != model || found.suite != suite || stays(&found.task));
+        details
+            .reliability
+            .retain(|found| found.model != model || found.data != suite || stays(&found.condition));
+        details.notes.retain(|note| note.model != model || note.suite != suite);
+        let name = unit.name();
+        // What a single task has changed is no whole run any more.
+        details.finished.retain(|known| {
+            let of_suite = known.unit == suite || known.unit.starts_with(&format!("{suite}/"));
+            known.model != model || !of_suite || (!whole && known.unit != name && known.unit != suite)
+        });
+        let Findings { scores: new, verdicts, reliability, notes } = findings;
+        let data = new.first().map_or_else(|| suite.to_owned(), |score| score.data.clone());
+        scores.extend(new);
+        details.verdicts.extend(verdicts.into_iter().map(|found| Verdicts {
+            model: model.to_owned(),
+            data: data.clone(),
+            suite: suite.to_owned(),
+            task: found.task,
+            images: format!("{:016x}", found.images),
+            n: found.correct.len(),
+            right: Verdicts::pack(&found.correct),
+        }));
+        details.reliability.extend(reliability.into_iter().map(|(condition, found)| Reliability {
+            model: model.to_owned(),
+            data: suite.to_owned(),
+            condition,
+            ece: found.ece,
+            bins: found.bins,
+        }));
+        let note = |text| Note { model: model.to_owned(), suite: suite.to_owned(), text };
+        details.notes.extend(notes.into_iter().map(note));
+        details.finished.push(Finished { model: model.to_owned(), unit: name, signature });
+    }
+
+    /// Writes the file.
+    pub fn save(&self) -> Result<()> {
+        crate::bench::write(&self.path, &serde_json::to_vec_pretty(&self.results)?)
+    }
+}

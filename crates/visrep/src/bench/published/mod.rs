@@ -1,0 +1,210 @@
+//! `visrep bench SUITE…`: published test sets by name, one table for all models, resumable.
+
+mod export;
+mod ledger;
+mod perceptual;
+pub mod registry;
+mod transfer;
+
+use super::results::ModelEntry;
+use super::{Interrupted, environment, now, table, write};
+use crate::commands::compute::Compute;
+use crate::commands::output::say;
+use crate::report;
+use anyhow::{Context as _, Result, bail};
+use ledger::Ledger;
+use registry::Unit;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Instant;
+use visrep_models::Model;
+use visrep_probe::{Error, OpenSuite, SuiteContext, weights_hash};
+
+/// What to measure, and how.
+pub struct Plan {
+    /// The suites.
+    pub units: Vec<Unit>,
+    /// Each model's name and weights.
+    pub models: Vec<(String, PathBuf)>,
+    /// The folder with the published sets.
+    pub root: PathBuf,
+    /// Where the results go.
+    pub out: PathBuf,
+    /// Whether to forget what is there.
+    pub fresh: bool,
+    /// The seed of everything random.
+    pub seed: u64,
+    /// At most so many images of each set.
+    pub limit: Option<usize>,
+    /// Where and how networks run.
+    pub compute: Compute,
+    /// Threads that read and decode.
+    pub workers: usize,
+    /// Images in one pass.
+    pub batch_size: usize,
+    /// Raised by a signal.
+    pub stop: Arc<AtomicBool>,
+    /// The command line, for the record.
+    pub command: String,
+}
+
+/// A suite whose data are there.
+struct Found {
+    unit: Unit,
+    opened: Box<dyn OpenSuite>,
+    fingerprint: u64,
+}
+
+/// Runs what is not finished yet, model by model, and writes the results after each suite. Suites whose data are missing are told and
+/// left out; what fails is told at the end, when everything else is done.
+///
+/// # Errors
+/// Where nothing could be measured, or something failed.
+pub fn run(plan: &Plan) -> Result<()> {
+    let started = Instant::now();
+    std::fs::create_dir_all(&plan.out).with_context(|| format!("cannot create {}", plan.out.display()))?;
+    let mut ledger = Ledger::open(&plan.out.join("results.json"), plan.fresh)?;
+    for (_, weights) in &plan.models {
+        if !weights.exists() {
+            bail!("there are no weights at {}", weights.display());
+        }
+    }
+    let (mut failures, mut missing) = (Vec::new(), Vec::new());
+    let mut found = Vec::new();
+    for unit in &plan.units {
+        let context = plan.context(String::new());
+        match open(unit, plan, &context) {
+            Ok((opened, fingerprint)) => found.push(Found { unit: unit.clone(), opened, fingerprint }),
+            Err(error @ Error::MissingData { .. }) => {
+                let name = unit.name();
+                eprintln!("MISSING  {error}: skipped");
+                missing.push((name, error.to_string()));
+            }
+            Err(error) => failures.push(format!("{}: {error}", unit.name())),
+        }
+    }
+    if found.is_empty() {
+        let failed = failures.into_iter().map(|failure| format!("\n  {failure}"));
+        let missed = missing.iter().map(|(_, why)| format!("\n  missing: {why}"));
+        bail!(
+            "nothing could be measured under {}; `visrep bench --list` says what is expected there{}",
+            plan.root.display(),
+            failed.chain(missed).collect::<String>()
+        );
+    }
+    for (name, weights) in &plan.models {
+        let opened = crate::commands::open_model(Some(name), weights, &plan.compute);
+        let model = match opened.and_then(|model| Ok((weights_hash(&model)?, model))) {
+            Ok(model) => model,
+            Err(error) => {
+                failures.push(format!("{name}: {error:#}"));
+                continue;
+            }
+        };
+        let (hash, model) = model;
+        let shown = format!("{} (sha256 {})", weights.display(), &hash[..12]);
+        let id = ledger.model(entry(&model, name, weights, &shown));
+        for suite in &found {
+            if plan.stop.load(Ordering::Relaxed) {
+                return Err(Interrupted.into());
+            }
+            let unit = suite.unit.name();
+            let signature = plan.signature(&unit, suite.fingerprint, &hash, &model);
+            if ledger.has(&id, &unit, &signature) {
+                eprintln!("{id}: {unit} is finished (--fresh runs it again)");
+                continue;
+            }
+            eprintln!("{id}: {unit}");
+            match suite.opened.run(&model, &plan.context(shown.clone())) {
+                Ok(findings) => {
+                    findings.notes.iter().for_each(|note| eprintln!("note: {unit}: {note}"));
+                    ledger.add(&id, &suite.unit, signature, findings);
+                    ledger.results.command.clone_from(&plan.command);
+                    ledger.results.environment =
+                        environment(&plan.compute, plan.workers, plan.batch_size, plan.seed);
+                    ledger.results.finished = now();
+                    ledger.results.seconds = started.elapsed().as_secs_f64();
+                    ledger.save()?;
+                }
+                Err(Error::Interrupted) => return Err(Interrupted.into()),
+                Err(error) => {
+                    eprintln!("FAILED  {id}: {unit}: {error}");
+                    failures.push(format!("{id}: {unit}: {error}"));
+                }
+            }
+        }
+    }
+    let results = &ledger.results;
+    if !results.scores.is_empty() {
+        let file = |name: &str| plan.out.join(name);
+        write(&file("results.csv"), &export::csv(results)?)?;
+        write(&file("results.md"), export::markdown(results, &missing).as_bytes())?;
+        write(&file("report.html"), report::suites::render(results, &missing)?.as_bytes())?;
+        let shown = |name: &str| file(name).display().to_string();
+        say(&format!(
+            "{}\nresults  {}\n         {}\n         {}\nreport   {}\n",
+            table::render(results),
+            shown("results.json"),
+            shown("results.csv"),
+            shown("results.md"),
+            shown("report.html")
+        ))?;
+    }
+    if failures.is_empty() {
+        return Ok(());
+    }
+    bail!("{} of what was asked for failed:\n  {}", failures.len(), failures.join("\n  "))
+}
+
+fn open(unit: &Unit, plan: &Plan, context: &SuiteContext) -> Result<(Box<dyn OpenSuite>, u64), Error> {
+    let opened = unit.suite.open(&plan.root, unit.task.as_deref(), context)?;
+    let fingerprint = opened.fingerprint()?;
+    Ok((opened, fingerprint))
+}
+
+fn entry(model: &Model, name: &str, weights: &std::path::Path, shown: &str) -> ModelEntry {
+    let file = weights.file_name().unwrap_or(weights.as_os_str()).to_string_lossy();
+    ModelEntry {
+        id: name.to_owned(),
+        label: name.to_owned(),
+        about: format!("weights {file}"),
+        architecture: model.name().to_owned(),
+        weights: shown.to_owned(),
+        parameters: model.parameter_count(),
+    }
+}
+
+impl Plan {
+    fn context(&self, weights: String) -> SuiteContext {
+        SuiteContext {
+            weights,
+            limit: self.limit,
+            seed: self.seed,
+            workers: self.workers,
+            batch_size: self.batch_size,
+            progress: true,
+            precision: self.compute.precision,
+            cache: Some(self.out.join("features")),
+            stop: Arc::clone(&self.stop),
+        }
+    }
+
+    /// A hash of all that a suite's figures depend on.
+    fn signature(&self, unit: &str, data: u64, weights: &str, model: &Model) -> String {
+        let device = if self.compute.device == tch::Device::Cpu { "cpu" } else { "accelerator" };
+        let text = format!(
+            "{unit} {data:016x} {weights} {:?} {:?} {} {device} {:?} {}",
+            model.preprocessing(),
+            self.limit,
+            self.seed,
+            self.compute.protocol(model),
+            env!("CARGO_PKG_VERSION"),
+        );
+        // FNV-1a, the same on every machine.
+        let hash = text.bytes().fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| {
+            (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3)
+        });
+        format!("{hash:016x}")
+    }
+}

@@ -1,0 +1,160 @@
+//! The report of `visrep bench SUITE…`: one table of all models, and a section for each suite with its plots.
+
+use super::plots::{self, Point};
+use super::{Drawn, Legend, Named, draw, drawn, legend, named, reliability_plots, tables};
+use crate::bench::results::{Results, suite_name};
+use anyhow::Result;
+use serde::Serialize;
+use visrep_metrics::Score;
+
+/// What the template is given.
+#[derive(Serialize)]
+struct Page<'a> {
+    title: &'static str,
+    subtitle: String,
+    models: Vec<Legend<'a>>,
+    summary: Vec<tables::Row>,
+    overview: Option<String>,
+    sections: Vec<Section<'a>>,
+    missing: Vec<Named>,
+    command: &'a str,
+    version: &'a str,
+    environment: Vec<Named>,
+    protocols: Vec<tables::Protocol>,
+    footer: String,
+}
+
+/// One suite.
+#[derive(Serialize)]
+struct Section<'a> {
+    name: &'a str,
+    about: Option<&'static str>,
+    notes: Vec<Named>,
+    plots: Vec<String>,
+    corruption: Option<Drawn>,
+    reliability: Vec<Named>,
+    rows: Vec<tables::Row>,
+}
+
+/// The figures whose values by task are worth a plot.
+const PLOTTED: [(&str, &str); 7] = [
+    ("top1", "top-1"),
+    ("aupr", "AUPR"),
+    ("flip-probability", "flip probability"),
+    ("shape-bias", "shape bias"),
+    ("2afc", "2AFC"),
+    ("map", "JND mAP"),
+    ("mean-error", "mean error over severities"),
+];
+
+/// Draws the page.
+pub fn render(results: &Results, missing: &[(String, String)]) -> Result<String> {
+    let mut suites: Vec<&str> = Vec::new();
+    for score in &results.scores {
+        if !suites.contains(&score.suite.as_str()) {
+            suites.push(&score.suite);
+        }
+    }
+    let page = Page {
+        title: "visrep bench",
+        subtitle: format!(
+            "{} model{} on {} suite{}",
+            results.models.len(),
+            if results.models.len() == 1 { "" } else { "s" },
+            suites.len(),
+            if suites.len() == 1 { "" } else { "s" }
+        ),
+        models: legend(results),
+        summary: tables::rows(results, results.models.len(), suite_name),
+        overview: overview(results)?,
+        sections: suites.iter().map(|suite| section(results, suite)).collect::<Result<_>>()?,
+        missing: named(missing.iter().cloned()),
+        command: &results.command,
+        version: &results.visrep,
+        environment: named(results.environment.iter().cloned()),
+        protocols: tables::protocols(results),
+        footer: format!("Made by visrep {} on {}.", results.visrep, results.finished),
+    };
+    draw(include_str!("suites.html"), &page)
+}
+
+/// The accuracy on every set whose accuracy is its figure, of all models in one plot.
+fn overview(results: &Results) -> Result<Option<String>> {
+    let of = |score: &Score| {
+        (score.metric == "top1" && score.suite != "attacks").then(|| suite_name(score)).flatten()
+    };
+    categories(results, "accuracy by test set, %", of)
+}
+
+/// A plot of the scores that `name` names, if there are two names or more.
+fn categories(
+    results: &Results,
+    title: &str,
+    name: impl Fn(&Score) -> Option<String>,
+) -> Result<Option<String>> {
+    let (mut names, mut points) = (Vec::<String>::new(), Vec::new());
+    for score in &results.scores {
+        let (Some(model), Some(name)) = (results.model_of(score), name(score)) else { continue };
+        let category = names.iter().position(|found| *found == name).unwrap_or_else(|| {
+            names.push(name);
+            names.len() - 1
+        });
+        let interval = score.interval.as_ref().map(|interval| (100.0 * interval.low, 100.0 * interval.high));
+        points.push(Point { category, model, value: 100.0 * score.value, interval });
+    }
+    if names.len() < 2 {
+        return Ok(None);
+    }
+    let names: Vec<_> = names.iter().map(|name| name.trim_end_matches(": top-1").replace('_', " ")).collect();
+    plots::by_category(title, &names, results.models.len(), &points)
+        .map(Some)
+        .map_err(anyhow::Error::from_boxed)
+}
+
+fn section<'a>(results: &'a Results, suite: &'a str) -> Result<Section<'a>> {
+    let label = |id: &str| {
+        let found = results.models.iter().find(|model| model.id == id);
+        found.map_or_else(|| id.to_owned(), |model| model.label.clone())
+    };
+    let notes = results.details.notes.iter().filter(|note| note.suite == suite);
+    let mut plots = Vec::new();
+    for (metric, title) in PLOTTED {
+        let of = |score: &Score| {
+            let own =
+                score.suite == suite && score.metric == metric && score.task != "mean" && score.task != suite;
+            own.then(|| score.task.clone())
+        };
+        plots.extend(categories(results, &format!("{title}, %"), of)?);
+    }
+    let set = tables::corruption_set(results, suite, suite, suite);
+    let mut conditions: Vec<&str> = Vec::new();
+    for found in results.details.reliability.iter().filter(|found| found.data == suite) {
+        if !conditions.contains(&found.condition.as_str()) {
+            conditions.push(&found.condition);
+        }
+    }
+    let row = |condition: &&str| -> Result<Named> {
+        let drawn = reliability_plots(results, suite, condition)?.concat();
+        Ok(Named { name: (*condition).to_owned(), value: drawn })
+    };
+    let corrupted = set.is_some();
+    // Of corruptions, single conditions are in the table and the curves.
+    let listed = |score: &Score| {
+        let condition = corrupted && score.task.contains('/');
+        let task = if score.task == suite { String::new() } else { format!("{}: ", score.task) };
+        (score.suite == suite && !condition).then(|| format!("{task}{}", score.metric))
+    };
+    Ok(Section {
+        name: suite,
+        about: crate::bench::published::registry::all()
+            .iter()
+            .map(|known| known.info())
+            .find(|info| info.name == suite)
+            .map(|info| info.about),
+        notes: named(notes.map(|note| (label(&note.model), note.text.clone()))),
+        plots,
+        corruption: set.map(|set| drawn(results, set)).transpose()?,
+        reliability: conditions.iter().map(row).collect::<Result<_>>()?,
+        rows: tables::rows(results, results.models.len(), listed),
+    })
+}

@@ -1,0 +1,247 @@
+//! `visrep bench SUITE…` on tiny sets laid out as the published ones.
+
+#![allow(clippy::unwrap_used)] // a test may panic, its helpers too
+
+mod support;
+
+use serde_json::Value;
+use std::path::Path;
+use support::{fail, succeed, visrep};
+use visrep_decode::{RgbImage, encode_png};
+use visrep_models::{Model, ModelOptions};
+
+/// A network small enough for tests.
+const MODEL: &str = "resnet18_cifar_w16";
+
+fn add(root: &Path, places: &[&str]) {
+    for (number, place) in (0_u32..).zip(places) {
+        let path = root.join(place);
+        std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+        let image = RgbImage::from_fn(32, 32, |x, y| [(x * number) as u8, (y * 8) as u8, 90]);
+        std::fs::write(path, encode_png(&image).unwrap()).unwrap();
+    }
+}
+
+/// Weights whose head gives every image this class.
+fn weights(folder: &Path, name: &str, classes: i64, class: i64) {
+    let options = ModelOptions { num_classes: Some(classes), seed: Some(1), ..ModelOptions::default() };
+    let model = Model::create(MODEL, &options).unwrap();
+    tch::no_grad(|| {
+        let variables = model.var_store().variables();
+        let _ = variables["fc.weight"].shallow_clone().zero_();
+        let _ = variables["fc.bias"].shallow_clone().zero_().get(class).fill_(5.0);
+    });
+    model.save_weights(folder.join(name)).unwrap();
+}
+
+/// Images of tench (0) and stingray (6), of the usual set and of ImageNet-A and V2.
+fn folder() -> tempfile::TempDir {
+    let folder = tempfile::tempdir().unwrap();
+    add(
+        &folder.path().join("data"),
+        &[
+            "imagenet/val/n01440764/ILSVRC2012_val_00000001.JPEG",
+            "imagenet/val/n01440764/ILSVRC2012_val_00000002.JPEG",
+            "imagenet/val/n01498041/ILSVRC2012_val_00000003.JPEG",
+            "imagenetv2-top-images-format-val/0/a.jpeg",
+            "imagenetv2-top-images-format-val/6/b.jpeg",
+            "imagenet-a/n01498041/a.jpg",
+        ],
+    );
+    weights(folder.path(), "tench.safetensors", 1000, 0);
+    weights(folder.path(), "sting.safetensors", 1000, 6);
+    folder
+}
+
+const OF_TENCH: [&str; 4] = ["--model", MODEL, "--weights", "tench.safetensors"];
+const OF_STING: [&str; 4] = ["--model", MODEL, "--weights", "sting.safetensors"];
+const REST: [&str; 8] = ["--data", "data", "--out", "out", "--workers", "1", "--device", "cpu"];
+
+fn results(folder: &Path) -> Value {
+    serde_json::from_slice(&std::fs::read(folder.join("out/results.json")).unwrap()).unwrap()
+}
+
+fn value(results: &Value, weights: &str, suite: &str, task: &str, metric: &str) -> f64 {
+    let of = |score: &&Value| {
+        (&score["suite"], &score["task"], &score["metric"]) == (&suite.into(), &task.into(), &metric.into())
+            && score["weights"].as_str().unwrap().starts_with(weights)
+    };
+    let found: Vec<_> = results["scores"].as_array().unwrap().iter().filter(of).collect();
+    assert_eq!(found.len(), 1, "{weights} {suite} {task} {metric}");
+    found[0]["value"].as_f64().unwrap()
+}
+
+#[test]
+fn suites_are_listed_with_what_they_need() {
+    let folder = tempfile::tempdir().unwrap();
+    let listed = succeed(folder.path(), &["bench", "--list"]);
+    for part in [
+        "imagenet-v2\n",
+        "ROOT/imagenetv2-matched-frequency-format-val",
+        "github.com/hendrycks/natural-adv-examples",
+        "tasks: matched-frequency, threshold-0.7, top-images",
+        "bapps-2afc",
+        "cifar-10-c",
+        "few-shot-5",
+        "spatial-grid",
+    ] {
+        assert!(listed.contains(part), "'{part}' is not in: {listed}");
+    }
+}
+
+#[test]
+fn several_models_stand_in_one_table_and_what_is_finished_stays() {
+    let folder = folder();
+    let path = folder.path();
+    let run = |suites: &[&str], models: &[&[&str]], more: &[&str]| {
+        let arguments = [&["bench"], suites, &models.concat(), &REST[..], more].concat();
+        let output = visrep(path, &arguments);
+        let stderr = String::from_utf8_lossy(&output.stderr).into_owned();
+        assert!(output.status.success(), "{stderr}");
+        (String::from_utf8(output.stdout).unwrap(), stderr)
+    };
+    let (table, stderr) = run(&["imagenet-val", "imagenet-a", "imagenet-r"], &[&OF_TENCH, &OF_STING], &[]);
+    assert!(stderr.contains("MISSING  imagenet-r: there is no data/imagenet-r"), "{stderr}");
+    assert!(stderr.contains("github.com/hendrycks/imagenet-r"), "{stderr}");
+    let line = table.lines().find(|line| line.starts_with("imagenet-val: top-1")).unwrap();
+    assert!(line.contains("66.7") && line.contains("33.3"), "{table}");
+    let found = results(path);
+    assert!((value(&found, "tench", "imagenet-val", "imagenet-val", "top1") - 2.0 / 3.0).abs() < 1e-12);
+    assert_eq!(value(&found, "sting", "imagenet-a", "imagenet-a", "top1"), 1.0);
+    let ids: Vec<_> = found["models"].as_array().unwrap().iter().map(|model| model["id"].clone()).collect();
+    assert_eq!(ids, [MODEL, "resnet18_cifar_w16-2"]);
+    for name in ["results.csv", "results.md", "report.html"] {
+        let text = std::fs::read_to_string(path.join("out").join(name)).unwrap();
+        assert!(text.contains("imagenet-a"), "{name}");
+    }
+    let html = std::fs::read_to_string(path.join("out/report.html")).unwrap();
+    assert!(html.contains("Missing: imagenet-r") && html.contains("<svg"), "the report draws");
+
+    // Another suite joins, and nothing is run again.
+    let (table, stderr) = run(&["imagenet-val", "imagenet-v2/top-images"], &[&OF_TENCH], &[]);
+    assert!(stderr.contains("imagenet-val is finished"), "{stderr}");
+    assert!(
+        table.contains("imagenet-v2 top-images: top-1") && table.contains("imagenet-a: top-1"),
+        "{table}"
+    );
+    let found = results(path);
+    assert_eq!(value(&found, "tench", "imagenet-v2", "top-images", "top1"), 0.5);
+    assert_eq!(value(&found, "sting", "imagenet-a", "imagenet-a", "top1"), 1.0);
+    // Other data are other results: one image more.
+    add(&path.join("data"), &["imagenet-a/n01498041/b.jpg"]);
+    let (_, stderr) = run(&["imagenet-a"], &[&OF_STING], &[]);
+    assert!(!stderr.contains("imagenet-a is finished"), "{stderr}");
+    let of_a = |found: &Value| {
+        let all = found["scores"].as_array().unwrap().clone();
+        all.into_iter()
+            .filter(|score| score["suite"] == "imagenet-a" && score["metric"] == "top1")
+            .map(|s| s["n"].as_u64().unwrap())
+            .collect::<Vec<_>>()
+    };
+    assert_eq!(of_a(&results(path)), [1, 1, 2, 1], "both tasks of either model, the second's anew");
+    run(&["imagenet-val"], &[&OF_TENCH], &["--fresh", "--limit", "1"]);
+    let found = results(path);
+    assert!(found["scores"].as_array().unwrap().iter().all(|score| score["suite"] == "imagenet-val"));
+    assert!(found["scores"][0]["protocol"]["limit"].as_str().unwrap().contains("not the published set"));
+}
+
+#[test]
+fn two_models_are_compared_on_the_same_images() {
+    let folder = folder();
+    let path = folder.path();
+    succeed(path, &[&["bench", "imagenet-val"], &OF_TENCH[..], &OF_STING, &REST].concat());
+    let compare =
+        ["bench", "compare", "out/results.json", "out/results.json", "--model-a", MODEL, "--model-b"];
+    let compared = succeed(path, &[&compare[..], &["resnet18_cifar_w16-2", "--json"]].concat());
+    let rows: Value = serde_json::from_str(&compared).unwrap();
+    let of = |row: &&Value| row["metric"] == "top1";
+    let row = rows[0]["rows"].as_array().unwrap().iter().find(of).unwrap();
+    assert_eq!((&row["mcnemar"]["only_a"], &row["mcnemar"]["only_b"]), (&2.into(), &1.into()));
+    assert!(row["interval"]["low"].as_f64().unwrap() <= -1.0 / 3.0);
+    let table = succeed(path, &[&compare[..], &["resnet18_cifar_w16-2"]].concat());
+    assert!(table.contains("imagenet-val: top-1"), "{table}");
+}
+
+#[test]
+fn probes_run_by_name_on_any_images() {
+    let folder = tempfile::tempdir().unwrap();
+    weights(folder.path(), "tench.safetensors", 1000, 0);
+    let arguments = ["--data", "fixtures:digits", "--out", "out", "--limit", "60", "--device", "cpu"];
+    let table = succeed(
+        folder.path(),
+        &[&["bench", "knn", "few-shot-5", "linear"], &OF_TENCH[..], &arguments].concat(),
+    );
+    for part in ["kNN, k = 20", "5-shot ridge", "linear probe"] {
+        assert!(table.contains(part), "{table}");
+    }
+    let found = results(folder.path());
+    assert_eq!(found["details"]["verdicts"].as_array().unwrap().len(), 2);
+}
+
+#[test]
+fn judgements_of_similarity_run_by_name() {
+    let folder = tempfile::tempdir().unwrap();
+    weights(folder.path(), "tench.safetensors", 1000, 0);
+    let share = |path: &Path, share: f32| {
+        let header = "{'descr': '<f4', 'fortran_order': False, 'shape': (1,), }\n";
+        let mut bytes = b"\x93NUMPY\x01\x00".to_vec();
+        bytes.extend((header.len() as u16).to_le_bytes());
+        bytes.extend(header.bytes());
+        bytes.extend(share.to_le_bytes());
+        std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+        std::fs::write(path, bytes).unwrap();
+    };
+    let root = folder.path().join("data/bapps");
+    let patch = |place: &str, level: u8| {
+        let path = root.join(place);
+        std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+        // Blocks of 4 x 4, as stored.
+        let image = RgbImage::from_fn(256, 256, |x, y| {
+            [((x / 4) % 7) as u8 * level, ((y / 4) % 5) as u8 * 30, level]
+        });
+        std::fs::write(path, encode_png(&image).unwrap()).unwrap();
+    };
+    for (number, nearer) in [("000000", 0.0), ("000001", 1.0)] {
+        patch(&format!("2afc/val/cnn/ref/{number}.png"), 20);
+        patch(&format!("2afc/val/cnn/p0/{number}.png"), if nearer == 0.0 { 21 } else { 36 });
+        patch(&format!("2afc/val/cnn/p1/{number}.png"), if nearer == 0.0 { 36 } else { 21 });
+        share(&root.join(format!("2afc/val/cnn/judge/{number}.npy")), nearer);
+    }
+    let table = succeed(folder.path(), &[&["bench", "bapps-2afc"], &OF_TENCH[..], &REST].concat());
+    assert!(!table.contains("panicked"));
+    let found = results(folder.path());
+    assert_eq!(value(&found, "tench", "bapps-2afc", "cnn", "2afc"), 1.0);
+    assert_eq!(value(&found, "tench", "bapps-2afc", "cnn", "human"), 1.0);
+    assert_eq!(found["details"]["notes"].as_array().unwrap().len(), 5, "five of the six sets are not there");
+}
+
+#[test]
+fn what_cannot_be_measured_is_said() {
+    let folder = folder();
+    let path = folder.path();
+    let measure = |suite: &str, model: &[&str]| fail(path, &[&["bench", suite], model, &REST[..]].concat());
+    let error = measure("imagenet-z", &OF_TENCH);
+    assert!(error.contains("there is no suite 'imagenet-z'"), "{error}");
+    let error = measure("imagenet-r", &OF_TENCH);
+    assert!(error.contains("nothing could be measured under data") && error.contains("MISSING"), "{error}");
+    let error = fail(path, &["bench", "imagenet-a", "--data", "data"]);
+    assert!(error.contains("--model"), "{error}");
+    let error = fail(path, &[&["bench", "imagenet-a", "--model", MODEL], &REST[..]].concat());
+    assert!(error.contains("1 --model and 0 --weights"), "{error}");
+    let error = measure("imagenet-a", &["--model", MODEL, "--weights", "none.safetensors"]);
+    assert!(error.contains("no weights at none.safetensors"), "{error}");
+
+    // One failure does not lose the others.
+    weights(path, "ten.safetensors", 10, 0);
+    std::fs::write(path.join("data/imagenet-a/n01498041/a.jpg"), "no image").unwrap();
+    let error = fail(path, &[&["bench", "imagenet-a", "imagenet-val"], &OF_TENCH[..], &REST].concat());
+    assert!(error.contains("n01498041/a.jpg"), "{error}");
+    assert!(
+        (value(&results(path), "tench", "imagenet-val", "imagenet-val", "top1") - 2.0 / 3.0).abs() < 1e-12
+    );
+    let error = measure("imagenet-val", &["--model", MODEL, "--weights", "ten.safetensors"]);
+    assert!(error.contains("a classifier of 10 classes"), "{error}");
+    std::fs::write(path.join("out/results.json"), "{}").unwrap();
+    let error = measure("imagenet-val", &OF_TENCH);
+    assert!(error.contains("is no results.json: move it away, or add --fresh"), "{error}");
+}
