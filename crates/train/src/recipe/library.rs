@@ -11,20 +11,27 @@ macro_rules! recipes {
 
 /// Every recipe: its name and text.
 const RECIPES: &[(&str, &str)] = recipes![
+    "barlow-twins-cifar10",
     "barlow-twins-digits",
+    "byol-cifar10",
     "byol-digits",
+    "dino-cifar10",
     "dino-digits",
     "moco-v1-digits",
+    "moco-v2-cifar10",
     "moco-v2-digits",
     "moco-v3-digits",
     "nnclr-digits",
     "sce-digits",
+    "simclr-cifar10",
     "simclr-classes-digits",
     "simclr-digits",
     "simclr-fixtures",
+    "simsiam-cifar10",
     "simsiam-digits",
     "supervised-digits",
     "supervised-fixtures",
+    "swav-cifar10",
     "swav-digits",
     "vicreg-digits",
 ];
