@@ -51,6 +51,19 @@ def numbers(relative):
     return check
 
 
+def most(relative, share):
+    """As `numbers`, for at least such a share of them: where rounding decides between equals, one choice changes a few."""
+
+    def check(ours, theirs):
+        same_size(ours, theirs)
+        found = float(np.mean(np.abs(ours - theirs) <= relative * np.max(np.abs(theirs))))
+        if not found >= share:
+            raise Disagreement(f"{100 * found:.3f} % are within a relative {relative:.1e}, fewer than {100 * share:.3f}")
+        return f"{100 * found:.4f} % within a relative {relative:.1e}"
+
+    return check
+
+
 def same_size(ours, theirs):
     if ours.shape != theirs.shape:
         raise Disagreement(f"{ours.size} values here, {theirs.size} there")

@@ -132,7 +132,7 @@ impl FineTuning {
         let (resize, crop) = if area < 96 * 96 { (160, 128) } else { (512, 480) };
         let schedule = match examples {
             ..20_000 => by_steps(0.003, 100, &[200, 300, 400], 500),
-            ..500_000 => by_steps(0.003, 500, &[3000, 6000, 9000], 10_000),
+            20_000..500_000 => by_steps(0.003, 500, &[3000, 6000, 9000], 10_000),
             _ => by_steps(0.003, 500, &[6000, 12_000, 18_000], 20_000),
         };
         let mix = match examples {
