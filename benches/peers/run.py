@@ -31,6 +31,7 @@ BENCHES = {
     "corruptions": ("corruptions", "run", "ImageNet-C's corruptions: imagecorruptions"),
     "imagenet-c": ("corruptions", "whole_set", "all 50,000 x 75 images of ImageNet-C, projected"),
     "adamw": ("training", "adamw", "AdamW's step on ViT-S/16: tch, torch.optim"),
+    "probe": ("probe", "run", "kNN, few-shot ridge and logistic regression on features: scikit-learn, PyTorch"),
     "models": ("training", "models", "inference and training steps in fp32 and bf16, on GPUs too: timm in eager PyTorch"),
 }
 

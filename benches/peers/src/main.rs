@@ -20,6 +20,7 @@ mod loader;
 mod networks;
 mod ops;
 mod optimizer;
+mod probe;
 mod sink;
 mod views;
 
@@ -56,6 +57,7 @@ fn open(words: &[&str]) -> Result<Box<dyn Workload>> {
             Box::new(corruptions::Corruptions::open(names, severities, quality, images, frost)?)
         }
         ["adamw", method, model] => optimizer::open(method, model)?,
+        ["probe", words @ ..] => probe::open(words)?,
         ["network", words @ ..] => networks::open(words)?,
         _ => bail!("no such workload: {}", words.join(" ")),
     })

@@ -72,7 +72,7 @@ pub use perturbation::{
     RankingDistance, Reference, flip_probability, mean_ranking_distance, mean_rate_against_baseline,
 };
 pub use representation::{MinibatchCka, class_separation, effective_rank, linear_cka};
-pub use retrieval::retrieval_map;
+pub use retrieval::{average_precisions, retrieval_map};
 pub use score::Score;
 pub use selective::{aurra, soft_f1};
 pub use shape_bias::{ShapeBias, shape_bias};

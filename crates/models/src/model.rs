@@ -244,6 +244,11 @@ impl Model {
         weights::fit(state, target)
     }
 
+    /// Replaces the evaluation transform.
+    pub(crate) fn set_preprocessing(&mut self, preprocessing: Preprocessing) {
+        self.resolved.preprocessing = preprocessing;
+    }
+
     /// The architecture that the name stands for.
     pub(crate) fn architecture(&self) -> &'static arch::Architecture {
         self.resolved.architecture

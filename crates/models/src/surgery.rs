@@ -1,9 +1,10 @@
-//! Changing a model's classifier: another number of classes, none, or some of those it has.
+//! Changing a model: another classifier, none, or some of its classes; a copy with other options.
 
+use crate::arch::Sizes;
 use crate::builder::{Builder, Start};
 use crate::head::Head;
 use crate::tuning::replace_data;
-use crate::{Error, Model, ModelOptions};
+use crate::{Error, Model, ModelOptions, Preprocessing};
 use std::sync::PoisonError;
 use tch::{Device, Kind, Tensor, nn};
 
@@ -90,6 +91,50 @@ impl Model {
         }
         self.num_classes = classes.len() as i64;
         Ok(())
+    }
+
+    /// A copy with memory of its own, to train while this one stays as it is. `change` may alter the options that it is made
+    /// with: another [`ModelOptions::drop_path_rate`], another [`ModelOptions::image_size`], to which position embeddings are
+    /// resampled as those of a weight file are. The classes and the device stay; every parameter of the copy takes gradients,
+    /// and the modes of its layers are those of a new model.
+    ///
+    /// # Errors
+    /// Options that the architecture has no use for; a network from a compiled package, which cannot be trained.
+    pub fn duplicate(&self, change: impl FnOnce(&mut ModelOptions)) -> Result<Self, Error> {
+        if self.is_compiled() {
+            let what = format!("way to copy `{}` from a compiled package", self.name());
+            return Err(Error::Unknown { what, known: "give the weights that it was compiled from".into() });
+        }
+        let mut options = self.options;
+        change(&mut options);
+        let (num_classes, device) = (Some(self.num_classes), self.device());
+        let mut copy =
+            Self::make(self.name(), &ModelOptions { num_classes, device, ..options }, Start::Blank)?;
+        let input_size = copy.preprocessing().input_size;
+        let resized = options.image_size != self.options.image_size;
+        copy.set_preprocessing(match resized {
+            true => Preprocessing { input_size, ..self.preprocessing().clone() },
+            false => self.preprocessing().clone(),
+        });
+        let _no_grad = tch::no_grad_guard();
+        let target = copy.variables();
+        let mut values = self.variables();
+        values.values_mut().try_for_each(|value| value.f_detach().map(|detached| *value = detached))?;
+        self.architecture().config.adapt(&copy.options, &mut values, &target)?;
+        for (name, mut variable) in target {
+            let Some(value) = values.remove(&name).filter(|value| value.size() == variable.size()) else {
+                let what = format!("way to fit `{name}` of `{}` into such a copy", self.name());
+                return Err(Error::Unknown { what, known: "leave the size of the images as it is".into() });
+            };
+            variable.f_set_data(&value.f_to_dtype(value.kind(), false, true)?)?;
+        }
+        Ok(copy)
+    }
+
+    /// Whether the network takes images of any size as it is; others have parameters for one size, and
+    /// [`Self::duplicate`] resamples them to another.
+    pub fn takes_any_image_size(&self) -> bool {
+        self.architecture().config.sizes() == Sizes::Free
     }
 
     /// The kind of the parameters.

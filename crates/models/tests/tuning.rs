@@ -234,3 +234,29 @@ fn training_goes_on_after_surgery_and_conversion() {
         assert!(frozen || (gradient.kind() == tensor.kind() && gradient.size() == tensor.size()), "{name}");
     }
 }
+
+#[test]
+fn a_copy_has_memory_and_options_of_its_own() {
+    let original = model(ModelOptions::default());
+    let x = images(3);
+    let before = forward(&original, &x, false);
+    let copy = original.duplicate(|options| options.drop_rate = 0.5).unwrap();
+    assert_eq!(forward(&copy, &x, false), before);
+    assert_eq!((copy.num_classes(), copy.preprocessing()), (10, original.preprocessing()));
+    assert_ne!(forward(&copy, &x, true), forward(&copy, &x, true), "features are dropped at random");
+    for tensor in copy.var_store().trainable_variables() {
+        let _ = tch::no_grad(|| tensor.shallow_clone().zero_());
+    }
+    assert_eq!(forward(&original, &x, false), before);
+    assert!(copy.takes_any_image_size());
+    assert!(original.duplicate(|options| options.image_size = Some((64, 64))).is_err());
+
+    let small = ModelOptions { image_size: Some((32, 32)), seed: Some(0), ..Default::default() };
+    let vit = Model::create("vit_tiny_patch16_224", &small).unwrap();
+    let larger = vit.duplicate(|options| options.image_size = Some((48, 48))).unwrap();
+    assert!(!larger.takes_any_image_size());
+    assert_eq!((vit.preprocessing().input_size, larger.preprocessing().input_size), (32, 48));
+    assert_eq!(larger.var_store().variables()["pos_embed"].size(), [1, 10, 192]);
+    let same = |name: &str| vit.var_store().variables()[name] == larger.var_store().variables()[name];
+    assert!(same("blocks.3.mlp.fc1.weight") && same("cls_token"));
+}

@@ -1,11 +1,15 @@
 //! A measurement of a model on data: the trait that every suite implements, and what it is given.
 
 use crate::identity::weights_hash;
-use crate::{Error, ExtractOptions, FeatureSet, LinearProbe, LinearProbeOptions, extract};
+use crate::{
+    Error, Execution, ExtractOptions, FeatureSet, LinearProbe, LinearProbeOptions, Pooling, extract,
+};
 use std::cell::RefCell;
 use std::collections::{BTreeMap, HashMap};
 use std::path::PathBuf;
 use std::rc::Rc;
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 use visrep_data::Splits;
 use visrep_metrics::{Interval, Score};
 use visrep_models::{CropMode, Model};
@@ -50,7 +54,9 @@ pub struct Context {
     pub progress: bool,
     /// In which precision networks run. Features and what is computed from them are f32 or f64 in any.
     pub precision: Precision,
-    features: RefCell<HashMap<(String, Part), Rc<FeatureSet>>>,
+    /// When raised, what trains ends with [`Error::Stopped`] after its step.
+    pub stop: Arc<AtomicBool>,
+    features: RefCell<HashMap<(String, Part, Pooling), Rc<FeatureSet>>>,
     probes: RefCell<HashMap<(String, String), Rc<LinearProbe>>>,
 }
 
@@ -58,7 +64,8 @@ impl Context {
     /// A context for `splits` with seed 0, no cache folder, a worker per core, batches of 64, fp32 and no
     /// progress bars.
     pub fn new(splits: Splits, data: impl Into<String>, weights: impl Into<String>) -> Self {
-        let ExtractOptions { batch_size, workers, cache, progress, precision } = ExtractOptions::default();
+        let ExtractOptions { batch_size, workers, cache, progress, precision, .. } =
+            ExtractOptions::default();
         let (data, weights) = (data.into(), weights.into());
         let (features, probes) = (RefCell::default(), RefCell::default());
         Self {
@@ -71,6 +78,7 @@ impl Context {
             batch_size,
             progress,
             precision,
+            stop: Arc::default(),
             features,
             probes,
         }
@@ -89,12 +97,31 @@ impl Context {
             cache: self.cache.clone(),
             progress: self.progress,
             precision: self.precision,
+            pooling: Pooling::PreLogits,
         }
     }
 
-    /// The model's features of one part of the data, extracted at the first call.
+    /// How what trains is carried out here.
+    pub fn execution(&self) -> Execution {
+        Execution {
+            seed: self.seed,
+            workers: self.workers,
+            precision: self.precision,
+            progress: self.progress,
+            stop: Arc::clone(&self.stop),
+            pass: None,
+            batch_size: self.batch_size,
+        }
+    }
+
+    /// The model's features (what its classifier reads) of one part of the data, extracted at the first call.
     pub fn features(&self, model: &Model, part: Part) -> Result<Rc<FeatureSet>, Error> {
-        let key = (weights_hash(model)?, part);
+        self.features_by(model, part, Pooling::PreLogits)
+    }
+
+    /// [`Self::features`] with another vector for each image.
+    pub fn features_by(&self, model: &Model, part: Part, pooling: Pooling) -> Result<Rc<FeatureSet>, Error> {
+        let key = (weights_hash(model)?, part, pooling);
         if let Some(set) = self.features.borrow().get(&key) {
             return Ok(Rc::clone(set));
         }
@@ -102,7 +129,8 @@ impl Context {
             Part::Train => &self.splits.train,
             Part::Test => &self.splits.test,
         };
-        let set = Rc::new(extract(model, data.clone(), &self.extract_options())?);
+        let options = ExtractOptions { pooling, ..self.extract_options() };
+        let set = Rc::new(extract(model, data.clone(), &options)?);
         self.features.borrow_mut().insert(key, Rc::clone(&set));
         Ok(set)
     }
@@ -141,7 +169,7 @@ impl Context {
         let entries = [
             ("split", self.splits.description.clone()),
             ("preprocessing", preprocessing.to_lowercase()),
-            ("pooling", crate::extract::POOLING.into()),
+            ("pooling", Pooling::PreLogits.to_string()),
             ("seed", self.seed.to_string()),
             ("train_samples", self.splits.train.len().to_string()),
         ];
@@ -180,6 +208,11 @@ pub fn compute_protocol(model: &Model, precision: Precision) -> [(&'static str, 
         Precision::Bf16 => ("bf16 by autocast, features in fp32", model.memory_format().name()),
     };
     [("precision", precision.into()), ("memory_format", format.into())]
+}
+
+/// A value as JSON, for the entries of a protocol.
+pub(crate) fn json(value: &impl serde::Serialize) -> String {
+    serde_json::to_string(value).unwrap_or_else(|error| format!("not to be written down: {error}"))
 }
 
 /// One figure on its way to becoming a [`Score`].

@@ -1,5 +1,6 @@
 //! What can go wrong while measuring a representation.
 
+use crate::Pooling;
 use std::path::PathBuf;
 
 /// An error of this crate; each names the sample, file or parameter at fault and what to do.
@@ -24,6 +25,12 @@ pub enum Error {
     /// A score cannot be computed.
     #[error(transparent)]
     Metrics(#[from] visrep_metrics::Error),
+    /// An optimiser or a schedule refused its values.
+    #[error(transparent)]
+    Train(#[from] visrep_train::Error),
+    /// A loss refused its input.
+    #[error(transparent)]
+    Loss(#[from] visrep_losses::Error),
     /// A cache file cannot be written.
     #[error("{}: {source}; give another cache folder, or none", path.display())]
     Io {
@@ -61,6 +68,49 @@ pub enum Error {
         what: &'static str,
         /// What is needed.
         need: &'static str,
+    },
+    /// A network does not have what a pooling asks for.
+    #[error("pooling by {pooling}: {problem}; pool what the classifier reads instead")]
+    Pooling {
+        /// What was asked for.
+        pooling: Pooling,
+        /// Why it cannot be had.
+        problem: &'static str,
+    },
+    /// No preset has this name.
+    #[error("no {what} is called {name:?}; there are {}", known.join(", "))]
+    UnknownPreset {
+        /// What kind of preset.
+        what: &'static str,
+        /// The name asked for.
+        name: String,
+        /// Those that there are.
+        known: Vec<&'static str>,
+    },
+    /// A loss, or weights after a step, are NaN or infinite.
+    #[error(
+        "step {step} of {what}: the loss is {loss} or the weights are not finite; a lower learning rate may help,          or images at fault are among {}",
+        keys.join(", ")
+    )]
+    Diverged {
+        /// What was trained.
+        what: &'static str,
+        /// The step, from 0.
+        step: u64,
+        /// Its loss.
+        loss: f64,
+        /// The keys of its first samples.
+        keys: Vec<String>,
+    },
+    /// Training was stopped by [`Execution::stop`](crate::Execution::stop).
+    #[error("{what} was stopped after {done} of {total} steps: nothing is kept of it")]
+    Stopped {
+        /// What was trained.
+        what: &'static str,
+        /// Steps done.
+        done: u64,
+        /// Steps of the whole.
+        total: u64,
     },
     /// A suite built on this crate failed in a way of its own.
     #[error("{suite}: {message}")]

@@ -1,8 +1,9 @@
 //! Features of a frozen model over a dataset.
 
 use crate::identity::{data_hash, weights_hash};
+use crate::passes::pooled_passes;
 use crate::progress::Progress;
-use crate::{Error, FeatureSet, cache, passes};
+use crate::{Error, FeatureSet, Pooling, cache};
 use std::path::PathBuf;
 use std::sync::Arc;
 use tch::{Device, Kind, Tensor};
@@ -10,9 +11,6 @@ use visrep_augment::{CenterCrop, Compose, Filter, Resize, presets};
 use visrep_data::{Dataset, Loader, LoaderOptions, Subset, Views};
 use visrep_models::{CropMode, Features, Interpolation, Model, Preprocessing};
 use visrep_torch::{Precision, is_inference};
-
-/// Which vector stands for an image: the one that the classifier reads.
-pub const POOLING: &str = "pre-logits";
 
 /// How features are extracted.
 #[derive(Clone, Debug)]
@@ -27,13 +25,16 @@ pub struct ExtractOptions {
     pub progress: bool,
     /// In which precision the network runs; features are f32 in any.
     pub precision: Precision,
+    /// Which vector stands for an image.
+    pub pooling: Pooling,
 }
 
 impl Default for ExtractOptions {
-    /// Batches of 64, a worker per core, no cache, no bar, fp32.
+    /// Batches of 64, a worker per core, no cache, no bar, fp32, what the classifier reads.
     fn default() -> Self {
         let workers = std::thread::available_parallelism().map_or(1, usize::from);
-        Self { batch_size: 64, workers, cache: None, progress: false, precision: Precision::Fp32 }
+        let (precision, pooling) = (Precision::Fp32, Pooling::PreLogits);
+        Self { batch_size: 64, workers, cache: None, progress: false, precision, pooling }
     }
 }
 
@@ -53,10 +54,10 @@ pub fn eval_transform(preprocessing: &Preprocessing) -> Result<Compose, Error> {
     })
 }
 
-/// Pooled (pre-logits) features of every sample of `data`, in order.
+/// Pooled features of every sample of `data`, in order.
 ///
 /// With a cache folder, features are read from it when it has them for the same weights, the same data, and the
-/// same preprocessing (all by content, so a changed file or label is noticed), made on the same kind of device in the same
+/// same preprocessing and pooling (all by content, so a changed file or label is noticed), made on the same kind of device in the same
 /// precision. An entry that is damaged is made again, as is one that today's code would not make: the features of a few
 /// samples, evenly spread, are computed afresh and must agree to a relative 10⁻⁴ (in bf16 to 3 × 10⁻²), so that a change in
 /// decoding, resizing or the model is noticed where it touches these. An image that cannot be decoded is an error that
@@ -81,8 +82,8 @@ pub fn extract_views(
     let Some(folder) = &options.cache else { return compute(model, data, views, options) };
     let (weights, samples) = (weights_hash(model)?, data_hash(data.as_ref(), options.workers)?);
     let device = if matches!(model.device(), Device::Cpu) { "cpu" } else { "accelerator" };
-    let precision = options.precision.to_string();
-    let path = cache::path(folder, &[&weights, &samples, preprocessing, POOLING, device, &precision]);
+    let (precision, pooling) = (options.precision.to_string(), options.pooling.to_string());
+    let path = cache::path(folder, &[&weights, &samples, preprocessing, &pooling, device, &precision]);
     if let Some(set) = cache::read(&path, data.len())
         && is_current(&set, model, &data, views, options)?
     {
@@ -145,7 +146,8 @@ fn compute(
     let mut progress = Progress::new(options.progress, "features", data.len());
     let loader = Loader::new(data, views.clone(), loader_options)?;
     let (mut features, mut labels, mut keys) = (Vec::new(), Vec::new(), Vec::new());
-    for pass in passes(model, loader.epoch(0, 0), options.precision)? {
+    let (epoch, preprocessing) = (loader.epoch(0, 0), model.preprocessing().clone());
+    for pass in pooled_passes(model, epoch, options.precision, options.pooling, preprocessing)? {
         let (batch, found) = pass?;
         features.push(pooled(&found)?);
         progress.advance(batch.labels.len());

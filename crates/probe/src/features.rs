@@ -58,6 +58,20 @@ impl FeatureSet {
         })
     }
 
+    /// The samples of both, these first. Errs when the dimensions differ.
+    pub fn joined(&self, other: &Self) -> Result<Self, Error> {
+        if self.dim() != other.dim() {
+            let expected = format!("(N, {}) as the others have", self.dim());
+            return Err(Error::Shape { what: "features", got: other.features.size(), expected });
+        }
+        let others = other.features.f_to_device(self.features.device())?;
+        Ok(Self {
+            features: Tensor::f_cat(&[&self.features, &others], 0)?,
+            labels: [&self.labels[..], &other.labels].concat(),
+            keys: [&self.keys[..], &other.keys].concat(),
+        })
+    }
+
     /// Errs unless the parts fit together and every feature is finite.
     pub fn check(&self) -> Result<(), Error> {
         let size = self.features.size();

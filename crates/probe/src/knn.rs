@@ -30,45 +30,87 @@ const CHUNK_BYTES: usize = 64 << 20;
 /// which leaves DINO's ranking of classes as it is and gives probabilities. Where similarities tie at the k-th
 /// place, earlier training samples come first. Memory beyond the features is bounded whatever the sizes are.
 pub fn knn(train: &FeatureSet, test: &FeatureSet, options: &KnnOptions) -> Result<Tensor, Error> {
+    let mut scores = Vec::new();
+    vote(train, test, std::slice::from_ref(options), |_, votes| {
+        scores.push(votes);
+        Ok(())
+    })?;
+    Ok(Tensor::f_cat(&scores, 0)?)
+}
+
+/// The classes of the highest score that [`knn`] gives with each of `options`, for the price of one search: DINO's evaluation
+/// takes k of 10, 20, 100 and 200. Of equal scores the first class counts. To choose the best on the test samples themselves is
+/// a choice to be told.
+pub fn knn_sweep(
+    train: &FeatureSet,
+    test: &FeatureSet,
+    options: &[KnnOptions],
+) -> Result<Vec<Vec<i64>>, Error> {
+    let mut predictions = vec![Vec::with_capacity(test.len()); options.len()];
+    vote(train, test, options, |which, votes| {
+        predictions[which].extend(Vec::<i64>::try_from(votes.f_argmax(1, false)?)?);
+        Ok(())
+    })?;
+    Ok(predictions)
+}
+
+/// Calls `take` with the number of an option and the class scores of some test samples, in their order, until every option has
+/// had all of them.
+fn vote(
+    train: &FeatureSet,
+    test: &FeatureSet,
+    options: &[KnnOptions],
+    mut take: impl FnMut(usize, Tensor) -> Result<(), Error>,
+) -> Result<(), Error> {
     let classes = check_pair(train, test)? as i64;
-    if options.k == 0 {
-        return Err(Error::Parameter { parameter: "k", value: 0.0, expected: "at least 1" });
+    for option in options {
+        if option.k == 0 {
+            return Err(Error::Parameter { parameter: "k", value: 0.0, expected: "at least 1" });
+        }
+        if !(option.temperature > 0.0 && option.temperature.is_finite()) {
+            let expected = "a positive number, 0.07 is customary";
+            return Err(Error::Parameter { parameter: "temperature", value: option.temperature, expected });
+        }
     }
-    if !(options.temperature > 0.0 && options.temperature.is_finite()) {
-        let expected = "a positive number, 0.07 is customary";
-        return Err(Error::Parameter { parameter: "temperature", value: options.temperature, expected });
-    }
+    let mut ks: Vec<i64> = options.iter().map(|option| option.k.min(train.len()) as i64).collect();
+    ks.sort_unstable();
+    ks.dedup();
     tch::no_grad(|| {
         let device = train.features.device();
-        let k = options.k.min(train.len()) as i64;
         let bank = unit_rows(&train.features)?.f_tr()?;
         let queries = unit_rows(&test.features.f_to_device(device)?)?;
         let labels = Tensor::from_slice(&train.labels).f_to_device(device)?;
         let rows = (CHUNK_BYTES / (4 * train.len())).max(1);
-        let mut scores = Vec::new();
         for start in (0..test.len()).step_by(rows) {
             let rows = rows.min(test.len() - start) as i64;
             let similarity = queries.f_narrow(0, start as i64, rows)?.f_matmul(&bank)?;
-            let (values, indices) = top_k(&similarity, k)?;
-            let votes = values.f_div_scalar(options.temperature)?.f_softmax(1, Kind::Float)?;
-            let voted = labels.f_index_select(0, &indices.f_flatten(0, -1)?)?.f_view([rows, k])?;
-            scores.push(
-                Tensor::f_zeros([rows, classes], (Kind::Float, device))?.f_scatter_add_(1, &voted, &votes)?,
-            );
+            let (values, indices) = top_k(&similarity, &ks)?;
+            let voted = labels.f_index_select(0, &indices.f_flatten(0, -1)?)?.f_view([rows, -1])?;
+            for (which, option) in options.iter().enumerate() {
+                let k = option.k.min(train.len()) as i64;
+                let votes = values.f_narrow(1, 0, k)?.f_div_scalar(option.temperature)?;
+                let votes = votes.f_softmax(1, Kind::Float)?;
+                let mut scores = Tensor::f_zeros([rows, classes], (Kind::Float, device))?;
+                take(which, scores.f_scatter_add_(1, &voted.f_narrow(1, 0, k)?, &votes)?)?;
+            }
         }
-        Ok(Tensor::f_cat(&scores, 0)?)
+        Ok(())
     })
 }
 
-/// The `k` largest entries of each row and where they are; of equal entries the first ones.
-fn top_k(similarity: &Tensor, k: i64) -> Result<(Tensor, Tensor), Error> {
-    let columns = similarity.size()[1];
+/// The largest entries of each row, as many as the last of `ks`, and where they are; where some tie at the place of one of `ks`,
+/// which ascend, the first ones come first.
+fn top_k(similarity: &Tensor, ks: &[i64]) -> Result<(Tensor, Tensor), Error> {
+    let (columns, k) = (similarity.size()[1], ks.last().copied().unwrap_or(1));
     if k == columns {
         return Ok(similarity.f_sort_stable(true, 1, true)?);
     }
     // LibTorch picks any of those that tie at the k-th place: one more shows whether some do.
     let (values, indices) = similarity.f_topk(k + 1, 1, true, true)?;
-    let tied = values.f_select(1, k - 1)?.f_eq_tensor(&values.f_select(1, k)?)?;
+    let mut tied = Tensor::f_zeros([similarity.size()[0]], (Kind::Bool, similarity.device()))?;
+    for &k in ks {
+        tied = tied.f_logical_or(&values.f_select(1, k - 1)?.f_eq_tensor(&values.f_select(1, k)?)?)?;
+    }
     let (values, indices) = (values.f_narrow(1, 0, k)?, indices.f_narrow(1, 0, k)?.f_contiguous()?);
     let tied = tied.f_nonzero()?.f_squeeze_dim(1)?;
     if tied.size()[0] > 0 {
@@ -116,6 +158,23 @@ mod tests {
         let scores =
             knn(&set(&rows, &labels), &set(&[[1.0, 0.0]], &[0]), &KnnOptions { k: 3, temperature: 0.07 });
         assert_eq!(row(&scores.unwrap(), 0), [1.0, 0.0]);
+    }
+
+    #[test]
+    fn a_sweep_is_every_option_by_itself() {
+        // Many equal similarities, so that the order of ties decides.
+        let rows: Vec<[f32; 2]> = (0..60).map(|i| [(i % 7) as f32 - 3.0, (i % 3) as f32]).collect();
+        let labels: Vec<i64> = (0..60).map(|i| i * i % 5).collect();
+        let (train, test) = (set(&rows, &labels), set(&rows[..30], &labels[..30]));
+        let options = [(3, 0.07), (10, 0.07), (10, 1.0), (1, 0.2), (99, 0.5)];
+        let options = options.map(|(k, temperature)| KnnOptions { k, temperature });
+        let swept = knn_sweep(&train, &test, &options).unwrap();
+        for (options, swept) in options.iter().zip(&swept) {
+            let alone = knn(&train, &test, options).unwrap().argmax(1, false);
+            assert_eq!(&Vec::<i64>::try_from(alone).unwrap(), swept, "{options:?}");
+        }
+        assert!(swept[0] != swept[4]);
+        assert!(knn_sweep(&train, &test, &[]).unwrap().is_empty());
     }
 
     #[test]

@@ -1,9 +1,11 @@
-//! What a frozen backbone can do: features, kNN, few-shot ridge, linear probe.
+//! What a backbone can do: frozen, by its features, and fine-tuned.
 //!
-//! [`extract`] runs a model over a dataset once, in the precision that is asked for, and caches the features; the probes
-//! read only those: [`knn`], [`few_shot_ridge`], [`LinearProbe`]. [`evaluate`] turns their class scores into figures with
-//! intervals. As [`Benchmark`]s over a [`Context`] they give [`Score`](visrep_metrics::Score)s that carry their
-//! protocol.
+//! [`extract`] runs a model over a dataset once, in the precision that is asked for, and caches the features, by whichever
+//! [`Pooling`]; the probes read only those: [`knn`] and [`knn_sweep`], [`few_shot_ridge`], [`LinearProbe`]. The papers' protocols of
+//! linear evaluation are [`LinearPreset`]s, which also run on augmented images. [`fine_tune`] trains a copy of the network with a new
+//! classifier, as a [`FineTuning`] says, of which [`FineTunePreset`] has the published ones. [`evaluate`] turns class scores into
+//! figures with intervals. As [`Benchmark`]s over a [`Context`] all of these give [`Score`](visrep_metrics::Score)s that
+//! carry their protocol.
 //!
 //! ```
 //! use tch::Tensor;
@@ -17,21 +19,42 @@
 //! assert_eq!(result.top1, 1.0);
 //! # Ok::<(), visrep_probe::Error>(())
 //! ```
+//!
+//! ```no_run
+//! use std::sync::Arc;
+//! use visrep_models::{Model, ModelOptions};
+//! use visrep_probe::{Execution, FineTunePreset, fine_tune};
+//!
+//! # fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! let data = visrep_data::open_splits("images".as_ref())?;
+//! let (model, _) = Model::from_weights("resnet50", "resnet50.safetensors", &ModelOptions::default())?;
+//! let preset: FineTunePreset = "bit-hyper-rule".parse()?;
+//! let execution = Execution { progress: true, ..Default::default() };
+//! let tuning = &preset.tunings(&model, data.train.as_ref())?[0];
+//! let tuned = fine_tune(&model, Arc::clone(&data.train), tuning, &execution)?;
+//! println!("{:.4}", tuned.evaluate(data.test, &execution)?.top1);
+//! # Ok(())
+//! # }
+//! ```
 #![forbid(unsafe_code)]
 
 mod benchmark;
 mod cache;
 mod error;
 mod evaluate;
+mod execution;
 mod extract;
 mod features;
 mod few_shot;
+mod fine_tune;
 mod identity;
 mod knn;
 mod lbfgs;
 mod linear;
 mod passes;
+mod pooling;
 mod progress;
+mod representation;
 mod sampling;
 mod suites;
 
@@ -40,13 +63,26 @@ pub use error::Error;
 pub use evaluate::{
     CALIBRATION_BINS, Evaluation, LEVEL, Probabilistic, RESAMPLES, ScoreKind, ece_interval, evaluate,
 };
-pub use extract::{ExtractOptions, POOLING, eval_transform, extract, extract_views, pooled};
+pub use execution::Execution;
+pub use extract::{ExtractOptions, eval_transform, extract, extract_views, pooled};
 pub use features::FeatureSet;
 pub use few_shot::{RIDGE_L2, few_shot_ridge, ridge_scores};
+pub use fine_tune::{
+    FineTuneBenchmark, FineTunePreset, FineTuned, FineTuning, ImagePipeline, Normalisation, Selected,
+    fine_tune, fine_tune_selected,
+};
 pub use identity::{data_hash, weights_hash};
-pub use knn::{KnnOptions, knn};
-pub use linear::{LinearProbe, LinearProbeOptions, Regularisation};
+pub use knn::{KnnOptions, knn, knn_sweep};
+pub use linear::{
+    Fitting, GradientFit, LinearFit, LinearPreset, LinearProbe, LinearProbeOptions, ProbeViews,
+    Regularisation,
+};
 pub use passes::passes;
+pub use pooling::Pooling;
 pub use progress::Progress;
+pub use representation::RepresentationBenchmark;
 pub use sampling::few_shot_indices;
-pub use suites::{FewShotBenchmark, KnnBenchmark, LinearBenchmark, linear_protocol};
+pub use suites::{
+    FewShotBenchmark, KnnBenchmark, KnnSweepBenchmark, LinearBenchmark, LinearPresetBenchmark,
+    linear_protocol,
+};

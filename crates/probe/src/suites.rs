@@ -1,12 +1,13 @@
 //! The probes as benchmarks over a train/test split: kNN, few-shot ridge, linear probe.
 
-use crate::benchmark::{Benchmark, Context, Figure, Part};
+use crate::benchmark::{Benchmark, Context, Figure, Part, json};
 use crate::evaluate::{Evaluation, LEVEL, RESAMPLES, ScoreKind, ece_interval, evaluate};
 use crate::few_shot::RIDGE_L2;
-use crate::linear::Regularisation;
-use crate::{Error, KnnOptions, LinearProbe, LinearProbeOptions, few_shot_ridge, knn};
+use crate::linear::{Fitting, GradientFit, LinearFit, LinearPreset, Regularisation};
+use crate::{Error, KnnOptions, LinearProbe, LinearProbeOptions, few_shot_ridge, knn, knn_sweep};
 use std::collections::BTreeMap;
-use visrep_metrics::{Score, bootstrap_mean, mean};
+use std::sync::Arc;
+use visrep_metrics::{Score, bootstrap_mean, mean, wilson};
 use visrep_models::Model;
 
 /// The weighted nearest-neighbour classifier, see [`knn`].
@@ -30,6 +31,49 @@ impl Benchmark for KnnBenchmark {
         protocol.insert("similarity".into(), "cosine".into());
         let evaluation = evaluate(&scores, &test.labels, ScoreKind::Probabilities)?;
         accuracy_scores(self.id(), model, context, &evaluation, &protocol)
+    }
+}
+
+/// The nearest-neighbour classifier with every one of several k and temperatures, a figure for each: none is chosen.
+#[derive(Clone, Debug)]
+pub struct KnnSweepBenchmark {
+    /// Neighbours and temperatures.
+    pub options: Vec<KnnOptions>,
+}
+
+impl Default for KnnSweepBenchmark {
+    /// DINO's: 10, 20, 100 and 200 neighbours, temperature 0.07.
+    fn default() -> Self {
+        let temperature = KnnOptions::default().temperature;
+        Self { options: [10, 20, 100, 200].map(|k| KnnOptions { k, temperature }).to_vec() }
+    }
+}
+
+impl Benchmark for KnnSweepBenchmark {
+    fn id(&self) -> &str {
+        "knn-sweep"
+    }
+
+    fn run(&self, model: &Model, context: &Context) -> Result<Vec<Score>, Error> {
+        let (train, test) = (context.features(model, Part::Train)?, context.features(model, Part::Test)?);
+        let predictions = knn_sweep(&train, &test, &self.options)?;
+        let n = test.len();
+        let score = |(options, predicted): (&KnnOptions, &Vec<i64>)| -> Result<Score, Error> {
+            let right = predicted.iter().zip(&test.labels).filter(|(a, b)| a == b).count();
+            let mut protocol = context.protocol(model);
+            protocol.insert("k".into(), options.k.min(train.len()).to_string());
+            protocol.insert("temperature".into(), options.temperature.to_string());
+            protocol.insert("similarity".into(), "cosine".into());
+            let task = format!("{} k={} T={}", context.data, options.k, options.temperature);
+            let (value, interval) = (right as f64 / n as f64, Some(wilson(right, n, LEVEL)?));
+            Ok(context.score(
+                model,
+                self.id(),
+                Figure { task, metric: "top1", value, n, interval },
+                &protocol,
+            ))
+        };
+        self.options.iter().zip(&predictions).map(score).collect()
     }
 }
 
@@ -113,33 +157,106 @@ impl Benchmark for LinearBenchmark {
     }
 }
 
-/// The protocol entries of a fitted linear probe.
+/// A published protocol of linear evaluation, see [`LinearPreset`].
+#[derive(Clone, Debug)]
+pub struct LinearPresetBenchmark {
+    id: String,
+    preset: LinearPreset,
+    frozen: bool,
+}
+
+impl LinearPresetBenchmark {
+    /// As it was published: where it augments images, every epoch is a pass of the network.
+    pub fn new(preset: LinearPreset) -> Self {
+        Self { id: format!("linear-{}", preset.name), preset, frozen: false }
+    }
+
+    /// On features that are computed once, without the augmentation: a cheaper figure of another name.
+    pub fn frozen(preset: LinearPreset) -> Self {
+        Self { id: format!("linear-{}-frozen", preset.name), preset, frozen: true }
+    }
+}
+
+impl Benchmark for LinearPresetBenchmark {
+    fn id(&self) -> &str {
+        &self.id
+    }
+
+    fn run(&self, model: &Model, context: &Context) -> Result<Vec<Score>, Error> {
+        let LinearPreset { fit, pooling, source, deviation, .. } = &self.preset;
+        let test = context.features_by(model, Part::Test, *pooling)?;
+        let augments = matches!(fit, LinearFit::Gradient(..));
+        let probe = match augments && !self.frozen {
+            true => self.preset.fit(model, Arc::clone(&context.splits().train), &context.execution())?,
+            false => {
+                self.preset.fit_frozen(&*context.features_by(model, Part::Train, *pooling)?, context.seed)?
+            }
+        };
+        let mut protocol = context.protocol(model);
+        match fit {
+            LinearFit::Logistic(options) => protocol.extend(linear_protocol(&probe, options)),
+            LinearFit::Gradient(fit, views) => {
+                protocol.extend(gradient_protocol(&probe, fit));
+                let views =
+                    if self.frozen { "none: features computed once".into() } else { format!("{views:?}") };
+                protocol.insert("augmentation".into(), views.to_lowercase());
+            }
+        }
+        protocol.insert("pooling".into(), pooling.to_string());
+        protocol.insert("preset".into(), format!("{}: {source}", self.preset.name));
+        if !deviation.is_empty() {
+            protocol.insert("deviation".into(), (*deviation).into());
+        }
+        let evaluation = evaluate(&probe.predict(&test.features)?, &test.labels, ScoreKind::Probabilities)?;
+        accuracy_scores(&self.id, model, context, &evaluation, &protocol)
+    }
+}
+
+/// The protocol entries of a linear probe that was fitted by L-BFGS.
 pub fn linear_protocol(probe: &LinearProbe, options: &LinearProbeOptions) -> BTreeMap<String, String> {
+    let Fitting::Logistic { c, validation: tried, iterations, converged } = probe.fitting() else {
+        return BTreeMap::new();
+    };
     let choice = match &options.regularisation {
         Regularisation::Fixed { .. } => "fixed".to_owned(),
         Regularisation::Search { validation, seed, .. } => {
             let tried: Vec<String> =
-                probe.validation().iter().map(|(c, accuracy)| format!("{c}: {accuracy:.4}")).collect();
+                tried.iter().map(|(c, accuracy)| format!("{c}: {accuracy:.4}")).collect();
             format!("best of {{{}}} on {validation} of the training samples (seed {seed})", tried.join(", "))
         }
     };
-    let fit = format!(
-        "L-BFGS in f64, {} steps, {}",
-        probe.iterations(),
-        if probe.converged() { "converged" } else { "NOT converged" },
-    );
+    let ended = if *converged { "converged" } else { "NOT converged" };
     let entries = [
         ("classifier", "logistic regression, scikit-learn's objective".to_owned()),
-        ("c", probe.c().to_string()),
+        ("c", c.to_string()),
         ("c_choice", choice),
         ("standardised", options.standardise.to_string()),
-        ("fit", fit),
+        ("fit", format!("L-BFGS in f64, {iterations} steps, {ended}")),
     ];
     entries.into_iter().map(|(key, value)| (key.to_owned(), value)).collect()
 }
 
+/// The protocol entries of a linear probe that was trained by stochastic gradient descent.
+fn gradient_protocol(probe: &LinearProbe, fit: &GradientFit) -> BTreeMap<String, String> {
+    let mut entries = vec![
+        ("classifier", "linear, cross entropy, stochastic gradient descent".to_owned()),
+        ("optimizer", json(&fit.optimizer)),
+        ("schedule", json(&fit.schedule)),
+        ("weight_decay", fit.weight_decay.to_string()),
+        (
+            "batch_norm",
+            fit.batch_norm.map_or("none".into(), |eps| format!("without scale and shift, eps {eps}")),
+        ),
+    ];
+    if let Fitting::Gradient { steps, batch_size, lr, loss } = probe.fitting() {
+        entries
+            .push(("fit", format!("{steps} steps of {batch_size}, learning rate {lr}, last loss {loss:.4}")));
+    }
+    entries.into_iter().map(|(key, value)| (key.to_owned(), value)).collect()
+}
+
 /// Accuracy, and where there are probabilities calibration and likelihood, as scores.
-fn accuracy_scores(
+pub(crate) fn accuracy_scores(
     suite: &str,
     model: &Model,
     context: &Context,

@@ -3,31 +3,18 @@
 
 #![allow(clippy::unwrap_used)]
 
+mod common;
+
+use common::{digits, golden, numbers, set};
 use serde_json::Value;
 use tch::Tensor;
 use visrep_probe::{
-    FeatureSet, KnnOptions, LinearProbe, LinearProbeOptions, RIDGE_L2, ScoreKind, evaluate, knn, ridge_scores,
+    FeatureSet, Fitting, KnnOptions, LinearProbe, LinearProbeOptions, RIDGE_L2, ScoreKind, evaluate, knn,
+    ridge_scores,
 };
-
-fn golden(name: &str) -> Value {
-    let path = format!("{}/../../fixtures/golden/probe/{name}", env!("CARGO_MANIFEST_DIR"));
-    serde_json::from_str(&std::fs::read_to_string(path).unwrap()).unwrap()
-}
-
-fn numbers(value: &Value) -> Vec<f64> {
-    match value {
-        Value::Array(values) => values.iter().flat_map(numbers).collect(),
-        number => vec![number.as_f64().unwrap()],
-    }
-}
 
 fn labels(value: &Value) -> Vec<i64> {
     numbers(value).into_iter().map(|label| label as i64).collect()
-}
-
-fn set(values: &[f64], dim: i64, labels: Vec<i64>) -> FeatureSet {
-    let keys = (0..labels.len()).map(|i| i.to_string()).collect();
-    FeatureSet::new(Tensor::from_slice(values).view([-1, dim]), labels, keys).unwrap()
 }
 
 /// The largest difference between a tensor and golden values.
@@ -71,15 +58,12 @@ fn ridge_equals_the_transcription_in_both_forms() {
 
 #[test]
 fn logistic_regression_equals_scikit_learn() {
-    let digits = golden("digits.json");
-    let text = |key: &str| digits[key].as_str().unwrap().bytes();
-    let pixels: Vec<f64> = text("pixels").map(|pixel| f64::from(pixel - b'a') / 16.0).collect();
-    let labels: Vec<i64> = text("labels").map(|label| i64::from(label - b'0')).collect();
-    let two: Vec<usize> = (0..labels.len()).filter(|&i| matches!(labels[i], 3 | 8)).collect();
-    let two_pixels: Vec<f64> = two.iter().flat_map(|&i| &pixels[64 * i..64 * (i + 1)]).copied().collect();
-    let two_labels = two.iter().map(|&i| i64::from(labels[i] == 8)).collect();
-    equals_scikit_learn("logistic", &set(&pixels, 64, labels));
-    equals_scikit_learn("binary", &set(&two_pixels, 64, two_labels));
+    let all = digits();
+    let two: Vec<usize> = (0..all.len()).filter(|&i| matches!(all.labels[i], 3 | 8)).collect();
+    let mut two = all.select(&two).unwrap();
+    two.labels.iter_mut().for_each(|label| *label = i64::from(*label == 8));
+    equals_scikit_learn("logistic", &all);
+    equals_scikit_learn("binary", &two);
 }
 
 fn equals_scikit_learn(name: &str, all: &FeatureSet) {
@@ -88,7 +72,9 @@ fn equals_scikit_learn(name: &str, all: &FeatureSet) {
     for case in golden("golden.json")[name].as_array().unwrap() {
         let options = LinearProbeOptions::scikit_learn(case["c"].as_f64().unwrap());
         let probe = LinearProbe::fit(&train, &options).unwrap();
-        assert!(probe.converged());
+        let Fitting::Logistic { converged: true, iterations, .. } = probe.fitting() else {
+            panic!("{probe:?}")
+        };
         let accuracy = |set: &FeatureSet| {
             let p = probe.predict(&set.features).unwrap();
             evaluate(&p, &set.labels, ScoreKind::Probabilities).unwrap().top1
@@ -100,8 +86,7 @@ fn equals_scikit_learn(name: &str, all: &FeatureSet) {
         let error = difference(&first, &case["first"]);
         println!(
             "{name}, c {}: {} steps, {on_test:.3} points off on test, {on_train:.3} on train, probabilities {error:.1e}",
-            case["c"],
-            probe.iterations()
+            case["c"], iterations
         );
         assert!(on_test < 0.1 && on_train < 0.1, "{on_test} {on_train}");
         assert!(error < 2e-3, "{error}");

@@ -46,14 +46,16 @@ pub use error::Error;
 pub use length::Length;
 pub use optim::{
     Adafactor, AdamW, Adapt, Clip, Decay, Group, GroupConfig, Lamb, Lars, LarsVariant, Optimizer,
-    OptimizerConfig, ParameterOptions, ParametersConfig, Rates, Rule, Sgd, Which,
+    OptimizerConfig, ParameterOptions, ParametersConfig, Rates, Rule, Sgd, Which, layer_scales,
 };
 pub use recipe::{
     About, BadSample, Best, BlurConfig, CheckpointConfig, CropConfig, GradientConfig, JitterConfig,
-    LoaderConfig, LogConfig, ModelConfig, PositivesConfig, ProbeConfig, Recipe, SamConfig, ViewChange,
-    ViewsConfig,
+    LoaderConfig, LogConfig, ModelConfig, OnlineConfig, PositivesConfig, ProbeConfig, Recipe, SamConfig,
+    ViewChange, ViewsConfig,
 };
-pub use run::{Hooks, Outcome, ProbeError, RunOptions, StepReport, train, train_with, train_with_hooks};
+pub use run::{
+    Hooks, OnlineLinear, Outcome, ProbeError, RunOptions, StepReport, train, train_with, train_with_hooks,
+};
 pub use schedule::{BatchScaling, Curve, Every, Schedule, Shape, WarmupSteps};
 pub use signals::stop_on_signals;
 pub use telemetry::{Spread, spread};

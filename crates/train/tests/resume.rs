@@ -61,7 +61,8 @@ fn metrics(out: &Path) -> Vec<serde_json::Value> {
 fn stopped_runs_end_as_if_they_had_never_stopped() {
     let _turn = turn();
     for name in Recipe::names().into_iter().filter(|name| name.ends_with("-digits")) {
-        let recipe = recipe(name, STEPS);
+        let mut recipe = recipe(name, STEPS);
+        recipe.set("online.lr=0.5").unwrap();
         let whole = tempfile::tempdir().unwrap();
         assert_eq!(run(&recipe, whole.path(), None).unwrap(), Outcome::Finished);
         let last = std::fs::read(checkpoints(whole.path()).last().unwrap()).unwrap();

@@ -35,7 +35,7 @@ fn a_probed_run_is_drawn() {
     let folder = tempfile::tempdir().unwrap();
     let train = |out: &str, seed: &str| {
         let short = ["schedule.length=4 steps", "schedule.warmup=1 steps", "loader.batch_size=16"];
-        let probe = ["log.every_steps=1", "probe.every=2 steps", "probe.images=60"];
+        let probe = ["log.every_steps=1", "probe.every=2 steps", "probe.images=60", "online.lr=0.5"];
         let changes = short.into_iter().chain(probe).flat_map(|change| ["--set", change]);
         let mut arguments =
             vec!["train", "simclr-digits", "--data", "fixtures:digits", "--out", out, "--seed", seed];
@@ -53,6 +53,11 @@ fn a_probed_run_is_drawn() {
         lines.len() == 4 && probed.len() == 2 && probed.iter().all(|x| (0.1..=1.0).contains(x)),
         "{metrics}"
     );
+    let share = |line: &serde_json::Value, name: &str| {
+        line[name].as_f64().is_some_and(|share| (0.0..=1.0).contains(&share))
+    };
+    assert!(lines.iter().all(|line| share(line, "online_top1")), "{metrics}");
+    assert_eq!(lines.iter().filter(|line| share(line, "linear_top1")).count(), 2, "{metrics}");
     assert!(folder.path().join("a/checkpoints/best.safetensors").is_file());
 
     assert_eq!(succeed(folder.path(), &["plot", "a", "b"]), "curves.svg\n");

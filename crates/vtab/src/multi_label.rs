@@ -12,7 +12,7 @@ use visrep_data::{Dataset, Subset};
 use visrep_metrics::{Score, ScoreMatrix, mean_average_precision, multi_label_f1};
 use visrep_models::Model;
 use visrep_probe::{
-    Benchmark, Context, FeatureSet, Figure, LinearProbe, LinearProbeOptions, POOLING, Regularisation,
+    Benchmark, Context, FeatureSet, Figure, LinearProbe, LinearProbeOptions, Pooling, Regularisation,
     compute_protocol, extract_views,
 };
 
@@ -127,7 +127,7 @@ impl BigEarthNetBenchmark {
             compute_protocol(model, context.precision).map(|(key, value)| (key.to_owned(), value)).into();
         let entries = [
             ("preprocessing", preprocessing.clone()),
-            ("pooling", POOLING.to_owned()),
+            ("pooling", Pooling::PreLogits.to_string()),
             ("split", self.description.clone()),
             ("classifier", "logistic regression for each class by L-BFGS, standardised features".into()),
             ("c", self.c.to_string()),

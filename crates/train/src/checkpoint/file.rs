@@ -1,6 +1,6 @@
 //! One checkpoint file.
 //!
-//! The tensors are those of the run under a prefix each: `method.`, `optimizer.`, `ema.`. The metadata's key
+//! The tensors are those of the run under a prefix each: `method.`, `optimizer.`, `ema.`, `online.`. The metadata's key
 //! `visrep.checkpoint` holds the [`Header`] as JSON. Randomness needs no state: the loader's and LibTorch's
 //! generators are seeded from the run's seed and the position.
 

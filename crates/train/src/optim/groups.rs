@@ -40,7 +40,8 @@ pub enum Which {
 }
 
 impl Which {
-    fn includes(self, parameter: &Tensor) -> bool {
+    /// Whether a parameter is one of them.
+    pub fn includes(self, parameter: &Tensor) -> bool {
         match self {
             Self::Matrices => parameter.dim() > 1,
             Self::Vectors => parameter.dim() <= 1,
@@ -168,9 +169,9 @@ impl<'a> Grouping<'a> {
     }
 }
 
-/// The factor of each of the model's parameters: `decay^(n - 1 - i)` for group `i` of the `n` of
-/// [`Model::layer_groups`].
-fn layer_scales(model: &Model, decay: f64) -> HashMap<String, f64> {
+/// The factor of the learning rate of each of the model's parameters under layer-wise decay: `decay^(n - 1 - i)` for group
+/// `i` of the `n` of [`Model::layer_groups`] (BEiT, MAE's fine-tuning; timm's groups).
+pub fn layer_scales(model: &Model, decay: f64) -> HashMap<String, f64> {
     let groups = model.layer_groups();
     let last = groups.len().saturating_sub(1) as i32;
     let scaled = groups

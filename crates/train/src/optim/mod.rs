@@ -16,7 +16,7 @@ mod sgd;
 pub use adafactor::Adafactor;
 pub use adamw::AdamW;
 pub use clip::Clip;
-pub use groups::{Decay, GroupConfig, ParameterOptions, ParametersConfig, Which};
+pub use groups::{Decay, GroupConfig, ParameterOptions, ParametersConfig, Which, layer_scales};
 pub use lamb::Lamb;
 pub use lars::{Adapt, Lars, LarsVariant};
 pub use optimizer::{Optimizer, Rates};

@@ -54,6 +54,12 @@ impl Recipe {
         {
             return refuse("probe.k and probe.images", "0".to_owned(), "must be at least 1");
         }
+        if let Some(online) = &self.online
+            && !(0.0..1.0).contains(&online.momentum)
+        {
+            let value = online.momentum.to_string();
+            return refuse("online.momentum", value, "must be within 0 and 1, below 1");
+        }
         if self.best() == Best::Probe && self.probe.is_none() {
             return refuse(
                 "checkpoint.best",
@@ -76,6 +82,10 @@ impl Recipe {
             ("decay.final_rate", self.decay.final_rate.unwrap_or(0.0)),
             ("checkpoint.minutes", self.checkpoint.minutes),
         ];
+        if let Some(online) = &self.online {
+            numbers.push(("online.lr", online.lr));
+            numbers.push(("online.weight_decay", online.weight_decay));
+        }
         for group in &self.parameters.groups {
             numbers.push(("parameters.groups.lr_scale", group.lr_scale));
             numbers.push(("parameters.groups.weight_decay", group.weight_decay.unwrap_or(0.0)));

@@ -51,6 +51,9 @@ pub struct Recipe {
     /// What to measure of the model while it is trained; has no influence on the result.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub probe: Option<ProbeConfig>,
+    /// A linear classifier that learns on the features beside the method; has no influence on the network.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub online: Option<OnlineConfig>,
     /// When to save; has no influence on the result.
     #[serde(default)]
     pub checkpoint: CheckpointConfig,
@@ -150,6 +153,30 @@ pub struct ProbeConfig {
     /// The most images of each part, evenly chosen.
     #[serde(default = "images")]
     pub images: usize,
+}
+
+/// The section `[online]`: a linear classifier, trained by SGD on the features of every batch's first views while the method
+/// trains the network. Its accuracy on each batch, before it learns from that, is `online_top1` in `metrics.jsonl`; with a
+/// section `[probe]` that on the probe's test images is measured too. The features cost a forward pass of one view; they are
+/// normalised by the batch, without scale and shift.
+///
+/// What such a probe says differs from that of a linear evaluation afterwards in either direction, by a point or more.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct OnlineConfig {
+    /// The highest learning rate for batches of 256 images, to which it is scaled in proportion; it follows the schedule.
+    pub lr: f64,
+    /// Momentum, 0..1.
+    pub momentum: f64,
+    /// L2 penalty.
+    pub weight_decay: f64,
+}
+
+impl Default for OnlineConfig {
+    /// A learning rate of 0.1, momentum 0.9, no decay, as lightly's benchmarks have it.
+    fn default() -> Self {
+        Self { lr: 0.1, momentum: 0.9, weight_decay: 0.0 }
+    }
 }
 
 fn neighbours() -> usize {

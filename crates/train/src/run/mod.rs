@@ -1,6 +1,7 @@
 //! The loop: batches in, steps taken, metrics and checkpoints out.
 
 mod clock;
+mod online;
 mod state;
 
 use crate::checkpoint::Folder;
@@ -8,6 +9,7 @@ use crate::recipe::{Best, ProbeConfig};
 use crate::telemetry::{EventFile, MetricsLog, Progress, replace};
 use crate::{Error, Recipe};
 use clock::Clock;
+pub use online::OnlineLinear;
 use state::Run;
 use std::path::Path;
 use std::sync::Arc;
@@ -86,6 +88,19 @@ pub trait Hooks {
     fn probe(
         &mut self,
         _model: &Model,
+        _config: &ProbeConfig,
+    ) -> Result<Vec<(&'static str, f64)>, ProbeError> {
+        Ok(Vec::new())
+    }
+
+    /// Measures the recipe's `[online]` probe, after [`Self::probe`] and at the same moments.
+    ///
+    /// # Errors
+    /// Whatever keeps it from measuring; it ends the run.
+    fn probe_online(
+        &mut self,
+        _model: &Model,
+        _online: &OnlineLinear,
         _config: &ProbeConfig,
     ) -> Result<Vec<(&'static str, f64)>, ProbeError> {
         Ok(Vec::new())
@@ -201,6 +216,10 @@ pub fn train_with_hooks(
             }
             any = true;
             let mut report = run.step(&pending)?;
+            let online = run.learn_online(&pending)?;
+            if run.logs(report.step) {
+                report.metrics.extend(online);
+            }
             let last = pending.pop();
             pending.clear();
             run.moved_to(epoch, batches.position());
@@ -226,6 +245,10 @@ pub fn train_with_hooks(
                     run.note_best(&folder, *figure)?;
                 }
                 report.metrics.extend(figures);
+                if let Some(online) = &run.online {
+                    let figures = hooks.probe_online(run.method.model(), online, config);
+                    report.metrics.extend(figures.map_err(Error::Probe)?);
+                }
             }
             hooks.after_step(&report);
             if run.logs(report.step) || !report.metrics.is_empty() {

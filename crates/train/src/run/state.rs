@@ -1,5 +1,6 @@
 //! The state of a run: its networks, optimiser, average, loader and position, and one step of it.
 
+use super::online::OnlineLinear;
 use super::{RunOptions, StepReport};
 use crate::checkpoint::{self, Folder, Header};
 use crate::compute::Compute;
@@ -31,6 +32,7 @@ pub(super) struct Run<'a> {
     /// Those of the method's tensors that are not optimised.
     buffers: Vec<Tensor>,
     ema: Option<Ema>,
+    pub(super) online: Option<OnlineLinear>,
     pub(super) loader: Loader,
     pub(super) header: Header,
     /// Loader batches of a step, and of an epoch.
@@ -113,6 +115,10 @@ impl<'a> Run<'a> {
         let others = state.iter().filter(|(name, _)| !optimised.contains(name));
         let buffers = others.map(|(_, tensor)| tensor.shallow_clone()).collect();
         let ema = recipe.ema.as_ref().map(|_| Ema::new(&state)).transpose()?;
+        let online = recipe
+            .online
+            .as_ref()
+            .map(|config| OnlineLinear::new(config, method.model().embed_dim(), classes, batch_size, device));
         Ok(Self {
             recipe,
             method,
@@ -120,6 +126,7 @@ impl<'a> Run<'a> {
             weights,
             buffers,
             ema,
+            online: online.transpose()?,
             loader,
             header,
             accumulate,
@@ -135,6 +142,9 @@ impl<'a> Run<'a> {
     pub(super) fn resume(&mut self, found: &checkpoint::Found) -> Result<(), Error> {
         checkpoint::restore(&found.path, &found.bytes, &self.tensors())?;
         self.optimizer.resume_at(found.header.step);
+        if let Some(online) = &mut self.online {
+            online.resume_at(found.header.step * self.accumulate as u64);
+        }
         self.header = found.header.clone();
         Ok(())
     }
@@ -147,6 +157,7 @@ impl<'a> Run<'a> {
         let mut all = part("method", self.method.state());
         all.extend(part("optimizer", self.optimizer.state()));
         all.extend(part("ema", self.ema.as_ref().map(Ema::state).unwrap_or_default()));
+        all.extend(part("online", self.online.as_ref().map(OnlineLinear::state).unwrap_or_default()));
         all
     }
 
@@ -283,16 +294,47 @@ impl<'a> Run<'a> {
     /// How the features of a batch's images are spread now, when it is time to look.
     pub(super) fn watch(&self, batch: &visrep_data::Batch, step: u64) -> Result<Option<Spread>, Error> {
         let Some(view) = batch.views.first().filter(|_| self.watches(step)) else { return Ok(None) };
+        let images = view.to_tensor();
+        let images = images.f_narrow(0, 0, images.size()[0].min(WATCHED))?;
+        self.features(&images)?.map(|features| spread(&features)).transpose()
+    }
+
+    /// The features that the network has now of u8 images (N, H, W, 3), as an evaluation computes them. `None` where some are not
+    /// finite: running statistics may not be fit for use yet, which is no fault of the weights.
+    fn features(&self, images: &Tensor) -> Result<Option<Tensor>, Error> {
         let _guard = tch::no_grad_guard();
         let _autocast = self.compute.autocast(self.device)?;
         let model = self.method.model();
-        let images = view.to_tensor();
-        let images = images.f_narrow(0, 0, images.size()[0].min(WATCHED))?;
-        let x = model.preprocessing().normalize(&images, model.device())?;
+        let x = model.preprocessing().normalize(images, model.device())?;
         let features = model.backbone().forward_features(&x, false)?.pooled;
-        // Running statistics may not be fit for use yet, which is no fault of the weights.
-        let finite = all_finite(std::slice::from_ref(&features))?;
-        finite.then(|| spread(&features)).transpose()
+        Ok(all_finite(std::slice::from_ref(&features))?.then_some(features))
+    }
+
+    /// Lets the online probe learn from the batches of the step just taken; gives its figures, means over the batches. Of an
+    /// image's views the first is looked at.
+    pub(super) fn learn_online(
+        &mut self,
+        batches: &[visrep_data::Batch],
+    ) -> Result<Vec<(&'static str, f64)>, Error> {
+        // Taken out while the network is used.
+        let Some(mut online) = self.online.take() else { return Ok(Vec::new()) };
+        let part = self.curve.lr(self.header.step - 1) / self.curve.highest().max(f64::MIN_POSITIVE);
+        let mut figures = Vec::new();
+        for batch in batches {
+            if let Some(view) = batch.views.first()
+                && let Some(features) = self.features(&view.to_tensor())?
+            {
+                figures.extend(online.step(&features.f_to_kind(Kind::Float)?, &batch.labels, part)?);
+            }
+        }
+        self.online = Some(online);
+        let count = figures.len() as f64;
+        let (right, loss) = figures.iter().fold((0.0, 0.0), |sum, next| (sum.0 + next.0, sum.1 + next.1));
+        Ok(if figures.is_empty() {
+            Vec::new()
+        } else {
+            vec![("online_top1", right / count), ("online_loss", loss / count)]
+        })
     }
 
     /// Keeps the present state as the best when `figure`, of which more is better, is higher than before.

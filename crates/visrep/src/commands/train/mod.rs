@@ -24,7 +24,7 @@ pub const INTERRUPTED: u8 = 75;
 #[command(after_help = "Examples:\n  \
     visrep train simclr-digits --data fixtures:digits --out runs/digits\n  \
     visrep train supervised-digits --data fixtures:digits --out runs/labels --set schedule.lr=0.05\n  \
-    visrep train simclr-digits --data fixtures:digits --out runs/probed --set 'probe.every=2 epochs'\n  \
+    visrep train simclr-digits --data fixtures:digits --out runs/probed --set 'probe.every=2 epochs' --set online.lr=0.1\n  \
     visrep train my-recipe.toml --data ~/images --out runs/mine --seed 1")]
 pub struct Train {
     #[arg(value_name = "RECIPE", help = recipe_help())]

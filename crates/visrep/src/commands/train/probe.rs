@@ -1,4 +1,4 @@
-//! The online probe: kNN on the present features while a backbone is trained.
+//! The online probes: kNN on the present features while a backbone is trained, and the accuracy of the recipe's own classifier.
 
 use crate::source::Source;
 use anyhow::{Result, bail};
@@ -7,7 +7,7 @@ use tch::{Kind, Tensor};
 use visrep_data::{Dataset, Subset};
 use visrep_models::Model;
 use visrep_probe::{ExtractOptions, FeatureSet, KnnOptions, extract, knn};
-use visrep_train::{Hooks, ProbeConfig, ProbeError};
+use visrep_train::{Hooks, OnlineLinear, ProbeConfig, ProbeError};
 
 /// kNN of test images by training images, for the recipe's `[probe]`.
 pub struct OnlineKnn {
@@ -15,12 +15,14 @@ pub struct OnlineKnn {
     workers: usize,
     /// Opened when they are first needed.
     parts: Option<[Arc<dyn Dataset>; 2]>,
+    /// The test images' features of the last time.
+    test: Option<FeatureSet>,
 }
 
 impl OnlineKnn {
     /// A probe on the training and test images of `source`.
     pub fn new(source: Source, workers: usize) -> Self {
-        Self { source, workers, parts: None }
+        Self { source, workers, parts: None, test: None }
     }
 
     fn accuracy(&mut self, model: &Model, config: &ProbeConfig) -> Result<f64> {
@@ -32,7 +34,9 @@ impl OnlineKnn {
         let features = |part: &Arc<dyn Dataset>| extract(model, Arc::clone(part), &options);
         let (train, test) = (features(train)?, features(test)?);
         let options = KnnOptions { k: config.k, temperature: config.temperature };
-        top1(&knn(&train, &test, &options)?, &test)
+        let accuracy = top1(&knn(&train, &test, &options)?, &test);
+        self.test = Some(test);
+        accuracy
     }
 
     fn open(&self, most: usize) -> Result<[Arc<dyn Dataset>; 2]> {
@@ -66,5 +70,16 @@ impl Hooks for OnlineKnn {
     fn probe(&mut self, model: &Model, config: &ProbeConfig) -> Result<Vec<(&'static str, f64)>, ProbeError> {
         let accuracy = self.accuracy(model, config).map_err(|error| format!("{error:#}"))?;
         Ok(vec![("knn_top1", accuracy)])
+    }
+
+    fn probe_online(
+        &mut self,
+        _model: &Model,
+        online: &OnlineLinear,
+        _config: &ProbeConfig,
+    ) -> Result<Vec<(&'static str, f64)>, ProbeError> {
+        let Some(test) = self.test.take() else { return Ok(Vec::new()) };
+        let accuracy = top1(&online.logits(&test.features)?, &test).map_err(|error| format!("{error:#}"))?;
+        Ok(vec![("linear_top1", accuracy)])
     }
 }
