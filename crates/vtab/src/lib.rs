@@ -2,7 +2,7 @@
 //!
 //! [`Task`] is the table of the 19 tasks and of the remote-sensing tasks beside them; [`open_task`] finds a task's data under a
 //! folder, in VTAB-1k's file lists, as the dataset is published, or as a mirror; [`VtabSuite`] does so for all and says what is
-//! missing; [`VtabBenchmark`] measures a model on them with an [`Adaptation`], of which [`FrozenLinear`] is one.
+//! missing; [`VtabBenchmark`] measures a model on them with an [`Adaptation`]: [`FrozenLinear`] or [`FineTuneAdaptation`].
 //!
 //! | dataset | read as |
 //! |---|---|
@@ -49,7 +49,7 @@ mod store;
 mod suite;
 mod task;
 
-pub use adapt::{Adaptation, Adapted, FrozenLinear};
+pub use adapt::{Adaptation, Adapted, FineTuneAdaptation, FrozenLinear};
 pub use error::Error;
 pub use labels::{
     KITTI_VEHICLES, clevr_count, clevr_distance, dsprites_location, dsprites_orientation, kitti_distance,

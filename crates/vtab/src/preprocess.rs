@@ -49,8 +49,7 @@ impl InputPreparation {
                     Sampling::HalfPixel => "half-pixel centres",
                     Sampling::Corner => "corners, as TensorFlow 1",
                 };
-                let resize = move |image: RgbImage| resize_bilinear(&image, side, side, sampling);
-                let op = Op::custom("resize without antialiasing", Some((side, side)), resize);
+                let op = vtab_resize(side, sampling);
                 let said = format!("both edges {side} bilinear without antialiasing ({name})");
                 (Views::single(Compose::new().then(op)), with_statistics(said, own))
             }
@@ -75,6 +74,12 @@ impl InputPreparation {
             }
         })
     }
+}
+
+/// VTAB's resize of both sides to `side` as an operation.
+pub(crate) fn vtab_resize(side: u32, sampling: Sampling) -> Op {
+    let resize = move |image: RgbImage| resize_bilinear(&image, side, side, sampling);
+    Op::custom("resize without antialiasing", Some((side, side)), resize)
 }
 
 fn with_statistics(said: String, p: &Preprocessing) -> String {

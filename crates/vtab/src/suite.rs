@@ -10,7 +10,7 @@ use std::sync::Arc;
 use visrep_data::Dataset;
 use visrep_metrics::{Score, VTAB_TASKS, VtabGroup, mean, vtab_means};
 use visrep_models::Model;
-use visrep_probe::{Benchmark, Context, Figure, Pooling, compute_protocol};
+use visrep_probe::{Benchmark, Context, Figure, compute_protocol};
 
 /// The suite's name in scores.
 const SUITE: &str = "vtab";
@@ -124,11 +124,7 @@ impl VtabBenchmark {
 
     /// What holds for every task.
     fn protocol(&self, model: &Model, context: &Context) -> BTreeMap<String, String> {
-        let own = [
-            ("adaptation", self.adaptation.name().to_owned()),
-            ("pooling", Pooling::PreLogits.to_string()),
-            ("seed", context.seed.to_string()),
-        ];
+        let own = [("adaptation", self.adaptation.name().to_owned()), ("seed", context.seed.to_string())];
         let all = own.into_iter().chain(compute_protocol(model, context.precision));
         all.map(|(key, value)| (key.to_owned(), value)).collect()
     }

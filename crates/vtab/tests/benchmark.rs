@@ -9,12 +9,16 @@ use support::{Root, message};
 use visrep_data::{Dataset, Splits};
 use visrep_metrics::Score;
 use visrep_models::{Model, ModelOptions};
-use visrep_probe::{Benchmark, Context};
+use visrep_probe::{Benchmark, Context, FineTuning, ImagePipeline};
+use visrep_train::Length;
 use visrep_vtab::{
-    FrozenLinear, InputPreparation, OpenOptions, Sampling, Task, TaskData, VtabBenchmark, VtabSuite, Whole,
+    FineTuneAdaptation, FrozenLinear, InputPreparation, OpenOptions, Sampling, Task, TaskData, VtabBenchmark,
+    VtabSuite, Whole,
 };
 
+/// Small enough that threads would only wait for each other.
 fn model() -> Model {
+    tch::set_num_threads(1);
     let options = ModelOptions { num_classes: Some(0), seed: Some(0), ..ModelOptions::default() };
     Model::create("resnet18_cifar_w16", &options).unwrap()
 }
@@ -104,6 +108,31 @@ fn means_name_what_is_missing() {
         VtabBenchmark::with(suite, Box::new(none)).run(&model, &context),
         &["grid", "at least one candidate"],
     );
+}
+
+#[test]
+fn fine_tuning_plugs_in() {
+    let root = Root::new();
+    let classes: Vec<_> = (0..10).map(|class| format!("c{class}")).collect();
+    root.classes("vtab/eurosat/2750", &classes, 4);
+    let suite = VtabSuite::open_tasks(root.path(), &[Task::EuroSat], &OpenOptions::default());
+    let context = context(&suite.found[0]);
+    let tuning = |lr: f64| {
+        let mut tuning = FineTuning::vtab(ImagePipeline::squash(32).unwrap());
+        (tuning.schedule.length, tuning.schedule.warmup) = (Length::Steps(24), Length::Steps(2));
+        (tuning.schedule.lr, tuning.batch_size) = (lr, 8);
+        tuning
+    };
+    let adaptation = FineTuneAdaptation::own("two rates", vec![tuning(1e-9), tuning(0.02)]);
+    let benchmark = VtabBenchmark::with(suite, Box::new(adaptation));
+    let data = &benchmark.suite().found[0];
+    let score = benchmark.run_task(data, &model(), &context).unwrap();
+    assert_eq!((score.n, score.protocol["adaptation"].as_str()), (8, "two rates"));
+    assert_eq!(score.protocol["val_top1_by_candidate"].split(", ").count(), 2);
+    // At the first rate nothing is learned, and the classifier starts at 0.
+    assert_eq!(score.protocol["candidate"], "2 of 2", "{:?}", score.protocol);
+    assert!(score.value > 0.1, "{score:?}");
+    assert_eq!(score.protocol["steps"], "24");
 }
 
 #[test]

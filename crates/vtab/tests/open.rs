@@ -245,7 +245,17 @@ fn mirrors_with_the_tasks_labels() {
     assert_eq!((data.train800.len(), data.val200.len(), data.test.len()), (16, 4, 6));
     assert!(data.description.contains("the mirror's"), "{data:?}");
 
-    // Mirrors of dSprites have its latent classes; two of them here.
+    root.classes("vtab/wds_vtab-pcam/test", &["another".to_owned()], 1);
+    message(open(&root, Task::PatchCamelyon), &["patch_camelyon", "3 classes, the task has 2"]);
+    std::fs::remove_dir_all(root.path().join("vtab/wds_vtab-pcam/test/class_000")).unwrap();
+    message(open(&root, Task::PatchCamelyon), &["`class_000` in the training data and `another`"]);
+    // With one class less, the labels of the others would mean something else.
+    std::fs::remove_dir_all(root.path().join("vtab/wds_vtab-pcam/test/another")).unwrap();
+    message(open(&root, Task::PatchCamelyon), &["1 classes", "a folder for each"]);
+    std::fs::remove_dir_all(root.path().join("vtab/wds_vtab-pcam/test")).unwrap();
+    root.classes("vtab/wds_vtab-pcam/test", &names(2), 3);
+
+    // Mirrors of dSprites have its latent classes.
     let tar = |count: usize| {
         let mut archive = Vec::new();
         for at in 0..count {
@@ -279,6 +289,8 @@ fn mirrors_with_the_tasks_labels() {
 
     root.write("vtab/so2sat/readme.txt", "nothing else");
     message(open(&root, Task::So2Sat), &["so2sat", "is not known", "train split"]);
+    message(open(&root, Task::BigEarthNet), &["bigearthnet", "several classes"]);
+    message(open(&root, Task::UcMerced), &["visrep data get remote-sensing/uc_merced"]);
     let error = message(open(&root, Task::Pets), &["pets: no data under", "oxford_iiit_pet"]);
     assert!(error.contains("visrep data get vtab/pets --data"), "{error}");
 

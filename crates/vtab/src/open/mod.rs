@@ -78,7 +78,7 @@ impl TaskData {
         if self.stand_in { format!("{} (sprites)", self.task) } else { self.task.name().to_owned() }
     }
 
-    /// The number of images for each class among the 1000, and whether the test set has classes that they lack.
+    /// The number of images of each class among the 1000.
     ///
     /// # Errors
     /// Labels that cannot be read.
@@ -112,6 +112,10 @@ fn candidates(root: &Path, task: Task) -> Vec<PathBuf> {
 /// [`Error::Missing`] when there are none; a folder that is there and holds nothing that is known, or something damaged.
 pub fn open_task(root: impl AsRef<Path>, task: Task, options: &OpenOptions) -> Result<TaskData, Error> {
     let root = root.as_ref();
+    if task.info().multi_label {
+        let problem = "its images have several classes each: it is BigEarthNetBenchmark's to open".into();
+        return Err(Error::Split { task: task.name(), problem });
+    }
     let found: Vec<PathBuf> = candidates(root, task).into_iter().filter(|folder| folder.is_dir()).collect();
     for folder in &found {
         if let Some(data) = listed(folder, task, options)? {
@@ -133,7 +137,8 @@ pub fn open_task(root: impl AsRef<Path>, task: Task, options: &OpenOptions) -> R
     Err(failure.unwrap_or_else(|| {
         let info = task.info();
         let looked = [&[info.name], info.folders, &[info.dataset]].concat().join(", ");
-        let advice = format!("Get it: visrep data get vtab/{} --data {}", info.name, root.display());
+        let suite = if info.group.is_some() { "vtab" } else { "remote-sensing" };
+        let advice = format!("Get it: visrep data get {suite}/{} --data {}", info.name, root.display());
         Error::Missing { task: info.name, root: root.into(), looked, advice }
     }))
 }
@@ -165,10 +170,12 @@ fn listed(folder: &Path, task: Task, options: &OpenOptions) -> Result<Option<Tas
                 val.len()
             )));
         }
-        let joined = splits::joined(task, train.clone(), val.clone());
+        let joined = splits::joined(train.clone(), val.clone());
         (train, val, joined)
     };
-    let (test, whole) = limited(open(&test)?, options.limit);
+    let test = open(&test)?;
+    same_classes(task, &train1000, &test)?;
+    let (test, whole) = limited(test, options.limit);
     let official = task.info().sizes.is_none_or(|sizes| sizes.test == test.len()) && whole;
     let description = format!(
         "the 1000 examples (first 800, last 200) and {} test images of the file lists in {}{}",
@@ -188,6 +195,15 @@ fn listed(folder: &Path, task: Task, options: &OpenOptions) -> Result<Option<Tas
         description,
         place: folder.into(),
     }))
+}
+
+/// Errs unless two splits mean the same by their labels.
+fn same_classes(task: Task, one: &Arc<dyn Dataset>, other: &Arc<dyn Dataset>) -> Result<(), Error> {
+    let different = one.classes().iter().zip(other.classes()).find(|(one, other)| one != other);
+    different.map_or(Ok(()), |(one, other)| {
+        let problem = format!("a class is called `{one}` in the training data and `{other}` in others");
+        Err(Error::Split { task: task.name(), problem })
+    })
 }
 
 /// The splits of a mirror, whose labels are the task's.
@@ -219,6 +235,9 @@ fn mirror(folder: &Path, task: Task) -> Result<Whole, Error> {
         None => val.clone().ok_or_else(|| unknown("test"))?,
     };
     let val = val.filter(|val| !Arc::ptr_eq(val, &test));
+    for other in val.iter().chain([&test]) {
+        same_classes(task, &train, other)?;
+    }
     Ok(Whole {
         train,
         val,

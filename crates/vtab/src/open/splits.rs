@@ -70,10 +70,9 @@ fn part(data: &Arc<dyn Dataset>, order: &[usize], range: Range<usize>) -> Arc<dy
     pick(data, indices)
 }
 
-/// `first` and `second`, which have the task's classes, in a row.
-pub(super) fn joined(task: Task, first: Arc<dyn Dataset>, second: Arc<dyn Dataset>) -> Arc<dyn Dataset> {
+/// `first` and `second`, which have the same classes, in a row.
+pub(super) fn joined(first: Arc<dyn Dataset>, second: Arc<dyn Dataset>) -> Arc<dyn Dataset> {
     let classes = first.classes().to_vec();
-    debug_assert_eq!(classes.len(), task.info().classes);
     let count = classes.len().max(1) as u32;
     // The second's labels are moved behind the first's classes.
     Arc::new(Map::labels(Arc::new(Concat::new(vec![first, second])), classes, move |label| {
@@ -91,10 +90,11 @@ pub(super) fn relabelled(task: Task, data: Arc<dyn Dataset>, path: &Path) -> Res
     let bin: fn(u32) -> Option<u32> = match (task, found) {
         (Task::DspritesLocation, 17..=32) => crate::labels::dsprites_location,
         (Task::DspritesOrientation, 17..=40) => crate::labels::dsprites_orientation,
-        (_, 1..) if found < wanted => Some,
+        // Of names, one that is not there would move the labels behind it.
+        (_, 1..) if found < wanted && numbered_from_0(data.classes()) => Some,
         _ => {
             let problem = format!(
-                "{} has {found} classes, the task has {wanted}: give it labels from 0 to {}",
+                "{} has {found} classes, the task has {wanted}: give it a folder for each, or labels from 0 to {}",
                 path.display(),
                 wanted - 1
             );
@@ -102,6 +102,10 @@ pub(super) fn relabelled(task: Task, data: Arc<dyn Dataset>, path: &Path) -> Res
         }
     };
     Ok(Arc::new(Map::labels(data, numbered, move |label| label.and_then(bin))))
+}
+
+fn numbered_from_0(classes: &[String]) -> bool {
+    classes.iter().enumerate().all(|(label, class)| *class == label.to_string())
 }
 
 /// At most `limit` samples, evenly spread, and whether those are all.
@@ -148,11 +152,11 @@ pub(super) fn thousand(
             (part(&train, &order, 0..cut), part(&train, &order, cut..all))
         }
     };
-    let train1000 = joined(task, train800.clone(), val200.clone());
+    let train1000 = joined(train800.clone(), val200.clone());
     let (test, whole) = limited(test, options.limit);
     let sizes = task.info().sizes;
     let official_test =
-        origin != Origin::Drawn && whole && sizes.is_none_or(|sizes| sizes.test == test.len());
+        origin == Origin::Official && whole && sizes.is_none_or(|sizes| sizes.test == test.len());
     let origin = match origin {
         Origin::Official => "the dataset's",
         Origin::Mirror => "the mirror's",

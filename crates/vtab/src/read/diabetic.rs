@@ -120,7 +120,7 @@ mod tests {
             let (dx, dy) = (f64::from(x) - 160.0, f64::from(y) - 120.0);
             match dx.hypot(dy) {
                 far if far > 100.0 => [0; 3],
-                near if near < 8.0 => [200; 3],
+                near if near < 3.0 => [200; 3],
                 _ => [90; 3],
             }
         });
