@@ -37,14 +37,29 @@ fn start(name: &str, seed: u64) -> f64 {
     };
     let (train, test) = (features(0..TRAIN), features(TRAIN..rows));
     let found = knn(&train, &test, &KnnOptions::default()).unwrap().argmax(1, false);
-    found.eq_tensor(&tch::Tensor::from_slice(&test.labels)).to_kind(Kind::Double).mean(Kind::Double).double_value(&[])
+    found
+        .eq_tensor(&tch::Tensor::from_slice(&test.labels))
+        .to_kind(Kind::Double)
+        .mean(Kind::Double)
+        .double_value(&[])
 }
 
 /// The same after training by the recipe `name`, on one thread.
 fn trained(name: &str, seed: u64) -> f64 {
     let folder = tempfile::tempdir().unwrap();
     let output = Command::new(env!("CARGO_BIN_EXE_visrep"))
-        .args(["train", name, "--data", "fixtures:digits", "--out", "run", "--device", "cpu", "--workers", "1"])
+        .args([
+            "train",
+            name,
+            "--data",
+            "fixtures:digits",
+            "--out",
+            "run",
+            "--device",
+            "cpu",
+            "--workers",
+            "1",
+        ])
         .args(["--seed", &seed.to_string(), "--set", "probe.every=1000 epochs"])
         .current_dir(folder.path())
         .env("OMP_NUM_THREADS", "1")
@@ -68,8 +83,10 @@ struct Trained {
 fn run(seeds: std::ops::Range<u64>, chosen: &str) -> Vec<Trained> {
     tch::set_num_threads(1);
     let mut names = Recipe::names();
-    names.retain(|name| name.ends_with("-digits") && *name != "supervised-digits" && name.contains(chosen));
-    let runs: Vec<_> = names.into_iter().flat_map(|name| seeds.clone().map(move |seed| (name, seed))).collect();
+    let left_out = ["supervised-digits", TOO_SHORT];
+    names.retain(|name| name.ends_with("-digits") && !left_out.contains(name) && name.contains(chosen));
+    let runs: Vec<_> =
+        names.into_iter().flat_map(|name| seeds.clone().map(move |seed| (name, seed))).collect();
     let (runs, results) = (Mutex::new(runs.into_iter()), Mutex::new(Vec::new()));
     let starts = Mutex::new(BTreeMap::new());
     let next = || runs.lock().unwrap().next();
@@ -111,13 +128,17 @@ fn every_recipe_beats_the_initial_weights_by_far() {
 #[test]
 #[ignore = "a quarter of an hour"]
 fn recipes_reach_what_they_state() {
-    for Trained { name, seed, reached, .. } in run(0..3, &std::env::var("VISREP_RECIPES").unwrap_or_default()) {
+    for Trained { name, seed, reached, .. } in run(0..3, &std::env::var("VISREP_RECIPES").unwrap_or_default())
+    {
         let about = Recipe::named(name).unwrap().about;
         // "kNN (...) on the test digits: 92.5, 92.8, 91.7 % for seeds 0 to 2 ..." and "2 points"
         let stated = about.expected.split("test digits: ").nth(1).and_then(|text| text.split(" %").next());
         let stated = stated.and_then(|figures| figures.split(", ").nth(seed as usize)).unwrap();
         let (stated, reached) = (stated.parse::<f64>().unwrap(), 100.0 * reached);
         let tolerance: f64 = about.tolerance.split(' ').next().unwrap().parse().unwrap();
-        assert!((reached - stated).abs() <= tolerance, "{name}, seed {seed}: {reached:.1}, stated {stated} %");
+        assert!(
+            (reached - stated).abs() <= tolerance,
+            "{name}, seed {seed}: {reached:.1}, stated {stated} %"
+        );
     }
 }
