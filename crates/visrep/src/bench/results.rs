@@ -95,7 +95,7 @@ fn published_name(score: &Score) -> Option<String> {
         "bg-gap" => "BG-Gap",
         "2afc" if of_mean => "2AFC",
         "map" if of_mean => "mAP",
-        metric if of_mean && metric.starts_with("mean") => metric,
+        "mean-ece" if of_mean => "mean ECE",
         _ => return None,
     };
     let task = if score.task == score.suite || score.task == "mean" { "" } else { &score.task };

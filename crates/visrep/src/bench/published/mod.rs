@@ -77,16 +77,18 @@ pub fn run(plan: &Plan) -> Result<()> {
         match open(unit, plan, &context) {
             Ok((opened, fingerprint)) => found.push(Found { unit: unit.clone(), opened, fingerprint }),
             Err(error @ Error::MissingData { .. }) => {
-                let name = unit.name();
                 eprintln!("MISSING  {error}: skipped");
-                missing.push((name, error.to_string()));
+                // It begins with the suite's name, which stands beside it wherever it is shown.
+                let text = error.to_string();
+                let why = text.split_once(": ").map_or(text.as_str(), |(_, why)| why);
+                missing.push((unit.name(), why.to_owned()));
             }
             Err(error) => failures.push(format!("{}: {error}", unit.name())),
         }
     }
     if found.is_empty() {
         let failed = failures.into_iter().map(|failure| format!("\n  {failure}"));
-        let missed = missing.iter().map(|(_, why)| format!("\n  missing: {why}"));
+        let missed = missing.iter().map(|(name, why)| format!("\n  {name}: {why}"));
         bail!(
             "nothing could be measured under {}; `visrep bench --list` says what is expected there{}",
             plan.root.display(),
@@ -95,14 +97,13 @@ pub fn run(plan: &Plan) -> Result<()> {
     }
     for (name, weights) in &plan.models {
         let opened = crate::commands::open_model(Some(name), weights, &plan.compute);
-        let model = match opened.and_then(|model| Ok((weights_hash(&model)?, model))) {
-            Ok(model) => model,
+        let (hash, model) = match opened.and_then(|model| Ok((weights_hash(&model)?, model))) {
+            Ok(found) => found,
             Err(error) => {
                 failures.push(format!("{name}: {error:#}"));
                 continue;
             }
         };
-        let (hash, model) = model;
         let shown = format!("{} (sha256 {})", weights.display(), &hash[..12]);
         let id = ledger.model(entry(&model, name, weights, &shown));
         for suite in &found {
