@@ -165,6 +165,9 @@ fn an_augmented_protocol_runs_through_the_loader_and_can_be_stopped() {
     assert_eq!(fit(&execution(1, 0)).unwrap().predict(&features).unwrap(), p, "workers change nothing");
     assert_ne!(fit(&execution(2, 2)).unwrap().predict(&features).unwrap(), p, "the seed does");
 
+    let small = Execution { batch_size: 5, ..execution(1, 2) };
+    let other = fit(&small).unwrap().predict(&features).unwrap();
+    assert!((other - &p).abs().max().double_value(&[]) < 1e-4, "how many images a pass has changes nothing");
     let stopped = execution(1, 2);
     stopped.stop.store(true, Ordering::Relaxed);
     assert!(matches!(fit(&stopped), Err(Error::Stopped { done: 1, total: 24, .. })));

@@ -83,11 +83,10 @@ impl LinearProbe {
         let (samples, seed) = (data.len(), execution.seed);
         let mut head = Head::new(fit, samples, pooling.dim(model), classes, model.device(), seed)?;
         let loader_options = LoaderOptions {
-            batch_size: head.batch_size,
+            batch_size: execution.batch_size.min(head.batch_size),
             workers: execution.workers,
             shuffle: true,
             seed,
-            drop_last: true,
             ..Default::default()
         };
         let views = Views::single(views.transform(model.preprocessing().input_size)?);
@@ -96,15 +95,26 @@ impl LinearProbe {
         let mut progress = Progress::new(execution.progress, "linear probe", images);
         while !head.is_done() {
             let (epoch, preprocessing) = (loader.epoch(head.epoch(), 0), model.preprocessing().clone());
-            let left = (head.curve.total() - head.steps) as usize;
-            for pass in pooled_passes(model, epoch, execution.precision, pooling, preprocessing)?.take(left) {
+            // A step's features may come of several passes of the network; what they leave is part of the next step.
+            let (mut x, mut y) = (Vec::new(), Vec::new());
+            for pass in pooled_passes(model, epoch, execution.precision, pooling, preprocessing)? {
                 let (batch, features) = pass?;
                 // A copy that was not made in inference mode, so that gradients of the head may use it.
-                let x = features.pooled.f_detach()?.f_to_device_(model.device(), Kind::Float, false, true)?;
-                let y = Tensor::f_from_slice(&batch.labels)?.f_to_device(model.device())?;
-                head.step(&x, &y, || batch.keys.clone())?;
+                x.push(features.pooled.f_detach()?.f_to_device_(model.device(), Kind::Float, false, true)?);
+                y.extend_from_slice(&batch.labels);
                 progress.advance(batch.labels.len());
+                if y.len() < head.batch_size {
+                    continue;
+                }
+                let (rows, all) = (head.batch_size as i64, Tensor::f_cat(&x, 0)?);
+                let labels: Vec<i64> = y.drain(..head.batch_size).collect();
+                let labels = Tensor::f_from_slice(&labels)?.f_to_device(model.device())?;
+                head.step(&all.f_narrow(0, 0, rows)?, &labels, || batch.keys.clone())?;
+                x = vec![all.f_narrow(0, rows, all.size()[0] - rows)?];
                 execution.go_on(WHAT, head.steps, head.curve.total())?;
+                if head.is_done() {
+                    break;
+                }
             }
         }
         head.finish()
