@@ -253,8 +253,8 @@ impl Neighbours {
     #[inline(always)]
     fn new(starts: &[u64; RUN], padded: &Padded) -> Self {
         let mut four = Self { left: [0; RUN], right: [0; RUN] };
-        for i in 0..RUN {
-            let at = starts[i] as usize;
+        for (i, &start) in starts.iter().enumerate() {
+            let at = start as usize;
             if let Some(bytes) = padded.data.get(at..at + 16).and_then(<[u8]>::first_chunk) {
                 let pixels = u128::from_le_bytes(*bytes);
                 (four.left[i], four.right[i]) = (pixels as u64, (pixels >> 64) as u64);
