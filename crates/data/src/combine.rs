@@ -94,8 +94,8 @@ impl Dataset for Subset {
     }
 }
 
-/// Datasets one after the other. Each one's labels are offset by the number of classes before it, and the
-/// class names are appended.
+/// Datasets one after the other: of different classes ([`new`](Self::new)), or of the same
+/// ([`of_same_classes`](Self::of_same_classes)).
 pub struct Concat {
     parts: Vec<Part>,
     classes: Vec<String>,
@@ -115,7 +115,24 @@ impl Part {
 }
 
 impl Concat {
-    /// `datasets` in a row.
+    /// Parts of one dataset in a row, such as its training and its validation split: labels stay as they are.
+    ///
+    /// # Errors
+    /// [`Error::Option`] when the parts have other classes than the first.
+    pub fn of_same_classes(datasets: Vec<Arc<dyn Dataset>>) -> Result<Self, Error> {
+        let mut all = Self::new(datasets);
+        let classes = all.parts.first().map_or_else(Vec::new, |part| part.dataset.classes().to_vec());
+        if let Some(part) = all.parts.iter().find(|part| part.dataset.classes() != classes) {
+            let (first, other) = (classes.len(), part.dataset.classes().len());
+            let problem =
+                format!("parts of one dataset have the same classes; here are {first} and {other} or others");
+            return Err(Error::Option { parameter: "Concat datasets", problem });
+        }
+        all.parts.iter_mut().for_each(|part| part.label_offset = 0);
+        Ok(Self { classes, ..all })
+    }
+
+    /// `datasets` in a row. Each one's labels are offset by the number of classes before it, and the class names are appended.
     pub fn new(datasets: Vec<Arc<dyn Dataset>>) -> Self {
         let mut classes = Vec::new();
         let mut len = 0;

@@ -208,6 +208,9 @@ fn the_best_of_several_is_trained_on_everything() {
         selected.accuracies
     );
     assert_eq!(selected.tuned.losses().len(), 16);
+    // Both sets have the same classes, and what was trained on both tells them apart.
+    let evaluation = selected.tuned.evaluate(Arc::clone(&held), &execution(0)).unwrap();
+    assert!(evaluation.top1 > 0.9, "{}", evaluation.top1);
     let wild = fine_tune_selected(&model(0), &train, &held, &[wild], &execution(0));
     assert!(matches!(wild, Err(Error::Diverged { .. })));
     assert!(matches!(

@@ -49,7 +49,8 @@ pub fn fine_tune_selected(
     if let Some(error) = diverged.filter(|_| accuracies.iter().all(|&accuracy| accuracy == 0.0)) {
         return Err(error);
     }
-    let all: Arc<dyn Dataset> = Arc::new(Concat::new(vec![Arc::clone(train), Arc::clone(validation)]));
+    let all: Arc<dyn Dataset> =
+        Arc::new(Concat::of_same_classes(vec![Arc::clone(train), Arc::clone(validation)])?);
     let tuned = fine_tune(model, all, &candidates[chosen], execution)?;
     Ok(Selected { tuned, chosen, accuracies })
 }

@@ -96,6 +96,9 @@ fn published_name(score: &Score) -> Option<String> {
         "2afc" if of_mean => "2AFC",
         "map" if of_mean => "mAP",
         "mean-ece" if of_mean => "mean ECE",
+        "mean_19" => "mean of 19 tasks",
+        "mean_of_groups" => "mean of 3 groups",
+        "mean_of_found" => "mean of the tasks found",
         _ => return None,
     };
     let task = if score.task == score.suite || score.task == "mean" { "" } else { &score.task };

@@ -5,6 +5,7 @@ mod ledger;
 mod perceptual;
 pub mod registry;
 mod transfer;
+mod vtab;
 
 use super::results::ModelEntry;
 use super::{Interrupted, environment, now, table, write};

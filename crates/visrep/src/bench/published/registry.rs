@@ -1,14 +1,14 @@
 //! The table of suites that `visrep bench SUITE` knows, put together from those of the crates.
 
-use super::{perceptual, transfer};
+use super::{perceptual, transfer, vtab};
 use anyhow::{Result, bail};
 use std::fmt::Write;
 use visrep_probe::Suite;
 
 /// Every suite, in the order in which `--list` shows them. A crate's own table is one more line.
 pub fn all() -> Vec<&'static dyn Suite> {
-    let tables: [&[&'static dyn Suite]; 3] =
-        [&transfer::SUITES, &visrep_robustness::SUITES, &perceptual::SUITES];
+    let tables: [&[&'static dyn Suite]; 4] =
+        [&transfer::SUITES, &vtab::SUITES, &visrep_robustness::SUITES, &perceptual::SUITES];
     tables.concat()
 }
 
