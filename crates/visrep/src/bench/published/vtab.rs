@@ -123,6 +123,8 @@ impl OpenSuite for Opened {
         }
         for score in &mut scores {
             self.suite.clone_into(&mut score.suite);
+            let place = std::mem::replace(&mut score.data, self.suite.to_owned());
+            score.protocol.insert("data".to_owned(), place);
         }
         Ok(Findings { scores, notes: self.notes.clone(), ..Findings::default() })
     }
