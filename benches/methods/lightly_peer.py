@@ -1,6 +1,6 @@
 """The methods of lightly's CIFAR-10 benchmark, from lightly's own heads, losses, transforms and ResNet.
 
-The values are those of `docs/source/getting_started/benchmarks/cifar10_benchmark.py` of lightly, but for four: the cosine falls at each step;
+The values are those of `docs/source/getting_started/benchmarks/cifar10_benchmark.py` of lightly, but for five: the ResNet's initial values are timm's; the cosine falls at each step;
 SwAV has AdamW in the place of Adam, whose decay of 1e-6 is too small to tell them apart; DINO's head has three layers, as published; and what is measured
 of DINO is the teacher. visrep does the same.
 """
@@ -14,6 +14,7 @@ import torch
 from lightly.loss import BarlowTwinsLoss, DINOLoss, NegativeCosineSimilarity, NTXentLoss, SwaVLoss
 from lightly.models import ResNetGenerator, utils
 from lightly.models.modules import heads
+from lightly.models.resnet import BasicBlock
 from lightly.transforms import (
     BYOLTransform,
     BYOLView1Transform,
@@ -57,6 +58,7 @@ class Method(nn.Module):
     def __init__(self, width):
         super().__init__()
         resnet = ResNetGenerator("resnet-18", width=width / 64, num_splits=self.splits)
+        resnet.apply(start)
         self.backbone = nn.Sequential(*list(resnet.children())[:-1], nn.AdaptiveAvgPool2d(1), nn.Flatten())
         self.build(8 * width)
 
@@ -74,6 +76,14 @@ class Method(nn.Module):
     def move(self):
         for name in self.followed:
             utils.update_momentum(getattr(self, name), getattr(self, f"{name}_momentum"), m=0.99)
+
+
+def start(module):
+    """timm's initial values, which visrep has too: short runs differ more by these than by anything else."""
+    if isinstance(module, nn.Conv2d):
+        nn.init.kaiming_normal_(module.weight, mode="fan_out", nonlinearity="relu")
+    elif isinstance(module, BasicBlock):
+        nn.init.zeros_(module.bn2.weight)
 
 
 def plain(width, hidden, output, normalised):
@@ -100,7 +110,7 @@ class MoCo(Method):
 
     def build(self, width):
         self.head = heads.MoCoProjectionHead(width, width, 128)
-        self.criterion = NTXentLoss(temperature=0.1, memory_bank_size=4096)
+        self.criterion = NTXentLoss(temperature=0.1, memory_bank_size=(4096, 128))
         self.follow("backbone", "head")
 
     def one(self, query, key):
@@ -161,7 +171,12 @@ class BarlowTwins(Method):
 
 class SwAV(Method):
     transform = SwaVTransform(
-        crop_sizes=[32], crop_counts=[2], crop_min_scales=[0.14], cj_strength=0.5, gaussian_blur=0
+        crop_sizes=[32],
+        crop_counts=[2],
+        crop_min_scales=[0.14],
+        crop_max_scales=[1.0],
+        cj_strength=0.5,
+        gaussian_blur=0,
     )
 
     def build(self, width):
@@ -184,9 +199,15 @@ class Dino(Method):
     transform = DINOTransform(global_crop_size=32, n_local_views=0, cj_strength=0.5, gaussian_blur=(0, 0, 0))
 
     def build(self, width):
-        self.head = heads.DINOProjectionHead(width, 2048, 256, 2048, batch_norm=True)
+        # PyTorch cannot copy a head with weight normalisation.
+        self.head, self.head_momentum = (
+            heads.DINOProjectionHead(width, 2048, 256, 2048, batch_norm=True) for _ in range(2)
+        )
+        self.head_momentum.load_state_dict(self.head.state_dict())
+        utils.deactivate_requires_grad(self.head_momentum)
         self.criterion = DINOLoss(output_dim=2048)
-        self.follow("backbone", "head")
+        self.follow("backbone")
+        self.followed = ("backbone", "head")
 
     def forward(self, a, b):
         self.move()

@@ -60,9 +60,10 @@ fn it_learns_and_the_network_notices_nothing() {
         train_with_hooks(&changed(24, changes), Arc::new(images(30)), out.path(), &options(), hooks).unwrap();
         out
     };
+    // A network that hardly moves: what the probe learns stays true.
     let (mut without, mut with) = (Measure(Vec::new()), Measure(Vec::new()));
-    let plain = run(&["probe.every=12 steps"], &mut without);
-    let probed = run(&["probe.every=12 steps", "online.lr=3"], &mut with);
+    let plain = run(&["probe.every=12 steps", "schedule.lr=0.001"], &mut without);
+    let probed = run(&["probe.every=12 steps", "online.lr=0.3", "schedule.lr=0.001"], &mut with);
     let model = |out: &Path| {
         let bytes = std::fs::read(out.join("model.safetensors")).unwrap();
         let tensors = safetensors::SafeTensors::deserialize(&bytes).unwrap();
