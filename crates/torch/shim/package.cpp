@@ -4,7 +4,6 @@
 
 #include <torch/csrc/inductor/aoti_package/model_package_loader.h>
 
-#include <cstdlib>
 #include <memory>
 #include <string>
 #include <utility>
@@ -17,11 +16,6 @@ extern "C" char* visrep_package_open(
     int8_t device_index,
     Package** result) noexcept {
   return visrep::guarded([&] {
-#ifndef _WIN32
-    // A package looks at shapes and kinds only if this is set when it first runs; else it reads past the end of an input that
-    // is too small. What the user has set stays.
-    setenv("AOTI_RUNTIME_CHECK_INPUTS", "1", /*overwrite=*/0);
-#endif
     auto package = std::make_unique<Package>(
         path, name, /*run_single_threaded=*/false, /*num_runners=*/1, static_cast<c10::DeviceIndex>(device_index));
     *result = package.release();

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::env::consts::{DLL_PREFIX, DLL_SUFFIX};
 use std::ffi::{CString, c_char, c_void};
 use std::path::{Path, PathBuf};
-use std::sync::Once;
+use std::sync::{Mutex, Once, PoisonError};
 
 use tch::{Device, Tensor};
 use torch_sys::C_tensor;
@@ -35,9 +35,9 @@ impl CompiledPackage {
     /// Opens the model `model` of the package at `path` ([`CompiledPackage::MODEL`] unless it was named) for a device of the
     /// kind that it was compiled for.
     ///
-    /// It unpacks the package into the system's temporary folder. It also sets, unless it is set, the variable
-    /// `AOTI_RUNTIME_CHECK_INPUTS` of this process's environment, by which a package checks its inputs: open packages before threads
-    /// that read the environment.
+    /// It unpacks the package into the system's temporary folder. The first time it also sets, unless it is set, the variable
+    /// `AOTI_RUNTIME_CHECK_INPUTS` of this process's environment, by which a package checks its inputs: open a package before
+    /// threads of C or C++ that read the environment. Several threads may open packages: they are opened one after another.
     ///
     /// # Errors
     /// [`Error::Package`] with LibTorch's reason: no such file, no package, another device, a LibTorch that cannot run it.
@@ -50,10 +50,13 @@ impl CompiledPackage {
         let name = path.to_str().ok_or_else(|| failed("its path is not UTF-8".into()))?;
         let (name, model) = (text(name)?, text(model)?);
         let index = device_index(device)?;
-        name_libtorch();
+        prepare();
         let mut handle = std::ptr::null_mut();
-        // SAFETY: the texts end with a zero and outlive the call, which writes one pointer.
-        let message = unsafe { visrep_package_open(name.as_ptr(), model.as_ptr(), index, &raw mut handle) };
+        let message = {
+            let _alone = OPENING.lock().unwrap_or_else(PoisonError::into_inner);
+            // SAFETY: the texts end with a zero and outlive the call, which writes one pointer.
+            unsafe { visrep_package_open(name.as_ptr(), model.as_ptr(), index, &raw mut handle) }
+        };
         shim::check("AOTIModelPackageLoader", message).map_err(|error| failed(error.to_string()))?;
         let mut package = Self { path: path.to_path_buf(), device, handle, metadata: BTreeMap::new() };
         package.metadata = package.read_metadata()?;
@@ -130,18 +133,38 @@ impl CompiledPackage {
     }
 }
 
+/// Held while a package is opened: `AOTIModelPackageLoader` reads what every package says of itself into one static JSON object
+/// (`load_json_file` of LibTorch 2.11), which two openings at a time would free under each other.
+static OPENING: Mutex<()> = Mutex::new(());
+
+/// What packages need of this process, the first time that one is opened.
+fn prepare() {
+    static DONE: Once = Once::new();
+    DONE.call_once(|| {
+        check_inputs();
+        name_libtorch();
+    });
+}
+
+/// A package looks at shapes and kinds only if this variable is set when it first runs; else it reads past the end of an input
+/// that is too small. What the user has set stays.
+fn check_inputs() {
+    const CHECK: &str = "AOTI_RUNTIME_CHECK_INPUTS";
+    if std::env::var_os(CHECK).is_none() {
+        // SAFETY: Rust's readers wait; of others `CompiledPackage::open` says that they are the caller's care.
+        unsafe { std::env::set_var(CHECK, "1") };
+    }
+}
+
 /// Packages are linked against `libtorch`, which is all of LibTorch under one name and stands beside the libtorch_cpu of this
 /// process, mostly as another name for that. Only a library that is loaded under the name is found by them: their own search does
 /// not look where this program's does.
 fn name_libtorch() {
-    static DONE: Once = Once::new();
-    DONE.call_once(|| {
-        let name = format!("{DLL_PREFIX}torch{DLL_SUFFIX}");
-        // SAFETY: it is LibTorch's own library, of the installation that this process runs with.
-        let library = unsafe { libloading::Library::new(name) };
-        // Where it is not, the package's error names it.
-        library.into_iter().for_each(std::mem::forget);
-    });
+    let name = format!("{DLL_PREFIX}torch{DLL_SUFFIX}");
+    // SAFETY: it is LibTorch's own library, of the installation that this process runs with.
+    let library = unsafe { libloading::Library::new(name) };
+    // Where it is not, the package's error names it.
+    library.into_iter().for_each(std::mem::forget);
 }
 
 impl Drop for CompiledPackage {

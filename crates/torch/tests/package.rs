@@ -56,6 +56,13 @@ fn a_package_may_be_used_in_another_thread() {
 }
 
 #[test]
+fn threads_may_open_packages_at_once() {
+    // LibTorch alone ends in a segmentation fault here.
+    let open = || (0..8).for_each(|_| assert_eq!(tiny().metadata()["made_by"], "visrep"));
+    std::thread::scope(|scope| (0..4).for_each(|_| drop(scope.spawn(open))));
+}
+
+#[test]
 fn inputs_that_do_not_fit_are_refused() {
     let package = tiny();
     let refused = |inputs: &[&Tensor]| {
