@@ -104,6 +104,11 @@ impl SuiteContext {
         if self.stop.load(Ordering::Relaxed) { Err(Error::Interrupted) } else { Ok(()) }
     }
 
+    /// Places in a row of `count`, evenly spread so that all classes of an ordered set stay: all, or as many as the limit allows.
+    pub fn places(&self, count: usize) -> Vec<usize> {
+        spread(count, self.limit.unwrap_or(count))
+    }
+
     /// `data`, or as much of it as the limit allows.
     pub fn limited(&self, data: Arc<dyn Dataset>) -> Arc<dyn Dataset> {
         match self.limit {
@@ -118,8 +123,14 @@ pub fn limited(data: Arc<dyn Dataset>, limit: usize) -> Arc<dyn Dataset> {
     if data.len() <= limit {
         return data;
     }
-    let indices = (0..limit).map(|nth| nth * data.len() / limit).collect();
+    let indices = spread(data.len(), limit);
     Arc::new(Subset::new(data, indices))
+}
+
+/// `limit` places in a row of `count`, or all where there are no more.
+fn spread(count: usize, limit: usize) -> Vec<usize> {
+    let limit = limit.min(count);
+    (0..limit).map(|nth| nth * count / limit).collect()
 }
 
 /// What a suite found about one model.

@@ -3,7 +3,7 @@
 use super::figures::share;
 use super::folder::{ClassFolders, VAL, VAL_PUBLISHED, class_folders, need};
 use super::head::Classes;
-use super::labelled::fingerprint;
+use super::published::{Measure, Published};
 use crate::Error;
 use crate::attack::{
     Adversarial, Apgd, Ball, ModelVictim, Norm, Pgd, Spatial, SpatialLimits, SpatialSearch, Square, fgsm,
@@ -14,8 +14,7 @@ use tch::{Kind, Tensor};
 use visrep_data::{Dataset, Loader, LoaderOptions, Views};
 use visrep_models::Model;
 use visrep_probe::{
-    Findings, OpenSuite, Progress, Recorder, Suite, SuiteContext, SuiteInfo, TaskVerdicts, eval_transform,
-    limited,
+    Findings, Progress, Recorder, SuiteContext, SuiteInfo, TaskVerdicts, eval_transform, limited,
 };
 use visrep_torch::Generator;
 
@@ -136,7 +135,9 @@ fn of_255(ball: Ball) -> String {
 /// The suite.
 pub(super) struct Attacks;
 
-impl Suite for Attacks {
+impl Published for Attacks {
+    type Found = Opened;
+
     fn info(&self) -> SuiteInfo {
         INFO
     }
@@ -145,28 +146,23 @@ impl Suite for Attacks {
         ATTACKS.map(|(name, _)| name.to_owned()).to_vec()
     }
 
-    fn open(
-        &self,
-        root: &Path,
-        task: Option<&str>,
-        context: &SuiteContext,
-    ) -> Result<Box<dyn OpenSuite>, visrep_probe::Error> {
-        let open = || -> Result<Opened, Error> {
-            let all = class_folders(&need(&INFO, root, VAL)?, ClassFolders::Synsets(None))?;
-            let attacks =
-                ATTACKS.into_iter().filter(|(name, _)| task.is_none_or(|task| task == *name)).collect();
-            Ok(Opened { data: limited(all, context.limit.unwrap_or(IMAGES)), attacks })
-        };
-        Ok(Box::new(open().map_err(|error| error.of_suite(INFO.name))?))
+    fn find(&self, root: &Path, task: Option<&str>, context: &SuiteContext) -> Result<Opened, Error> {
+        let all = class_folders(&need(&INFO, root, VAL)?, ClassFolders::Synsets(None))?;
+        let attacks = ATTACKS.into_iter().filter(|(name, _)| task.is_none_or(|task| task == *name)).collect();
+        Ok(Opened { data: limited(all, context.limit.unwrap_or(IMAGES)), attacks })
     }
 }
 
-struct Opened {
+pub(super) struct Opened {
     data: Arc<dyn Dataset>,
     attacks: Vec<(&'static str, Attack)>,
 }
 
-impl Opened {
+impl Measure for Opened {
+    fn sets(&self) -> Vec<&Arc<dyn Dataset>> {
+        vec![&self.data]
+    }
+
     fn measure(&self, model: &Model, context: &SuiteContext) -> Result<Findings, Error> {
         Classes::ImageNet1k.check(model)?;
         let mut record = Recorder::new(INFO.name, model, context);
@@ -238,15 +234,5 @@ impl Opened {
             record.findings.verdicts.push(TaskVerdicts::new(name, &keys, &all_labels, held));
         }
         Ok(record.findings)
-    }
-}
-
-impl OpenSuite for Opened {
-    fn fingerprint(&self) -> Result<u64, visrep_probe::Error> {
-        fingerprint([&self.data])
-    }
-
-    fn run(&self, model: &Model, context: &SuiteContext) -> Result<Findings, visrep_probe::Error> {
-        self.measure(model, context).map_err(|error| error.of_suite(INFO.name))
     }
 }

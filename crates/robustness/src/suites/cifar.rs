@@ -3,7 +3,7 @@
 use super::corruptions::{condition, record_figures};
 use super::folder::{find, need};
 use super::head::{Classes, Pass, View};
-use super::labelled::fingerprint;
+use super::published::{Measure, Published};
 use crate::corruption_figures::CorruptionFigures;
 use crate::{ConditionResult, Error, LabelSpace};
 use std::path::Path;
@@ -11,7 +11,7 @@ use std::sync::Arc;
 use visrep_corrupt::{Corruption, Severity};
 use visrep_data::{Dataset, NpyOptions, RawImages, Subset};
 use visrep_models::Model;
-use visrep_probe::{Findings, OpenSuite, Recorder, Suite, SuiteContext, SuiteInfo};
+use visrep_probe::{Findings, Recorder, SuiteContext, SuiteInfo};
 
 const INFO: SuiteInfo = SuiteInfo {
     name: "cifar-10-c",
@@ -38,29 +38,14 @@ pub(super) fn labelled_array(path: &Path) -> Result<Arc<dyn Dataset>, Error> {
 /// The suite.
 pub(super) struct Cifar10C;
 
-impl Suite for Cifar10C {
+impl Published for Cifar10C {
+    type Found = Opened;
+
     fn info(&self) -> SuiteInfo {
         INFO
     }
 
-    fn open(
-        &self,
-        root: &Path,
-        _task: Option<&str>,
-        context: &SuiteContext,
-    ) -> Result<Box<dyn OpenSuite>, visrep_probe::Error> {
-        let opened = Opened::find(root, context).map_err(|error| error.of_suite(INFO.name))?;
-        Ok(Box::new(opened))
-    }
-}
-
-struct Opened {
-    corruptions: Vec<(Corruption, [Arc<dyn Dataset>; 5])>,
-    notes: Vec<String>,
-}
-
-impl Opened {
-    fn find(root: &Path, context: &SuiteContext) -> Result<Self, Error> {
+    fn find(&self, root: &Path, _task: Option<&str>, context: &SuiteContext) -> Result<Opened, Error> {
         let folder = need(&INFO, root, PLACES)?;
         let (mut corruptions, mut notes) = (Vec::new(), Vec::new());
         for corruption in Corruption::ALL {
@@ -88,7 +73,18 @@ impl Opened {
             let problem = "holds no array of a corruption, such as gaussian_noise.npy".into();
             return Err(Error::Layout { path: folder, problem });
         }
-        Ok(Self { corruptions, notes })
+        Ok(Opened { corruptions, notes })
+    }
+}
+
+pub(super) struct Opened {
+    corruptions: Vec<(Corruption, [Arc<dyn Dataset>; 5])>,
+    notes: Vec<String>,
+}
+
+impl Measure for Opened {
+    fn sets(&self) -> Vec<&Arc<dyn Dataset>> {
+        self.corruptions.iter().flat_map(|(_, severities)| severities).collect()
     }
 
     fn measure(&self, model: &Model, context: &SuiteContext) -> Result<Findings, Error> {
@@ -113,15 +109,5 @@ impl Opened {
             CorruptionFigures { clean: None, corruptions: &results, label_space: LabelSpace::Other };
         record_figures(&mut record, &figures)?;
         Ok(record.findings)
-    }
-}
-
-impl OpenSuite for Opened {
-    fn fingerprint(&self) -> Result<u64, visrep_probe::Error> {
-        fingerprint(self.corruptions.iter().flat_map(|(_, severities)| severities))
-    }
-
-    fn run(&self, model: &Model, context: &SuiteContext) -> Result<Findings, visrep_probe::Error> {
-        self.measure(model, context).map_err(|error| error.of_suite(INFO.name))
     }
 }

@@ -2,7 +2,7 @@
 
 use super::folder::{ClassFolders, VAL, class_folders, find, missing, need};
 use super::head::{Classes, Pass, View, as_stored_protocol};
-use super::labelled::fingerprint;
+use super::published::{Measure, Published};
 use crate::corruption_figures::CorruptionFigures;
 use crate::evaluate::{Tally, summarise};
 use crate::{Classifier, ConditionResult, CorruptionOptions, Error, LabelSpace, evaluate_corruptions};
@@ -12,7 +12,7 @@ use tch::Kind;
 use visrep_corrupt::{Corruption, Severity};
 use visrep_data::{Condition, Dataset};
 use visrep_models::Model;
-use visrep_probe::{Findings, OpenSuite, Recorder, Suite, SuiteContext, SuiteInfo, TaskVerdicts};
+use visrep_probe::{Findings, Recorder, SuiteContext, SuiteInfo, TaskVerdicts};
 
 /// Corruptions of ImageNet's validation images.
 pub(super) struct Corruptions {
@@ -31,7 +31,7 @@ enum Source {
     Memory,
 }
 
-pub(super) static IMAGENET_C: Corruptions = Corruptions {
+pub(super) const IMAGENET_C: Corruptions = Corruptions {
     info: SuiteInfo {
         name: "imagenet-c",
         about: "ImageNet under 15 corruptions, and 4 more, as stored files (Hendrycks & Dietterich 2019)",
@@ -43,7 +43,7 @@ pub(super) static IMAGENET_C: Corruptions = Corruptions {
     known: &Corruption::ALL,
 };
 
-pub(super) static IMAGENET_C_IN_MEMORY: Corruptions = Corruptions {
+pub(super) const IMAGENET_C_IN_MEMORY: Corruptions = Corruptions {
     info: SuiteInfo {
         name: "imagenet-c-in-memory",
         about: "the same 15 corruptions made while they are evaluated: no JPEG, frost a substitute; not the published figures",
@@ -55,7 +55,7 @@ pub(super) static IMAGENET_C_IN_MEMORY: Corruptions = Corruptions {
     known: &Corruption::BENCHMARK,
 };
 
-pub(super) static IMAGENET_C_BAR: Corruptions = Corruptions {
+pub(super) const IMAGENET_C_BAR: Corruptions = Corruptions {
     info: SuiteInfo {
         name: "imagenet-c-bar",
         about: "ImageNet under 10 corruptions unlike ImageNet-C's, as files (Mintun et al. 2021)",
@@ -67,7 +67,7 @@ pub(super) static IMAGENET_C_BAR: Corruptions = Corruptions {
     known: &Corruption::IMAGENET_BAR,
 };
 
-pub(super) static IMAGENET_C_BAR_IN_MEMORY: Corruptions = Corruptions {
+pub(super) const IMAGENET_C_BAR_IN_MEMORY: Corruptions = Corruptions {
     info: SuiteInfo {
         name: "imagenet-c-bar-in-memory",
         about: "the same 10 corruptions made while they are evaluated: no JPEG",
@@ -79,7 +79,17 @@ pub(super) static IMAGENET_C_BAR_IN_MEMORY: Corruptions = Corruptions {
     known: &Corruption::IMAGENET_BAR,
 };
 
-impl Corruptions {
+impl Published for Corruptions {
+    type Found = Opened;
+
+    fn info(&self) -> SuiteInfo {
+        self.info
+    }
+
+    fn tasks(&self) -> Vec<String> {
+        self.known.iter().map(|corruption| corruption.name().to_owned()).collect()
+    }
+
     fn find(&self, root: &Path, task: Option<&str>, context: &SuiteContext) -> Result<Opened, Error> {
         let asked = |corruption: &Corruption| task.is_none_or(|task| task == corruption.name());
         let val =
@@ -125,27 +135,7 @@ impl Corruptions {
     }
 }
 
-impl Suite for Corruptions {
-    fn info(&self) -> SuiteInfo {
-        self.info
-    }
-
-    fn tasks(&self) -> Vec<String> {
-        self.known.iter().map(|corruption| corruption.name().to_owned()).collect()
-    }
-
-    fn open(
-        &self,
-        root: &Path,
-        task: Option<&str>,
-        context: &SuiteContext,
-    ) -> Result<Box<dyn OpenSuite>, visrep_probe::Error> {
-        let opened = self.find(root, task, context).map_err(|error| error.of_suite(self.info.name))?;
-        Ok(Box::new(opened))
-    }
-}
-
-struct Opened {
+pub(super) struct Opened {
     info: SuiteInfo,
     source: Found,
     notes: Vec<String>,
@@ -156,7 +146,16 @@ enum Found {
     Memory { clean: Arc<dyn Dataset>, corruptions: Vec<Corruption> },
 }
 
-impl Opened {
+impl Measure for Opened {
+    fn sets(&self) -> Vec<&Arc<dyn Dataset>> {
+        match &self.source {
+            Found::Files { clean, corruptions } => {
+                clean.iter().chain(corruptions.iter().flat_map(|(_, severities)| severities)).collect()
+            }
+            Found::Memory { clean, .. } => vec![clean],
+        }
+    }
+
     fn measure(&self, model: &Model, context: &SuiteContext) -> Result<Findings, Error> {
         Classes::ImageNet1k.check(model)?;
         let mut record = Recorder::new(self.info.name, model, context);
@@ -212,21 +211,6 @@ impl Opened {
             }
         }
         Ok(record.findings)
-    }
-}
-
-impl OpenSuite for Opened {
-    fn fingerprint(&self) -> Result<u64, visrep_probe::Error> {
-        match &self.source {
-            Found::Files { clean, corruptions } => {
-                fingerprint(clean.iter().chain(corruptions.iter().flat_map(|(_, severities)| severities)))
-            }
-            Found::Memory { clean, .. } => fingerprint([clean]),
-        }
-    }
-
-    fn run(&self, model: &Model, context: &SuiteContext) -> Result<Findings, visrep_probe::Error> {
-        self.measure(model, context).map_err(|error| error.of_suite(self.info.name))
     }
 }
 

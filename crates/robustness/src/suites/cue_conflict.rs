@@ -3,7 +3,7 @@
 use super::figures::share;
 use super::folder::need;
 use super::head::{Classes, Pass, View, as_stored_protocol};
-use super::labelled::fingerprint;
+use super::published::{Measure, Published};
 use crate::Error;
 use crate::classes::{CUE_CONFLICT_CLASSES, CueConflictClass, Stimulus};
 use std::path::Path;
@@ -11,9 +11,7 @@ use std::sync::Arc;
 use visrep_data::{Dataset, ImageFiles, Subset};
 use visrep_metrics::{Interval, ScoreMatrix, bootstrap_mean, shape_bias};
 use visrep_models::Model;
-use visrep_probe::{
-    Findings, LEVEL, OpenSuite, RESAMPLES, Recorder, Suite, SuiteContext, SuiteInfo, TaskVerdicts,
-};
+use visrep_probe::{Findings, LEVEL, RESAMPLES, Recorder, SuiteContext, SuiteInfo, TaskVerdicts};
 
 const INFO: SuiteInfo = SuiteInfo {
     name: "cue-conflict",
@@ -28,30 +26,14 @@ const PUBLISHED: usize = 1200;
 /// The suite.
 pub(super) struct CueConflict;
 
-impl Suite for CueConflict {
+impl Published for CueConflict {
+    type Found = Opened;
+
     fn info(&self) -> SuiteInfo {
         INFO
     }
 
-    fn open(
-        &self,
-        root: &Path,
-        _task: Option<&str>,
-        context: &SuiteContext,
-    ) -> Result<Box<dyn OpenSuite>, visrep_probe::Error> {
-        let opened = Opened::find(root, context).map_err(|error| error.of_suite(INFO.name))?;
-        Ok(Box::new(opened))
-    }
-}
-
-struct Opened {
-    data: Arc<dyn Dataset>,
-    stimuli: Vec<Stimulus>,
-    found: usize,
-}
-
-impl Opened {
-    fn find(root: &Path, context: &SuiteContext) -> Result<Self, Error> {
+    fn find(&self, root: &Path, _task: Option<&str>, context: &SuiteContext) -> Result<Opened, Error> {
         let folder = need(&INFO, root, &["cue-conflict"])?;
         let all: Arc<dyn Dataset> = Arc::new(ImageFiles::below(&folder)?);
         let (mut indices, mut stimuli) = (Vec::new(), Vec::new());
@@ -74,12 +56,22 @@ impl Opened {
             return Err(Error::Layout { path: folder, problem });
         }
         let found = indices.len();
-        if let Some(limit) = context.limit.filter(|&limit| limit < found) {
-            let places = || (0..limit).map(|nth| nth * found / limit);
-            indices = places().map(|place| indices[place]).collect();
-            stimuli = places().map(|place| stimuli[place]).collect();
-        }
-        Ok(Self { data: Arc::new(Subset::new(all, indices)), stimuli, found })
+        let places = context.places(found);
+        let indices = places.iter().map(|&place| indices[place]).collect();
+        let stimuli = places.iter().map(|&place| stimuli[place]).collect();
+        Ok(Opened { data: Arc::new(Subset::new(all, indices)), stimuli, found })
+    }
+}
+
+pub(super) struct Opened {
+    data: Arc<dyn Dataset>,
+    stimuli: Vec<Stimulus>,
+    found: usize,
+}
+
+impl Measure for Opened {
+    fn sets(&self) -> Vec<&Arc<dyn Dataset>> {
+        vec![&self.data]
     }
 
     fn measure(&self, model: &Model, context: &SuiteContext) -> Result<Findings, Error> {
@@ -136,15 +128,5 @@ impl Opened {
         record.figure(task, "top1", accuracy, n, Some(interval));
         record.findings.verdicts.push(TaskVerdicts::new(task, &logits.keys, &[], correct));
         Ok(record.findings)
-    }
-}
-
-impl OpenSuite for Opened {
-    fn fingerprint(&self) -> Result<u64, visrep_probe::Error> {
-        fingerprint([&self.data])
-    }
-
-    fn run(&self, model: &Model, context: &SuiteContext) -> Result<Findings, visrep_probe::Error> {
-        self.measure(model, context).map_err(|error| error.of_suite(INFO.name))
     }
 }

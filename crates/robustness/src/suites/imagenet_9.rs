@@ -3,7 +3,7 @@
 use super::figures::share;
 use super::folder::{find, missing, need};
 use super::head::{Classes, Pass, View, as_stored_protocol};
-use super::labelled::fingerprint;
+use super::published::{Measure, Published};
 use crate::Error;
 use crate::classes::{IMAGENET_9_CLASSES, imagenet_9_label};
 use std::ops::ControlFlow;
@@ -15,9 +15,7 @@ use visrep_data::{Dataset, ImageFolder, Map, NpyArray, PixelCache, Sample, Sampl
 use visrep_decode::DecodeOptions;
 use visrep_metrics::compare_paired;
 use visrep_models::Model;
-use visrep_probe::{
-    Findings, LEVEL, OpenSuite, Progress, RESAMPLES, Recorder, Suite, SuiteContext, SuiteInfo, TaskVerdicts,
-};
+use visrep_probe::{Findings, LEVEL, Progress, RESAMPLES, Recorder, SuiteContext, SuiteInfo, TaskVerdicts};
 
 const INFO: SuiteInfo = SuiteInfo {
     name: "imagenet-9",
@@ -86,7 +84,9 @@ fn begin<'a>(info: &'a SuiteInfo, model: &'a Model, context: &'a SuiteContext) -
 /// The suite of variants.
 pub(super) struct ImageNet9;
 
-impl Suite for ImageNet9 {
+impl Published for ImageNet9 {
+    type Found = Variants;
+
     fn info(&self) -> SuiteInfo {
         INFO
     }
@@ -95,24 +95,7 @@ impl Suite for ImageNet9 {
         VARIANTS.map(str::to_owned).to_vec()
     }
 
-    fn open(
-        &self,
-        root: &Path,
-        task: Option<&str>,
-        context: &SuiteContext,
-    ) -> Result<Box<dyn OpenSuite>, visrep_probe::Error> {
-        let opened = Variants::find(root, task, context).map_err(|error| error.of_suite(INFO.name))?;
-        Ok(Box::new(opened))
-    }
-}
-
-struct Variants {
-    parts: Vec<(&'static str, Arc<dyn Dataset>)>,
-    notes: Vec<String>,
-}
-
-impl Variants {
-    fn find(root: &Path, task: Option<&str>, context: &SuiteContext) -> Result<Self, Error> {
+    fn find(&self, root: &Path, task: Option<&str>, context: &SuiteContext) -> Result<Variants, Error> {
         let folder = need(&INFO, root, PLACES)?;
         let (mut parts, mut notes) = (Vec::new(), Vec::new());
         for name in VARIANTS.into_iter().filter(|name| task.is_none_or(|task| task == *name)) {
@@ -124,7 +107,18 @@ impl Variants {
         if parts.is_empty() {
             return Err(missing(&INFO, &folder, &[task.unwrap_or(VARIANTS[0])]));
         }
-        Ok(Self { parts, notes })
+        Ok(Variants { parts, notes })
+    }
+}
+
+pub(super) struct Variants {
+    parts: Vec<(&'static str, Arc<dyn Dataset>)>,
+    notes: Vec<String>,
+}
+
+impl Measure for Variants {
+    fn sets(&self) -> Vec<&Arc<dyn Dataset>> {
+        self.parts.iter().map(|(_, data)| data).collect()
     }
 
     fn measure(&self, model: &Model, context: &SuiteContext) -> Result<Findings, Error> {
@@ -162,44 +156,17 @@ impl Variants {
     }
 }
 
-impl OpenSuite for Variants {
-    fn fingerprint(&self) -> Result<u64, visrep_probe::Error> {
-        fingerprint(self.parts.iter().map(|(_, data)| data))
-    }
-
-    fn run(&self, model: &Model, context: &SuiteContext) -> Result<Findings, visrep_probe::Error> {
-        self.measure(model, context).map_err(|error| error.of_suite(INFO.name))
-    }
-}
-
 /// The suite of the challenge.
 pub(super) struct BackgroundChallenge;
 
-impl Suite for BackgroundChallenge {
+impl Published for BackgroundChallenge {
+    type Found = Challenge;
+
     fn info(&self) -> SuiteInfo {
         CHALLENGE
     }
 
-    fn open(
-        &self,
-        root: &Path,
-        _task: Option<&str>,
-        context: &SuiteContext,
-    ) -> Result<Box<dyn OpenSuite>, visrep_probe::Error> {
-        let opened = Challenge::find(root, context).map_err(|error| error.of_suite(CHALLENGE.name))?;
-        Ok(Box::new(opened))
-    }
-}
-
-struct Challenge {
-    /// Images that have a mask, with its file.
-    foregrounds: Arc<dyn Dataset>,
-    masks: std::path::PathBuf,
-    backgrounds: Arc<dyn Dataset>,
-}
-
-impl Challenge {
-    fn find(root: &Path, context: &SuiteContext) -> Result<Self, Error> {
+    fn find(&self, root: &Path, _task: Option<&str>, context: &SuiteContext) -> Result<Challenge, Error> {
         let folder = need(&CHALLENGE, root, PLACES)?;
         let masks = need(&CHALLENGE, &folder, &["fg_mask"])?.join("val");
         let all = variant(&need(&CHALLENGE, &folder, &["original"])?)?;
@@ -212,7 +179,20 @@ impl Challenge {
             return Err(Error::Layout { path: masks, problem: problem.into() });
         }
         let foregrounds = context.limited(Arc::new(visrep_data::Subset::new(all, masked)));
-        Ok(Self { foregrounds, masks, backgrounds })
+        Ok(Challenge { foregrounds, masks, backgrounds })
+    }
+}
+
+pub(super) struct Challenge {
+    /// Images that have a mask, with its file.
+    foregrounds: Arc<dyn Dataset>,
+    masks: std::path::PathBuf,
+    backgrounds: Arc<dyn Dataset>,
+}
+
+impl Measure for Challenge {
+    fn sets(&self) -> Vec<&Arc<dyn Dataset>> {
+        vec![&self.foregrounds, &self.backgrounds]
     }
 
     fn measure(&self, model: &Model, context: &SuiteContext) -> Result<Findings, Error> {
@@ -246,16 +226,6 @@ impl Challenge {
         record.figure(CHALLENGE.name, "top1", accuracy, held.len(), Some(interval));
         record.findings.verdicts.push(TaskVerdicts::new(CHALLENGE.name, &keys, &labels, held));
         Ok(record.findings)
-    }
-}
-
-impl OpenSuite for Challenge {
-    fn fingerprint(&self) -> Result<u64, visrep_probe::Error> {
-        fingerprint([&self.foregrounds, &self.backgrounds])
-    }
-
-    fn run(&self, model: &Model, context: &SuiteContext) -> Result<Findings, visrep_probe::Error> {
-        self.measure(model, context).map_err(|error| error.of_suite(CHALLENGE.name))
     }
 }
 

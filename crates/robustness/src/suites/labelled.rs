@@ -2,6 +2,7 @@
 
 use super::folder::{ClassFolders, VAL, VAL_PUBLISHED, class_folders, coverage, find, missing, with_labels};
 use super::head::{Classes, Pass, View};
+use super::published::{Measure, Published};
 use super::{cifar, figures};
 use crate::Error;
 use crate::classes::ClassSubset;
@@ -9,7 +10,7 @@ use std::path::Path;
 use std::sync::Arc;
 use visrep_data::Dataset;
 use visrep_models::Model;
-use visrep_probe::{Findings, OpenSuite, Recorder, Suite, SuiteContext, SuiteInfo};
+use visrep_probe::{Findings, Recorder, SuiteContext, SuiteInfo};
 
 /// A suite of one or several labelled sets.
 pub(super) struct Labelled {
@@ -42,7 +43,7 @@ const fn of_subset(subset: ClassSubset) -> Form {
     Form::Folders(ClassFolders::Synsets(Some(subset)))
 }
 
-pub(super) static IMAGENET_VAL: Labelled = Labelled {
+pub(super) const IMAGENET_VAL: Labelled = Labelled {
     info: SuiteInfo {
         name: "imagenet-val",
         about: "ImageNet-1k's validation images",
@@ -54,7 +55,7 @@ pub(super) static IMAGENET_VAL: Labelled = Labelled {
     sets: &[Set { task: "imagenet-val", places: VAL, form: ANY_SYNSET, images: 50_000 }],
 };
 
-pub(super) static IMAGENET_V2: Labelled = Labelled {
+pub(super) const IMAGENET_V2: Labelled = Labelled {
     info: SuiteInfo {
         name: "imagenet-v2",
         about: "three new test sets of ImageNet's classes (Recht et al. 2019)",
@@ -89,7 +90,7 @@ pub(super) static IMAGENET_V2: Labelled = Labelled {
     ],
 };
 
-pub(super) static IMAGENET_A: Labelled = Labelled {
+pub(super) const IMAGENET_A: Labelled = Labelled {
     info: SuiteInfo {
         name: "imagenet-a",
         about: "natural adversarial examples of 200 classes (Hendrycks et al. 2021)",
@@ -106,7 +107,7 @@ pub(super) static IMAGENET_A: Labelled = Labelled {
     }],
 };
 
-pub(super) static IMAGENET_R: Labelled = Labelled {
+pub(super) const IMAGENET_R: Labelled = Labelled {
     info: SuiteInfo {
         name: "imagenet-r",
         about: "renditions of 200 classes: art, cartoons, toys (Hendrycks et al. 2021)",
@@ -123,7 +124,7 @@ pub(super) static IMAGENET_R: Labelled = Labelled {
     }],
 };
 
-pub(super) static IMAGENET_SKETCH: Labelled = Labelled {
+pub(super) const IMAGENET_SKETCH: Labelled = Labelled {
     info: SuiteInfo {
         name: "imagenet-sketch",
         about: "sketches of the 1000 classes (Wang et al. 2019)",
@@ -140,7 +141,7 @@ pub(super) static IMAGENET_SKETCH: Labelled = Labelled {
     }],
 };
 
-pub(super) static STYLIZED_IMAGENET: Labelled = Labelled {
+pub(super) const STYLIZED_IMAGENET: Labelled = Labelled {
     info: SuiteInfo {
         name: "stylized-imagenet",
         about: "validation images in the style of paintings (Geirhos et al. 2019)",
@@ -157,7 +158,7 @@ pub(super) static STYLIZED_IMAGENET: Labelled = Labelled {
     }],
 };
 
-pub(super) static CIFAR_10_1: Labelled = Labelled {
+pub(super) const CIFAR_10_1: Labelled = Labelled {
     info: SuiteInfo {
         name: "cifar-10.1",
         about: "a new test set of CIFAR-10's classes (Recht et al. 2018)",
@@ -186,7 +187,20 @@ pub(super) static CIFAR_10_1: Labelled = Labelled {
     ],
 };
 
-impl Labelled {
+/// The task of ImageNet's validation images of the same classes.
+const CLEAN: &str = "imagenet-val-same-classes";
+
+impl Published for Labelled {
+    type Found = Opened;
+
+    fn info(&self) -> SuiteInfo {
+        self.info
+    }
+
+    fn tasks(&self) -> Vec<String> {
+        if self.sets.len() < 2 { Vec::new() } else { self.sets.iter().map(|set| set.task.into()).collect() }
+    }
+
     fn find(&self, root: &Path, task: Option<&str>, context: &SuiteContext) -> Result<Opened, Error> {
         let asked = || self.sets.iter().filter(|set| task.is_none_or(|task| task == set.task));
         let (mut parts, mut notes) = (Vec::new(), Vec::new());
@@ -226,30 +240,7 @@ impl Labelled {
     }
 }
 
-/// The task of ImageNet's validation images of the same classes.
-const CLEAN: &str = "imagenet-val-same-classes";
-
-impl Suite for Labelled {
-    fn info(&self) -> SuiteInfo {
-        self.info
-    }
-
-    fn tasks(&self) -> Vec<String> {
-        if self.sets.len() < 2 { Vec::new() } else { self.sets.iter().map(|set| set.task.into()).collect() }
-    }
-
-    fn open(
-        &self,
-        root: &Path,
-        task: Option<&str>,
-        context: &SuiteContext,
-    ) -> Result<Box<dyn OpenSuite>, visrep_probe::Error> {
-        let opened = self.find(root, task, context).map_err(|error| error.of_suite(self.info.name))?;
-        Ok(Box::new(opened))
-    }
-}
-
-struct Opened {
+pub(super) struct Opened {
     info: SuiteInfo,
     classes: Classes,
     subset: Option<ClassSubset>,
@@ -263,7 +254,11 @@ struct Part {
     data: Arc<dyn Dataset>,
 }
 
-impl Opened {
+impl Measure for Opened {
+    fn sets(&self) -> Vec<&Arc<dyn Dataset>> {
+        self.parts.iter().map(|part| &part.data).collect()
+    }
+
     fn measure(&self, model: &Model, context: &SuiteContext) -> Result<Findings, Error> {
         self.classes.check(model)?;
         let mut record = Recorder::new(self.info.name, model, context);
@@ -284,23 +279,4 @@ impl Opened {
         }
         Ok(record.findings)
     }
-}
-
-impl OpenSuite for Opened {
-    fn fingerprint(&self) -> Result<u64, visrep_probe::Error> {
-        fingerprint(self.parts.iter().map(|part| &part.data))
-    }
-
-    fn run(&self, model: &Model, context: &SuiteContext) -> Result<Findings, visrep_probe::Error> {
-        self.measure(model, context).map_err(|error| error.of_suite(self.info.name))
-    }
-}
-
-/// One number for several sets.
-pub(super) fn fingerprint<'a>(
-    sets: impl IntoIterator<Item = &'a Arc<dyn Dataset>>,
-) -> Result<u64, visrep_probe::Error> {
-    sets.into_iter().try_fold(0xcbf2_9ce4_8422_2325_u64, |hash, data| {
-        Ok((hash ^ data.fingerprint()?).wrapping_mul(0x0100_0000_01b3))
-    })
 }

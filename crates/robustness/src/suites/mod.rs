@@ -12,37 +12,39 @@ mod imagenet_9;
 mod labelled;
 mod objectnet;
 mod outliers;
+mod published;
 mod real;
 mod sequences;
 
 use crate::Error;
+use published::AsSuite;
 use visrep_probe::Suite;
 
 pub use real::real_labels;
 
 /// Every suite of this crate, in the order in which lists show them.
 pub const SUITES: [&dyn Suite; 21] = [
-    &labelled::IMAGENET_VAL,
-    &labelled::IMAGENET_V2,
-    &real::ImageNetReal,
-    &labelled::IMAGENET_A,
-    &outliers::ImageNetO,
-    &labelled::IMAGENET_R,
-    &labelled::IMAGENET_SKETCH,
-    &labelled::STYLIZED_IMAGENET,
-    &objectnet::ObjectNet,
-    &imagenet_9::ImageNet9,
-    &imagenet_9::BackgroundChallenge,
-    &cue_conflict::CueConflict,
-    &corruptions::IMAGENET_C,
-    &corruptions::IMAGENET_C_IN_MEMORY,
-    &corruptions::IMAGENET_C_BAR,
-    &corruptions::IMAGENET_C_BAR_IN_MEMORY,
-    &sequences::IMAGENET_P,
-    &labelled::CIFAR_10_1,
-    &cifar::Cifar10C,
-    &sequences::CIFAR_10_P,
-    &attacks::Attacks,
+    &AsSuite(labelled::IMAGENET_VAL),
+    &AsSuite(labelled::IMAGENET_V2),
+    &AsSuite(real::ImageNetReal),
+    &AsSuite(labelled::IMAGENET_A),
+    &AsSuite(outliers::ImageNetO),
+    &AsSuite(labelled::IMAGENET_R),
+    &AsSuite(labelled::IMAGENET_SKETCH),
+    &AsSuite(labelled::STYLIZED_IMAGENET),
+    &AsSuite(objectnet::ObjectNet),
+    &AsSuite(imagenet_9::ImageNet9),
+    &AsSuite(imagenet_9::BackgroundChallenge),
+    &AsSuite(cue_conflict::CueConflict),
+    &AsSuite(corruptions::IMAGENET_C),
+    &AsSuite(corruptions::IMAGENET_C_IN_MEMORY),
+    &AsSuite(corruptions::IMAGENET_C_BAR),
+    &AsSuite(corruptions::IMAGENET_C_BAR_IN_MEMORY),
+    &AsSuite(sequences::IMAGENET_P),
+    &AsSuite(labelled::CIFAR_10_1),
+    &AsSuite(cifar::Cifar10C),
+    &AsSuite(sequences::CIFAR_10_P),
+    &AsSuite(attacks::Attacks),
 ];
 
 impl Error {

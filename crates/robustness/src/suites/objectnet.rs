@@ -5,7 +5,7 @@
 use super::figures::share;
 use super::folder::need;
 use super::head::{Classes, Pass, View};
-use super::labelled::fingerprint;
+use super::published::{Measure, Published};
 use crate::Error;
 use serde_json::{Map as JsonMap, Value};
 use std::collections::{BTreeMap, BTreeSet};
@@ -16,7 +16,7 @@ use visrep_augment::RgbImage;
 use visrep_data::{Dataset, ImageFolder, Map, Sample, SampleImage, Subset, decode_sample};
 use visrep_decode::DecodeOptions;
 use visrep_models::Model;
-use visrep_probe::{Findings, OpenSuite, Recorder, Suite, SuiteContext, SuiteInfo, TaskVerdicts};
+use visrep_probe::{Findings, Recorder, SuiteContext, SuiteInfo, TaskVerdicts};
 
 const INFO: SuiteInfo = SuiteInfo {
     name: "objectnet",
@@ -31,31 +31,14 @@ const BORDER: u32 = 2;
 /// The suite.
 pub(super) struct ObjectNet;
 
-impl Suite for ObjectNet {
+impl Published for ObjectNet {
+    type Found = Opened;
+
     fn info(&self) -> SuiteInfo {
         INFO
     }
 
-    fn open(
-        &self,
-        root: &Path,
-        _task: Option<&str>,
-        context: &SuiteContext,
-    ) -> Result<Box<dyn OpenSuite>, visrep_probe::Error> {
-        let opened = Opened::find(root, context).map_err(|error| error.of_suite(INFO.name))?;
-        Ok(Box::new(opened))
-    }
-}
-
-struct Opened {
-    data: Arc<dyn Dataset>,
-    /// ImageNet's classes that stand for each folder, by label.
-    classes: Vec<Vec<u16>>,
-    found: usize,
-}
-
-impl Opened {
-    fn find(root: &Path, context: &SuiteContext) -> Result<Self, Error> {
+    fn find(&self, root: &Path, _task: Option<&str>, context: &SuiteContext) -> Result<Opened, Error> {
         let folder = need(&INFO, root, &["objectnet-1.0", "objectnet"])?;
         let mapping = mapping(&need(&INFO, &folder, &["mappings"])?)?;
         let images = need(&INFO, &folder, &["images"])?;
@@ -77,7 +60,20 @@ impl Opened {
             let source = |source| visrep_data::Error::Decode { key: key.into(), source };
             Ok(SampleImage::Decoded(inner.map_err(source)?))
         }));
-        Ok(Self { data, classes, found })
+        Ok(Opened { data, classes, found })
+    }
+}
+
+pub(super) struct Opened {
+    data: Arc<dyn Dataset>,
+    /// ImageNet's classes that stand for each folder, by label.
+    classes: Vec<Vec<u16>>,
+    found: usize,
+}
+
+impl Measure for Opened {
+    fn sets(&self) -> Vec<&Arc<dyn Dataset>> {
+        vec![&self.data]
     }
 
     fn measure(&self, model: &Model, context: &SuiteContext) -> Result<Findings, Error> {
@@ -112,16 +108,6 @@ impl Opened {
         record.figure(INFO.name, "top1", accuracy, correct.len(), Some(interval));
         record.findings.verdicts.push(TaskVerdicts::new(INFO.name, &keys, &labels, correct));
         Ok(record.findings)
-    }
-}
-
-impl OpenSuite for Opened {
-    fn fingerprint(&self) -> Result<u64, visrep_probe::Error> {
-        fingerprint([&self.data])
-    }
-
-    fn run(&self, model: &Model, context: &SuiteContext) -> Result<Findings, visrep_probe::Error> {
-        self.measure(model, context).map_err(|error| error.of_suite(INFO.name))
     }
 }
 

@@ -2,7 +2,7 @@
 
 use super::folder::{ClassFolders, VAL, class_folders, coverage, need, with_labels};
 use super::head::{Classes, Logits, Pass, View};
-use super::labelled::fingerprint;
+use super::published::{Measure, Published};
 use crate::Error;
 use crate::classes::ClassSubset;
 use std::path::Path;
@@ -13,7 +13,7 @@ use visrep_metrics::{
     max_logit_scores, msp_scores,
 };
 use visrep_models::Model;
-use visrep_probe::{Findings, LEVEL, OpenSuite, RESAMPLES, Recorder, Suite, SuiteContext, SuiteInfo};
+use visrep_probe::{Findings, LEVEL, RESAMPLES, Recorder, SuiteContext, SuiteInfo};
 
 const INFO: SuiteInfo = SuiteInfo {
     name: "imagenet-o",
@@ -25,30 +25,14 @@ const INFO: SuiteInfo = SuiteInfo {
 /// The suite.
 pub(super) struct ImageNetO;
 
-impl Suite for ImageNetO {
+impl Published for ImageNetO {
+    type Found = Opened;
+
     fn info(&self) -> SuiteInfo {
         INFO
     }
 
-    fn open(
-        &self,
-        root: &Path,
-        _task: Option<&str>,
-        context: &SuiteContext,
-    ) -> Result<Box<dyn OpenSuite>, visrep_probe::Error> {
-        let opened = Opened::find(root, context).map_err(|error| error.of_suite(INFO.name))?;
-        Ok(Box::new(opened))
-    }
-}
-
-struct Opened {
-    outliers: Arc<dyn Dataset>,
-    inliers: Arc<dyn Dataset>,
-    coverage: String,
-}
-
-impl Opened {
-    fn find(root: &Path, context: &SuiteContext) -> Result<Self, Error> {
+    fn find(&self, root: &Path, _task: Option<&str>, context: &SuiteContext) -> Result<Opened, Error> {
         let (outliers, val) = (need(&INFO, root, &["imagenet-o"])?, need(&INFO, root, VAL)?);
         // Its folders are named by the classes that images are taken for, which matters to nobody.
         let outliers: Arc<dyn Dataset> = Arc::new(ImageFolder::open(outliers)?);
@@ -63,7 +47,19 @@ impl Opened {
             coverage(outliers.len(), 2000),
             coverage(inliers.len(), 10_000)
         );
-        Ok(Self { outliers: context.limited(outliers), inliers: context.limited(inliers), coverage })
+        Ok(Opened { outliers: context.limited(outliers), inliers: context.limited(inliers), coverage })
+    }
+}
+
+pub(super) struct Opened {
+    outliers: Arc<dyn Dataset>,
+    inliers: Arc<dyn Dataset>,
+    coverage: String,
+}
+
+impl Measure for Opened {
+    fn sets(&self) -> Vec<&Arc<dyn Dataset>> {
+        vec![&self.outliers, &self.inliers]
     }
 
     fn measure(&self, model: &Model, context: &SuiteContext) -> Result<Findings, Error> {
@@ -98,16 +94,6 @@ impl Opened {
             }
         }
         Ok(record.findings)
-    }
-}
-
-impl OpenSuite for Opened {
-    fn fingerprint(&self) -> Result<u64, visrep_probe::Error> {
-        fingerprint([&self.outliers, &self.inliers])
-    }
-
-    fn run(&self, model: &Model, context: &SuiteContext) -> Result<Findings, visrep_probe::Error> {
-        self.measure(model, context).map_err(|error| error.of_suite(INFO.name))
     }
 }
 

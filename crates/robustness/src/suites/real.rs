@@ -3,13 +3,13 @@
 use super::figures::share;
 use super::folder::{ClassFolders, VAL, class_folders, need};
 use super::head::{Classes, Pass, View};
-use super::labelled::fingerprint;
+use super::published::{Measure, Published};
 use crate::Error;
 use std::path::Path;
 use std::sync::Arc;
 use visrep_data::{Dataset, Subset};
 use visrep_models::Model;
-use visrep_probe::{Findings, OpenSuite, Recorder, Suite, SuiteContext, SuiteInfo, TaskVerdicts};
+use visrep_probe::{Findings, Recorder, SuiteContext, SuiteInfo, TaskVerdicts};
 
 const INFO: SuiteInfo = SuiteInfo {
     name: "imagenet-real",
@@ -60,31 +60,14 @@ fn number(key: &str) -> Option<usize> {
 /// The suite.
 pub(super) struct ImageNetReal;
 
-impl Suite for ImageNetReal {
+impl Published for ImageNetReal {
+    type Found = Opened;
+
     fn info(&self) -> SuiteInfo {
         INFO
     }
 
-    fn open(
-        &self,
-        root: &Path,
-        _task: Option<&str>,
-        context: &SuiteContext,
-    ) -> Result<Box<dyn OpenSuite>, visrep_probe::Error> {
-        let opened = Opened::find(root, context).map_err(|error| error.of_suite(INFO.name))?;
-        Ok(Box::new(opened))
-    }
-}
-
-struct Opened {
-    /// The images that have labels.
-    data: Arc<dyn Dataset>,
-    labels: Vec<Vec<u32>>,
-    left_out: usize,
-}
-
-impl Opened {
-    fn find(root: &Path, context: &SuiteContext) -> Result<Self, Error> {
+    fn find(&self, root: &Path, _task: Option<&str>, context: &SuiteContext) -> Result<Opened, Error> {
         let (folder, path) = (need(&INFO, root, VAL)?, need(&INFO, root, LABELS)?);
         let json =
             std::fs::read(&path).map_err(|source| visrep_data::Error::Io { path: path.clone(), source })?;
@@ -113,16 +96,30 @@ impl Opened {
             let problem = format!("has no image to which {} gives a label", path.display());
             return Err(Error::Layout { path: folder, problem });
         }
-        // The same images that the limit takes of the set.
-        let places: Vec<usize> = match context.limit {
-            Some(limit) if limit < indices.len() => {
-                (0..limit).map(|nth| nth * indices.len() / limit).collect()
-            }
-            _ => (0..indices.len()).collect(),
-        };
+        let places = context.places(indices.len());
         let labels = places.iter().map(|&place| std::mem::take(&mut labels[place])).collect();
         let indices = places.iter().map(|&place| indices[place]).collect();
-        Ok(Self { data: Arc::new(Subset::new(all, indices)), labels, left_out })
+        Ok(Opened { data: Arc::new(Subset::new(all, indices)), labels, left_out })
+    }
+}
+
+pub(super) struct Opened {
+    /// The images that have labels.
+    data: Arc<dyn Dataset>,
+    labels: Vec<Vec<u32>>,
+    left_out: usize,
+}
+
+impl Measure for Opened {
+    fn sets(&self) -> Vec<&Arc<dyn Dataset>> {
+        vec![&self.data]
+    }
+
+    fn beside(&self) -> u64 {
+        self.labels
+            .iter()
+            .flatten()
+            .fold(0, |hash, &label| (hash ^ u64::from(label)).wrapping_mul(0x0100_0000_01b3).rotate_left(7))
     }
 
     fn measure(&self, model: &Model, context: &SuiteContext) -> Result<Findings, Error> {
@@ -148,19 +145,6 @@ impl Opened {
         record.figure(INFO.name, "top1", accuracy, correct.len(), Some(interval));
         record.findings.verdicts.push(TaskVerdicts::new(INFO.name, &keys, &[], correct));
         Ok(record.findings)
-    }
-}
-
-impl OpenSuite for Opened {
-    fn fingerprint(&self) -> Result<u64, visrep_probe::Error> {
-        let labels = self.labels.iter().flatten().fold(0_u64, |hash, &label| {
-            (hash ^ u64::from(label)).wrapping_mul(0x0100_0000_01b3).rotate_left(7)
-        });
-        Ok(fingerprint([&self.data])? ^ labels)
-    }
-
-    fn run(&self, model: &Model, context: &SuiteContext) -> Result<Findings, visrep_probe::Error> {
-        self.measure(model, context).map_err(|error| error.of_suite(INFO.name))
     }
 }
 

@@ -3,7 +3,7 @@
 
 use super::folder::{find, missing, need};
 use super::head::{Classes, Pass, View, as_stored_protocol};
-use super::labelled::fingerprint;
+use super::published::{Measure, Published};
 use crate::Error;
 use serde_json::Value;
 use std::path::Path;
@@ -15,7 +15,7 @@ use visrep_metrics::{
     mean_rate_against_baseline,
 };
 use visrep_models::Model;
-use visrep_probe::{Findings, LEVEL, OpenSuite, RESAMPLES, Recorder, Suite, SuiteContext, SuiteInfo};
+use visrep_probe::{Findings, LEVEL, RESAMPLES, Recorder, SuiteContext, SuiteInfo};
 
 /// A suite of sequences.
 pub(super) struct Sequences {
@@ -33,7 +33,7 @@ enum Form {
     Arrays,
 }
 
-pub(super) static IMAGENET_P: Sequences = Sequences {
+pub(super) const IMAGENET_P: Sequences = Sequences {
     info: SuiteInfo {
         name: "imagenet-p",
         about: "how often predictions flip along sequences of ImageNet's images (Hendrycks & Dietterich 2019)",
@@ -48,7 +48,7 @@ pub(super) static IMAGENET_P: Sequences = Sequences {
     form: Form::Frames,
 };
 
-pub(super) static CIFAR_10_P: Sequences = Sequences {
+pub(super) const CIFAR_10_P: Sequences = Sequences {
     info: SuiteInfo {
         name: "cifar-10-p",
         about: "how often predictions flip along sequences of CIFAR-10's images (Hendrycks & Dietterich 2019)",
@@ -73,7 +73,7 @@ impl Part {
         path: &Path,
         perturbation: Perturbation,
         form: Form,
-        limit: Option<usize>,
+        context: &SuiteContext,
     ) -> Result<Self, Error> {
         let (frames, lengths): (Arc<dyn Dataset>, Vec<usize>) = match form {
             Form::Arrays => {
@@ -109,22 +109,18 @@ impl Part {
             )));
         }
         let part = Self { perturbation, frames, lengths };
-        Ok(match limit {
-            Some(limit) if limit < part.lengths.len() => part.spread(limit),
-            _ => part,
-        })
+        let chosen = context.places(part.lengths.len());
+        Ok(if chosen.len() < part.lengths.len() { part.only(&chosen) } else { part })
     }
 
-    /// Evenly spread sequences.
-    fn spread(self, limit: usize) -> Self {
-        let count = self.lengths.len();
+    /// The chosen sequences.
+    fn only(self, chosen: &[usize]) -> Self {
         let starts: Vec<usize> = (self.lengths.iter())
             .scan(0, |start, &length| {
                 *start += length;
                 Some(*start - length)
             })
             .collect();
-        let chosen: Vec<usize> = (0..limit).map(|nth| nth * count / limit).collect();
         let indices = chosen.iter().flat_map(|&at| starts[at]..starts[at] + self.lengths[at]).collect();
         let lengths = chosen.iter().map(|&at| self.lengths[at]).collect();
         Self { frames: Arc::new(Subset::new(self.frames, indices)), lengths, ..self }
@@ -163,7 +159,9 @@ fn arg_max(row: &[f64]) -> i64 {
     (1..row.len()).fold(0, |best, class| if row[class] > row[best] { class } else { best }) as i64
 }
 
-impl Suite for Sequences {
+impl Published for Sequences {
+    type Found = Opened;
+
     fn info(&self) -> SuiteInfo {
         self.info
     }
@@ -172,18 +170,6 @@ impl Suite for Sequences {
         Perturbation::BENCHMARK.map(|perturbation| perturbation.name().to_owned()).to_vec()
     }
 
-    fn open(
-        &self,
-        root: &Path,
-        task: Option<&str>,
-        context: &SuiteContext,
-    ) -> Result<Box<dyn OpenSuite>, visrep_probe::Error> {
-        let opened = self.find(root, task, context).map_err(|error| error.of_suite(self.info.name))?;
-        Ok(Box::new(opened))
-    }
-}
-
-impl Sequences {
     fn find(&self, root: &Path, task: Option<&str>, context: &SuiteContext) -> Result<Opened, Error> {
         let folder = need(&self.info, root, self.places)?;
         let (mut parts, mut notes) = (Vec::new(), Vec::new());
@@ -196,7 +182,7 @@ impl Sequences {
                 continue;
             }
             match find(&folder, &[&name]) {
-                Some(path) => parts.push(Part::open(&path, perturbation, self.form, context.limit)?),
+                Some(path) => parts.push(Part::open(&path, perturbation, self.form, context)?),
                 None if Perturbation::BENCHMARK.contains(&perturbation) => {
                     notes.push(format!("{perturbation}: there is no {}", folder.join(name).display()));
                 }
@@ -241,7 +227,7 @@ impl Baseline {
     }
 }
 
-struct Opened {
+pub(super) struct Opened {
     info: SuiteInfo,
     classes: Classes,
     parts: Vec<Part>,
@@ -249,7 +235,11 @@ struct Opened {
     notes: Vec<String>,
 }
 
-impl Opened {
+impl Measure for Opened {
+    fn sets(&self) -> Vec<&Arc<dyn Dataset>> {
+        self.parts.iter().map(|part| &part.frames).collect()
+    }
+
     fn measure(&self, model: &Model, context: &SuiteContext) -> Result<Findings, Error> {
         self.classes.check(model)?;
         let mut record = Recorder::new(self.info.name, model, context);
@@ -310,15 +300,5 @@ impl Opened {
             ),
         }
         Ok(record.findings)
-    }
-}
-
-impl OpenSuite for Opened {
-    fn fingerprint(&self) -> Result<u64, visrep_probe::Error> {
-        fingerprint(self.parts.iter().map(|part| &part.frames))
-    }
-
-    fn run(&self, model: &Model, context: &SuiteContext) -> Result<Findings, visrep_probe::Error> {
-        self.measure(model, context).map_err(|error| error.of_suite(self.info.name))
     }
 }
