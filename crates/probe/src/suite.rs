@@ -4,12 +4,12 @@
 //! Opening a suite looks for its data under a root folder; what is opened can be run on one model after the other, and says by
 //! [`OpenSuite::fingerprint`] whether it is still the same data.
 
-use crate::{Error, Figure, compute_protocol, preprocessing_protocol};
+use crate::{Context, Error, Figure, compute_protocol, preprocessing_protocol};
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use visrep_data::{Dataset, Subset};
+use visrep_data::{Dataset, Splits, Subset};
 use visrep_metrics::{Calibration, Interval, Score};
 use visrep_models::Model;
 use visrep_torch::Precision;
@@ -107,6 +107,19 @@ impl SuiteContext {
     /// Places in a row of `count`, evenly spread so that all classes of an ordered set stay: all, or as many as the limit allows.
     pub fn places(&self, count: usize) -> Vec<usize> {
         spread(count, self.limit.unwrap_or(count))
+    }
+
+    /// What a [`Benchmark`](crate::Benchmark) runs in: these settings, and `splits` of the data that scores call `data`.
+    pub fn on(&self, splits: Splits, data: &str) -> Context {
+        let mut context = Context::new(splits, data, &self.weights);
+        context.cache.clone_from(&self.cache);
+        context.seed = self.seed;
+        context.workers = self.workers;
+        context.batch_size = self.batch_size;
+        context.progress = self.progress;
+        context.precision = self.precision;
+        context.stop = Arc::clone(&self.stop);
+        context
     }
 
     /// `data`, or as much of it as the limit allows.

@@ -49,11 +49,14 @@ where
         Err(error) if is_out_of_memory(&error) => error,
         other => return other,
     };
+    // LibTorch puts its stack below the first line.
+    let text = error.to_string();
+    let said = text.lines().next().unwrap_or_default().trim_start_matches("LibTorch: ");
     let message = match device_memory(device).ok().flatten() {
-        None => format!("LibTorch: {error}"),
+        None => format!("LibTorch: {said}"),
         Some(memory) => {
             let gib = |bytes: u64| bytes as f64 / f64::from(1 << 30);
-            format!("{:.1} of {:.1} GiB were free; LibTorch: {error}", gib(memory.free), gib(memory.total))
+            format!("{:.1} of {:.1} GiB were free; LibTorch: {said}", gib(memory.free), gib(memory.total))
         }
     };
     drop(error);
@@ -89,6 +92,7 @@ mod tests {
         assert_eq!(tried, [48, 24, 12, 6]);
         let message = error.to_string();
         assert!(message.contains("48") && message.contains("batch of 6 fits"), "{message}");
+        assert_eq!(message.lines().count(), 1, "{message}");
         assert!(!is_out_of_memory(&Error::UnknownDevice { text: String::new() }));
     }
 

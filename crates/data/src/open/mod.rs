@@ -13,7 +13,8 @@ use splits::{find_splits, open_folder};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-/// What a model learns from and what it is tested on, with the same classes.
+/// What a model learns from and what it is tested on, with the same classes. A clone shares the images.
+#[derive(Clone)]
 pub struct Splits {
     /// For training.
     pub train: Arc<dyn Dataset>,

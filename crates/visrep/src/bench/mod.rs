@@ -5,6 +5,7 @@ mod contestants;
 mod pictures;
 pub mod published;
 pub mod results;
+mod settings;
 mod similarity;
 mod suites;
 mod table;
@@ -16,9 +17,8 @@ use anyhow::{Context as _, Result};
 pub use contestants::Interrupted;
 use contestants::{Contestant, Training};
 use results::{DatasetEntry, Details, Results};
+pub use settings::Settings;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Instant;
 use visrep_data::Splits;
 use visrep_probe::limited;
@@ -27,29 +27,8 @@ use visrep_probe::limited;
 pub struct Plan {
     /// The user's model and data; without it, the default comparison on the embedded images.
     pub own: Option<Own>,
-    /// Where `results.json` and `report.html` go.
-    pub out: PathBuf,
-    /// The seed of everything random.
-    pub seed: u64,
-    /// At most so many images of each split.
-    pub limit: Option<usize>,
-    /// Where and how networks run.
-    pub compute: Compute,
-    /// Threads that decode, augment and corrupt.
-    pub workers: usize,
-    /// Images in one pass.
-    pub batch_size: usize,
-    /// Raised by a signal.
-    pub stop: Arc<AtomicBool>,
-    /// The command line, for the record.
-    pub command: String,
-}
-
-impl Plan {
-    /// Errs when a signal asked for the end. What is done so far is kept: trained backbones and features.
-    fn go_on(&self) -> Result<()> {
-        if self.stop.load(Ordering::Relaxed) { Err(Interrupted.into()) } else { Ok(()) }
-    }
+    /// How; `results.json` and `report.html` go to its folder.
+    pub settings: Settings,
 }
 
 /// A user's model and images.
@@ -71,16 +50,22 @@ struct Set {
 /// Runs the plan and writes its two files; prints the table.
 pub fn run(plan: &Plan) -> Result<()> {
     let started = Instant::now();
-    std::fs::create_dir_all(&plan.out).with_context(|| format!("cannot create {}", plan.out.display()))?;
+    std::fs::create_dir_all(&plan.settings.out)
+        .with_context(|| format!("cannot create {}", plan.settings.out.display()))?;
     let contestants = contestants(plan)?;
     let sets = sets(plan)?;
     let mut results = Results {
         schema: 1,
         visrep: env!("CARGO_PKG_VERSION").to_owned(),
-        command: plan.command.clone(),
+        command: plan.settings.command.clone(),
         finished: String::new(),
         seconds: 0.0,
-        environment: environment(&plan.compute, plan.workers, plan.batch_size, plan.seed),
+        environment: environment(
+            &plan.settings.compute,
+            plan.settings.workers,
+            plan.settings.batch_size,
+            plan.settings.seed,
+        ),
         models: contestants.iter().map(|contestant| contestant.entry.clone()).collect(),
         datasets: sets.iter().map(|set| set.entry.clone()).collect(),
         scores: Vec::new(),
@@ -92,11 +77,11 @@ pub fn run(plan: &Plan) -> Result<()> {
     }
     suites::similarity(plan, &contestants, &mut results, &mut gallery)?;
     if let Some(contestant) = contestants.iter().find(|contestant| contestant.recipe.is_some()) {
-        gallery.views = pictures::views(contestant, &*Source::AllFixtures.open_train()?, plan.seed)?;
+        gallery.views = pictures::views(contestant, &*Source::AllFixtures.open_train()?, plan.settings.seed)?;
     }
     results.finished = now();
     results.seconds = started.elapsed().as_secs_f64();
-    let (json, html) = (plan.out.join("results.json"), plan.out.join("report.html"));
+    let (json, html) = (plan.settings.out.join("results.json"), plan.settings.out.join("report.html"));
     write(&json, &serde_json::to_vec_pretty(&results)?)?;
     write(&html, report::render(&results, &gallery)?.as_bytes())?;
     let table = table::render(&results);
@@ -114,18 +99,18 @@ fn write(path: &Path, bytes: &[u8]) -> Result<()> {
 fn contestants(plan: &Plan) -> Result<Vec<Contestant>> {
     match &plan.own {
         None => contestants::trained_here(&Training {
-            folder: &plan.out.join("runs"),
-            seed: plan.seed,
-            compute: &plan.compute,
-            workers: plan.workers,
-            stop: plan.stop.clone(),
+            folder: &plan.settings.out.join("runs"),
+            seed: plan.settings.seed,
+            compute: &plan.settings.compute,
+            workers: plan.settings.workers,
+            stop: plan.settings.stop.clone(),
         }),
         Some(Own { model, weights: Some(weights), .. }) => Ok(vec![
-            contestants::random(model, plan.seed, &plan.compute)?,
-            contestants::own(model, weights, &plan.compute)?,
+            contestants::random(model, plan.settings.seed, &plan.settings.compute)?,
+            contestants::own(model, weights, &plan.settings.compute)?,
         ]),
         Some(Own { model, weights: None, .. }) => {
-            Ok(vec![contestants::random(model, plan.seed, &plan.compute)?])
+            Ok(vec![contestants::random(model, plan.settings.seed, &plan.settings.compute)?])
         }
     }
 }
@@ -141,7 +126,7 @@ fn sets(plan: &Plan) -> Result<Vec<Set>> {
 impl Set {
     fn open(source: &Source, label: &str, plan: &Plan) -> Result<Self> {
         let Splits { train, test, mut description } = source.splits()?;
-        let (train, test) = match plan.limit {
+        let (train, test) = match plan.settings.limit {
             None => (train, test),
             Some(limit) => {
                 description += &format!("; at most {limit} images of each");

@@ -13,8 +13,8 @@ use visrep_data::{Dataset as _, Splits};
 use visrep_metrics::{ConfusionMatrix, ReliabilityBin, Score, bootstrap_groups, mean};
 use visrep_perceptual::{ImageDistance, PerceptualDistance, PixelDistance, score_triplets};
 use visrep_probe::{
-    Benchmark, Context, FewShotBenchmark, KnnBenchmark, LEVEL, LinearBenchmark, LinearProbeOptions, Part,
-    Progress, RESAMPLES,
+    Benchmark, FewShotBenchmark, KnnBenchmark, LEVEL, LinearBenchmark, LinearProbeOptions, Part, Progress,
+    RESAMPLES,
 };
 use visrep_robustness::{ConditionResult, CorruptionBenchmark, CorruptionReport, LabelSpace};
 
@@ -48,17 +48,18 @@ pub fn measure(
             n: correct.len(),
             right: Verdicts::pack(correct),
         };
-        let context = context(plan, set, contestant);
-        let options = LinearProbeOptions::searched(plan.seed);
+        let suites = plan.settings.context(&contestant.entry.weights);
+        let context = suites.on(set.splits.clone(), &set.entry.id);
+        let options = LinearProbeOptions::searched(plan.settings.seed);
         let (model, data) = (contestant.entry.id.clone(), set.entry.id.clone());
-        plan.go_on()?;
+        plan.settings.go_on()?;
         let (neighbours, scores) = KnnBenchmark::default().report(&contestant.model, &context)?;
         results.scores.extend(scores);
         for suite in [FewShotBenchmark::new(5, 3), FewShotBenchmark::new(10, 3)] {
-            plan.go_on()?;
+            plan.settings.go_on()?;
             results.scores.extend(suite.run(&contestant.model, &context)?);
         }
-        plan.go_on()?;
+        plan.settings.go_on()?;
         let linear = LinearBenchmark { options: Some(options.clone()) };
         let (clean, scores) = linear.report(&contestant.model, &context)?;
         results.scores.extend(scores);
@@ -85,7 +86,7 @@ pub fn measure(
             });
         }
 
-        plan.go_on()?;
+        plan.settings.go_on()?;
         let corruption = CorruptionBenchmark {
             corruptions: Corruption::BENCHMARK.to_vec(),
             label_space: label_space(&set.entry.classes),
@@ -112,19 +113,6 @@ pub fn measure(
     let Splits { train, test, .. } = &set.splits;
     gallery.neighbours.push(pictures::neighbours(&set.entry.label, &**train, &**test, &features)?);
     Ok(())
-}
-
-fn context(plan: &Plan, set: &Set, contestant: &Contestant) -> Context {
-    let Splits { train, test, description } = &set.splits;
-    let splits = Splits { train: train.clone(), test: test.clone(), description: description.clone() };
-    let mut context = Context::new(splits, &set.entry.id, &contestant.entry.weights);
-    context.cache = Some(plan.out.join("features"));
-    context.seed = plan.seed;
-    context.workers = plan.workers;
-    context.batch_size = plan.batch_size;
-    context.progress = true;
-    context.precision = plan.compute.precision;
-    context
 }
 
 /// AlexNet's errors are for ImageNet's 1000 classes, whose folders are named by WordNet identifiers.
@@ -173,7 +161,7 @@ pub fn similarity(
 ) -> Result<()> {
     let Some(first) = contestants.first() else { return Ok(()) };
     let side = first.model.preprocessing().input_size;
-    let crops = Crops::new(&crate::fixtures::photos(), side, CROPS, plan.seed)?;
+    let crops = Crops::new(&crate::fixtures::photos(), side, CROPS, plan.settings.seed)?;
     for contestant in contestants {
         if contestant.model.backbone().taps().is_empty() {
             eprintln!(
@@ -210,7 +198,7 @@ fn two_afc(
         ("precision", "fp32, whatever --precision says".to_owned()),
         ("judgement", "by construction: the weaker distortion is nearer; not human".to_owned()),
         ("interval", "over photographs: all triplets of one are resampled together".to_owned()),
-        ("seed", plan.seed.to_string()),
+        ("seed", plan.settings.seed.to_string()),
     ]
     .map(|(key, value)| (key.to_owned(), value))
     .into();
@@ -225,7 +213,7 @@ fn two_afc(
             metric: "2afc".to_owned(),
             value: mean(agreement)?,
             n: agreement.len(),
-            interval: Some(bootstrap_groups(agreement, &photos, RESAMPLES, LEVEL, plan.seed)?),
+            interval: Some(bootstrap_groups(agreement, &photos, RESAMPLES, LEVEL, plan.settings.seed)?),
             protocol: protocol.clone(),
             model: model.to_owned(),
             weights: weights.to_owned(),
@@ -235,7 +223,7 @@ fn two_afc(
     let (mut scores, mut all) = (Vec::new(), Vec::new());
     let mut progress = Progress::new(true, "triplets", DISTORTIONS.len() * crops.triplets_each());
     for distortion in DISTORTIONS {
-        plan.go_on()?;
+        plan.settings.go_on()?;
         let found = score_triplets::<anyhow::Error>(distance, crops.triplets(distortion), TRIPLETS)
             .with_context(|| distortion.to_string())?;
         progress.advance(found.two_afc.agreement.len());
@@ -254,7 +242,7 @@ fn examples(plan: &Plan) -> Result<Vec<Distortion>> {
         ("astronaut", Corruption::JpegCompression),
     ];
     let photos = crate::fixtures::photos();
-    let crops = Crops::new(&photos, 96, 1, plan.seed)?;
+    let crops = Crops::new(&photos, 96, 1, plan.settings.seed)?;
     let mut examples = Vec::new();
     for (photo, distortion) in shown {
         let Some(at) = photos.classes().iter().position(|class| class == photo) else { continue };

@@ -8,16 +8,13 @@ mod transfer;
 mod vtab;
 
 use super::results::ModelEntry;
-use super::{Interrupted, environment, now, table, write};
-use crate::commands::compute::Compute;
+use super::{Interrupted, Settings, environment, now, table, write};
 use crate::commands::output::say;
 use crate::report;
 use anyhow::{Context as _, Result, bail};
 use ledger::Ledger;
 use registry::Unit;
 use std::path::PathBuf;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Instant;
 use visrep_models::Model;
 use visrep_probe::{Error, OpenSuite, SuiteContext, weights_hash};
@@ -30,24 +27,10 @@ pub struct Plan {
     pub models: Vec<(String, PathBuf)>,
     /// The folder with the published sets.
     pub root: PathBuf,
-    /// Where the results go.
-    pub out: PathBuf,
     /// Whether to forget what is there.
     pub fresh: bool,
-    /// The seed of everything random.
-    pub seed: u64,
-    /// At most so many images of each set.
-    pub limit: Option<usize>,
-    /// Where and how networks run.
-    pub compute: Compute,
-    /// Threads that read and decode.
-    pub workers: usize,
-    /// Images in one pass.
-    pub batch_size: usize,
-    /// Raised by a signal.
-    pub stop: Arc<AtomicBool>,
-    /// The command line, for the record.
-    pub command: String,
+    /// How.
+    pub settings: Settings,
 }
 
 /// A suite whose data are there.
@@ -64,8 +47,9 @@ struct Found {
 /// Where nothing could be measured, or something failed.
 pub fn run(plan: &Plan) -> Result<()> {
     let started = Instant::now();
-    std::fs::create_dir_all(&plan.out).with_context(|| format!("cannot create {}", plan.out.display()))?;
-    let mut ledger = Ledger::open(&plan.out.join("results.json"), plan.fresh)?;
+    std::fs::create_dir_all(&plan.settings.out)
+        .with_context(|| format!("cannot create {}", plan.settings.out.display()))?;
+    let mut ledger = Ledger::open(&plan.settings.out.join("results.json"), plan.fresh)?;
     for (_, weights) in &plan.models {
         if !weights.exists() {
             bail!("there are no weights at {}", weights.display());
@@ -74,7 +58,7 @@ pub fn run(plan: &Plan) -> Result<()> {
     let (mut failures, mut missing) = (Vec::new(), Vec::new());
     let mut found = Vec::new();
     for unit in &plan.units {
-        let context = plan.context(String::new());
+        let context = plan.settings.context("");
         match open(unit, plan, &context) {
             Ok((opened, fingerprint)) => found.push(Found { unit: unit.clone(), opened, fingerprint }),
             Err(error @ Error::MissingData { .. }) => {
@@ -97,7 +81,7 @@ pub fn run(plan: &Plan) -> Result<()> {
         );
     }
     for (name, weights) in &plan.models {
-        let opened = crate::commands::open_model(Some(name), weights, &plan.compute);
+        let opened = crate::commands::open_model(Some(name), weights, &plan.settings.compute);
         let (hash, model) = match opened.and_then(|model| Ok((weights_hash(&model)?, model))) {
             Ok(found) => found,
             Err(error) => {
@@ -108,9 +92,7 @@ pub fn run(plan: &Plan) -> Result<()> {
         let shown = format!("{} (sha256 {})", weights.display(), &hash[..12]);
         let id = ledger.model(entry(&model, name, weights, &shown));
         for suite in &found {
-            if plan.stop.load(Ordering::Relaxed) {
-                return Err(Interrupted.into());
-            }
+            plan.settings.go_on()?;
             let unit = suite.unit.name();
             let signature = plan.signature(&unit, suite.fingerprint, &hash, &model);
             if ledger.has(&id, &unit, &signature) {
@@ -118,13 +100,17 @@ pub fn run(plan: &Plan) -> Result<()> {
                 continue;
             }
             eprintln!("{id}: {unit}");
-            match suite.opened.run(&model, &plan.context(shown.clone())) {
+            match suite.opened.run(&model, &plan.settings.context(&shown)) {
                 Ok(findings) => {
                     findings.notes.iter().for_each(|note| eprintln!("note: {unit}: {note}"));
                     ledger.add(&id, &suite.unit, signature, findings);
-                    ledger.results.command.clone_from(&plan.command);
-                    ledger.results.environment =
-                        environment(&plan.compute, plan.workers, plan.batch_size, plan.seed);
+                    ledger.results.command.clone_from(&plan.settings.command);
+                    ledger.results.environment = environment(
+                        &plan.settings.compute,
+                        plan.settings.workers,
+                        plan.settings.batch_size,
+                        plan.settings.seed,
+                    );
                     ledger.results.finished = now();
                     ledger.results.seconds = started.elapsed().as_secs_f64();
                     ledger.save()?;
@@ -139,7 +125,7 @@ pub fn run(plan: &Plan) -> Result<()> {
     }
     let results = &ledger.results;
     if !results.scores.is_empty() {
-        let file = |name: &str| plan.out.join(name);
+        let file = |name: &str| plan.settings.out.join(name);
         write(&file("results.csv"), &export::csv(results)?)?;
         write(&file("results.md"), export::markdown(results, &missing).as_bytes())?;
         write(&file("report.html"), report::suites::render(results, &missing)?.as_bytes())?;
@@ -178,29 +164,15 @@ fn entry(model: &Model, name: &str, weights: &std::path::Path, shown: &str) -> M
 }
 
 impl Plan {
-    fn context(&self, weights: String) -> SuiteContext {
-        SuiteContext {
-            weights,
-            limit: self.limit,
-            seed: self.seed,
-            workers: self.workers,
-            batch_size: self.batch_size,
-            progress: true,
-            precision: self.compute.precision,
-            cache: Some(self.out.join("features")),
-            stop: Arc::clone(&self.stop),
-        }
-    }
-
     /// A hash of all that a suite's figures depend on.
     fn signature(&self, unit: &str, data: u64, weights: &str, model: &Model) -> String {
-        let device = if self.compute.device == tch::Device::Cpu { "cpu" } else { "accelerator" };
+        let device = if self.settings.compute.device == tch::Device::Cpu { "cpu" } else { "accelerator" };
         let text = format!(
             "{unit} {data:016x} {weights} {:?} {:?} {} {device} {:?} {}",
             model.preprocessing(),
-            self.limit,
-            self.seed,
-            self.compute.protocol(model),
+            self.settings.limit,
+            self.settings.seed,
+            self.settings.compute.protocol(model),
             env!("CARGO_PKG_VERSION"),
         );
         // FNV-1a, the same on every machine.

@@ -5,8 +5,8 @@ use std::path::Path;
 use visrep_data::Splits;
 use visrep_models::Model;
 use visrep_probe::{
-    Benchmark as _, Context, Error, FewShotBenchmark, Findings, KnnBenchmark, LinearBenchmark, OpenSuite,
-    Part, Suite, SuiteContext, SuiteInfo, TaskVerdicts, limited,
+    Benchmark as _, Error, FewShotBenchmark, Findings, KnnBenchmark, LinearBenchmark, OpenSuite, Part, Suite,
+    SuiteContext, SuiteInfo, TaskVerdicts, limited,
 };
 
 /// A probe that is fitted to training images and tested on others.
@@ -94,15 +94,7 @@ impl OpenSuite for Opened {
     }
 
     fn run(&self, model: &Model, context: &SuiteContext) -> Result<Findings, Error> {
-        let Splits { train, test, description } = &self.splits;
-        let splits = Splits { train: train.clone(), test: test.clone(), description: description.clone() };
-        let mut probing = Context::new(splits, &self.data, &context.weights);
-        probing.cache.clone_from(&context.cache);
-        probing.seed = context.seed;
-        probing.workers = context.workers;
-        probing.batch_size = context.batch_size;
-        probing.progress = context.progress;
-        probing.precision = context.precision;
+        let probing = context.on(self.splits.clone(), &self.data);
         let (evaluation, scores) = match self.kind {
             Kind::FewShot(shots) => {
                 let scores = FewShotBenchmark::new(shots, 3).run(model, &probing)?;

@@ -3,7 +3,7 @@
 use std::path::Path;
 use visrep_data::{InMemory, Splits};
 use visrep_models::Model;
-use visrep_probe::{Context, Error, Findings, FineTunePreset, OpenSuite, Suite, SuiteContext, SuiteInfo};
+use visrep_probe::{Error, Findings, FineTunePreset, OpenSuite, Suite, SuiteContext, SuiteInfo};
 use visrep_vtab::{
     Adaptation, FineTuneAdaptation, FrozenLinear, OpenOptions, Task, TaskData, VtabBenchmark, VtabSuite,
 };
@@ -101,14 +101,7 @@ impl OpenSuite for Opened {
         // Tasks bring their own data: the context's splits are not read.
         let none = || std::sync::Arc::new(InMemory::new(Vec::new(), Vec::new()));
         let splits = Splits { train: none(), test: none(), description: String::new() };
-        let mut probing = Context::new(splits, self.suite, &context.weights);
-        probing.cache.clone_from(&context.cache);
-        probing.seed = context.seed;
-        probing.workers = context.workers;
-        probing.batch_size = context.batch_size;
-        probing.progress = context.progress;
-        probing.precision = context.precision;
-        probing.stop.clone_from(&context.stop);
+        let probing = context.on(splits, self.suite);
         let wrong = |error: visrep_vtab::Error| match error {
             visrep_vtab::Error::Probe(error) => error,
             error => Error::Suite { suite: self.suite, message: error.to_string() },

@@ -5,7 +5,7 @@ mod compare;
 use super::ComputeArgs;
 use super::train::INTERRUPTED;
 use crate::bench::published::{self, registry};
-use crate::bench::{self, Interrupted, Own, Plan};
+use crate::bench::{self, Interrupted, Own, Plan, Settings};
 use crate::commands::output::say;
 use crate::source::{self, Source};
 use anyhow::{Result, bail};
@@ -112,35 +112,40 @@ impl Bench {
         }
     }
 
-    /// The comparison with a random initialisation.
-    fn compare(self) -> Result<()> {
-        if self.model.len() > 1 || self.weights.len() > 1 {
-            bail!("several models are measured on suites: name some (`visrep bench --list`)");
-        }
-        let (model, weights) = (self.model.into_iter().next(), self.weights.into_iter().next());
-        let own = match (model, self.data) {
-            (Some(model), Some(data)) => Some(Own { model, weights, data }),
-            (None, None) => None,
-            _ => bail!("--model and --data go together"),
-        };
-        let plan = Plan {
-            own,
-            out: self.out.unwrap_or_else(|| OUT.into()),
+    /// What both kinds of measurement are told alike; their folder is `out` where none was given.
+    fn settings(&self, out: &str) -> Result<Settings> {
+        Ok(Settings {
+            out: self.out.clone().unwrap_or_else(|| out.into()),
             seed: self.seed,
             limit: self.limit.map(|limit| limit as usize),
             compute: self.compute.resolve()?,
             workers: self.workers,
             batch_size: self.batch_size as usize,
             stop: stop_on_signals()?,
-            command: command_line(),
+            command: std::env::args().collect::<Vec<_>>().join(" "),
+        })
+    }
+
+    /// The comparison with a random initialisation.
+    fn compare(self) -> Result<()> {
+        if self.model.len() > 1 || self.weights.len() > 1 {
+            bail!("several models are measured on suites: name some (`visrep bench --list`)");
+        }
+        let settings = self.settings(OUT)?;
+        let (model, weights) = (self.model.into_iter().next(), self.weights.into_iter().next());
+        let own = match (model, self.data) {
+            (Some(model), Some(data)) => Some(Own { model, weights, data }),
+            (None, None) => None,
+            _ => bail!("--model and --data go together"),
         };
+        let plan = Plan { own, settings };
         bench::run(&plan)
     }
 
     /// Suites by name.
     fn measure(self) -> Result<()> {
         let units = registry::Unit::parse(&self.suites)?;
-        let Some(data) = self.data.filter(|_| !self.model.is_empty()) else {
+        let Some(data) = self.data.as_ref().filter(|_| !self.model.is_empty()) else {
             bail!("suites measure models on published sets: add --model M --weights W --data ROOT");
         };
         if self.model.len() != self.weights.len() {
@@ -150,24 +155,14 @@ impl Bench {
                 self.weights.len()
             );
         }
+        let settings = self.settings(SUITES_OUT)?;
         let plan = published::Plan {
             units,
             models: self.model.into_iter().zip(self.weights).collect(),
             root: PathBuf::from(data.to_string()),
-            out: self.out.unwrap_or_else(|| SUITES_OUT.into()),
             fresh: self.fresh,
-            seed: self.seed,
-            limit: self.limit.map(|limit| limit as usize),
-            compute: self.compute.resolve()?,
-            workers: self.workers,
-            batch_size: self.batch_size as usize,
-            stop: stop_on_signals()?,
-            command: command_line(),
+            settings,
         };
         published::run(&plan)
     }
-}
-
-fn command_line() -> String {
-    std::env::args().collect::<Vec<_>>().join(" ")
 }
