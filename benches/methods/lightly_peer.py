@@ -5,6 +5,7 @@ SwAV has AdamW in the place of Adam, whose decay of 1e-6 is too small to tell th
 of DINO is the teacher. visrep does the same.
 """
 
+import contextlib
 import copy
 import io
 import math
@@ -32,21 +33,35 @@ BATCH = 128
 MEAN, DEVIATION = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
 
 
-class Images(torch.utils.data.Dataset):
-    """A Parquet file of the Hugging Face layout, in memory."""
+class Files(torch.utils.data.Dataset):
+    """A Parquet file of the Hugging Face layout, whose images are decoded whenever they are asked for."""
 
     def __init__(self, path, transform):
         table = parquet.read_table(path)
         images = table["image" if "image" in table.column_names else "img"]
-        self.images = [Image.open(io.BytesIO(image["bytes"])).convert("RGB") for image in images.to_pylist()]
+        self.images = [image["bytes"] for image in images.to_pylist()]
         self.labels = table["label"].to_pylist()
         self.transform = transform
 
     def __len__(self):
         return len(self.images)
 
+    def image(self, index):
+        return Image.open(io.BytesIO(self.images[index])).convert("RGB")
+
     def __getitem__(self, index):
-        return self.transform(self.images[index]), self.labels[index]
+        return self.transform(self.image(index)), self.labels[index]
+
+
+class Images(Files):
+    """The same, decoded once."""
+
+    def __init__(self, path, transform):
+        super().__init__(path, transform)
+        self.decoded = [super(Images, self).image(index) for index in range(len(self))]
+
+    def image(self, index):
+        return self.decoded[index]
 
 
 class Method(nn.Module):
@@ -227,25 +242,35 @@ METHODS = {
 }
 
 
-def train(name, data, width, epochs, seed):
-    """The trained backbone."""
+def train(name, data, width, epochs, seed, scale=1.0):
+    """The trained backbone; `scale` multiplies the learning rate."""
     torch.manual_seed(seed)
     method = METHODS[name](width)
     images = Images(data, method.transform)
     order = torch.Generator().manual_seed(seed)
     loader = torch.utils.data.DataLoader(images, BATCH, shuffle=True, drop_last=True, generator=order)
+    fit(method, loader, epochs, scale)
+    return getattr(method, method.measured)
+
+
+def fit(method, loader, epochs, scale=1.0, cast=contextlib.nullcontext()):
+    """Trains, and gives the loss of each step."""
+    losses = []
     optimizer = method.optimizer()
-    rate, step, steps = optimizer.param_groups[0]["lr"], 0, epochs * len(loader)
+    rate, step, steps = scale * optimizer.param_groups[0]["lr"], 0, epochs * len(loader)
     method.train()
     for _ in range(epochs):
         for views, _ in loader:
             for group in optimizer.param_groups:
                 group["lr"] = rate * 0.5 * (1 + math.cos(math.pi * step / steps))
             optimizer.zero_grad()
-            method(views[0], views[1]).backward()
+            with cast:
+                loss = method(views[0], views[1])
+            loss.backward()
             optimizer.step()
             step += 1
-    return getattr(method, method.measured)
+            losses.append(loss.item())
+    return losses
 
 
 @torch.no_grad()

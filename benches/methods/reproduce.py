@@ -14,6 +14,7 @@ import shutil
 import statistics
 import subprocess
 import time
+import tomllib
 from pathlib import Path
 
 import numpy as np
@@ -33,6 +34,7 @@ def arguments():
     parser.add_argument("--seeds", type=int, nargs="+", default=[0])
     parser.add_argument("--images", type=int, default=10_000, help="training images, spread over the file")
     parser.add_argument("--epochs", type=int, default=5)
+    parser.add_argument("--lr-scale", type=float, default=1.0, help="multiplies both sides' learning rates")
     parser.add_argument("--width", type=int, default=16, choices=(16, 64), help="channels of the first convolution")
     return parser.parse_args()
 
@@ -57,7 +59,9 @@ def ours(settings, method, seed, train, test):
     model = "resnet18_cifar" if settings.width == 64 else f"resnet18_cifar_w{settings.width}"
     run = OUTPUT / f"run-{method}-{seed}"
     shutil.rmtree(run, ignore_errors=True)
-    changes = [f"model.name={model}", f"schedule.length={settings.epochs} epochs"]
+    recipe = tomllib.loads((ROOT / f"crates/train/recipes/{method}-cifar10.toml").read_text())
+    rate = recipe["schedule"]["lr"] * settings.lr_scale
+    changes = [f"model.name={model}", f"schedule.length={settings.epochs} epochs", f"schedule.lr={rate:g}"]
     start = time.monotonic()
     options = [option for change in changes for option in ("--set", change)]
     visrep("train", f"{method}-cifar10", "--data", train, "--out", run, "--seed", seed, *options)
@@ -77,7 +81,7 @@ def theirs(settings, method, seed, train, test):
     import lightly_peer
 
     start = time.monotonic()
-    backbone = lightly_peer.train(method, train, settings.width, settings.epochs, seed)
+    backbone = lightly_peer.train(method, train, settings.width, settings.epochs, seed, settings.lr_scale)
     seconds = time.monotonic() - start
     return [lightly_peer.features(backbone, data) for data in (train, test)], seconds
 
@@ -107,6 +111,7 @@ def main():
 
     chosen = settings.methods or list(lightly_peer.METHODS)
     setting = {"images": settings.images, "epochs": settings.epochs, "width": settings.width}
+    setting |= {"lr_scale": settings.lr_scale}
     for seed in settings.seeds:
         for method in chosen:
             for side, run in zip(SIDES, (ours, theirs)):

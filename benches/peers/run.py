@@ -32,6 +32,7 @@ BENCHES = {
     "imagenet-c": ("corruptions", "whole_set", "all 50,000 x 75 images of ImageNet-C, projected"),
     "adamw": ("training", "adamw", "AdamW's step on ViT-S/16: tch, torch.optim"),
     "probe": ("probe", "run", "kNN, few-shot ridge and logistic regression on features: scikit-learn, PyTorch"),
+    "train": ("epoch", "run", "epochs of SimCLR from Parquet, loading included: lightly"),
     "models": ("training", "models", "inference and training steps in fp32 and bf16, on GPUs too: timm in eager PyTorch"),
 }
 

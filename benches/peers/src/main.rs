@@ -15,6 +15,7 @@
 
 mod corpus;
 mod corruptions;
+mod epoch;
 mod jpeg;
 mod loader;
 mod networks;
@@ -57,6 +58,9 @@ fn open(words: &[&str]) -> Result<Box<dyn Workload>> {
         ["corruption", names, severities, quality, images, frost @ ..] => {
             let images = corpus::raw_images(Path::new(images), ops::SIDE, ops::SIDE)?;
             Box::new(corruptions::Corruptions::open(names, severities, quality, images, frost)?)
+        }
+        ["epoch", recipe, model, precision, file, workers] => {
+            Box::new(epoch::Epoch::open(recipe, model, precision, file, workers.parse()?)?)
         }
         ["adamw", method, model] => optimizer::open(method, model)?,
         ["probe", words @ ..] => probe::open(words)?,

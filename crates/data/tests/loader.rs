@@ -263,6 +263,18 @@ fn views_may_differ_in_size_but_samples_may_not() {
     );
 }
 
+#[test]
+fn other_views_of_the_same_samples() {
+    let loader = Loader::new(Arc::new(in_memory(10)), plain(), options(5, 2)).unwrap();
+    let half = Call(|image: RgbImage| RgbImage::filled(image.width() / 2, image.height(), [1; 3]));
+    let halves = loader.with_views(Views::single(half)).unwrap();
+    for (whole, half) in loader.epoch(3, 0).zip(halves.epoch(3, 0)) {
+        let (whole, half) = (whole.unwrap(), half.unwrap());
+        assert_eq!((whole.indices, whole.views[0].width), (half.indices, 2 * half.views[0].width));
+    }
+    assert!(loader.with_views(Views::new(Vec::new())).is_err());
+}
+
 /// Counts reads, and threads that are inside one; each takes a while.
 struct Counting {
     inner: InMemory,

@@ -50,8 +50,8 @@ pub use optim::{
 };
 pub use recipe::{
     About, BadSample, Best, BlurConfig, CheckpointConfig, CropConfig, GradientConfig, JitterConfig,
-    LoaderConfig, LogConfig, ModelConfig, OnlineConfig, PositivesConfig, ProbeConfig, Recipe, SamConfig,
-    ViewChange, ViewsConfig,
+    LoaderConfig, LogConfig, ModelConfig, OnlineConfig, PositivesConfig, ProbeConfig, ProgressiveConfig,
+    Recipe, SamConfig, ViewChange, ViewsConfig,
 };
 pub use run::{
     Hooks, OnlineLinear, Outcome, ProbeError, RunOptions, StepReport, train, train_with, train_with_hooks,

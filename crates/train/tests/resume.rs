@@ -22,6 +22,8 @@ fn turn() -> MutexGuard<'static, ()> {
 
 const STEPS: u64 = 10;
 
+const PROGRESSIVE: &str = "views.progressive={from=4,end='8 steps',multiple=2}";
+
 /// Trains until the end, or until `stop_after` steps.
 fn run(recipe: &Recipe, out: &Path, stop_after: Option<u64>) -> Result<Outcome, Error> {
     let options = options();
@@ -65,6 +67,10 @@ fn stopped_runs_end_as_if_they_had_never_stopped() {
         recipe.set("online.lr=0.5").unwrap();
         // Batches of four bear no more.
         recipe.set("schedule.lr=0.001").unwrap();
+        if name == "simclr-digits" {
+            // Views of 4, 6 and 8 pixels in the three epochs.
+            recipe.set(PROGRESSIVE).unwrap();
+        }
         let whole = tempfile::tempdir().unwrap();
         let outcome = run(&recipe, whole.path(), None).unwrap_or_else(|error| panic!("{name}: {error}"));
         assert_eq!(outcome, Outcome::Finished, "{name}");
@@ -94,6 +100,21 @@ fn stopped_runs_end_as_if_they_had_never_stopped() {
         );
         assert_eq!(Recipe::read(whole.path().join("recipe.toml")).unwrap(), recipe);
     }
+}
+
+#[test]
+fn small_views_at_first_are_other_views() {
+    let _turn = turn();
+    let trained = |assignment: Option<&str>| {
+        let mut recipe = recipe("simclr-digits", STEPS);
+        assignment.into_iter().for_each(|assignment| recipe.set(assignment).unwrap());
+        let out = tempfile::tempdir().unwrap();
+        run(&recipe, out.path(), None).unwrap();
+        exported(out.path())
+    };
+    let plain = trained(None);
+    assert!(plain == trained(Some("views.progressive={from=8,end='8 steps',multiple=2}")));
+    assert!(plain != trained(Some(PROGRESSIVE)));
 }
 
 #[test]

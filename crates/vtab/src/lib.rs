@@ -62,8 +62,8 @@ pub use protocol::{
     ADAPTER_PAPER, AdaptationProtocol, InputRange, LIGHTWEIGHT_SWEEP, OFFICIAL, Schedule, WeightDecay,
 };
 pub use read::{
-    BIG_EARTH_NET_CLASSES, BigEarthNet, ClevrLabel, ImageFiles, KittiSplits, MatArray, NorbLabel, NorbValues,
-    SmallNorb, Svhn, TfRecords, kitti_splits, open_clevr, open_diabetic_retinopathy, open_kitti, read_mat,
+    BIG_EARTH_NET_CLASSES, BigEarthNet, ClevrLabel, KittiSplits, MatArray, NorbLabel, NorbValues, SmallNorb,
+    Svhn, TfRecords, kitti_splits, open_clevr, open_diabetic_retinopathy, open_kitti, read_mat,
     write_norb_matrix,
 };
 pub use sprites::{SpriteLabel, SpriteLatents, Sprites};

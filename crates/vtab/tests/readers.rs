@@ -5,9 +5,9 @@
 mod support;
 
 use support::{Root, example, gzip, mat, message, norb, pixels, png, scenes, svhn, tfrecord};
-use visrep_data::Dataset;
+use visrep_data::{Dataset, ImageFiles};
 use visrep_vtab::{
-    ClevrLabel, ImageFiles, NorbLabel, NorbValues, SmallNorb, Svhn, TfRecords, kitti_splits, open_clevr,
+    ClevrLabel, NorbLabel, NorbValues, SmallNorb, Svhn, TfRecords, kitti_splits, open_clevr,
     open_diabetic_retinopathy, open_kitti, read_mat, write_norb_matrix,
 };
 

@@ -177,6 +177,17 @@ impl Loader {
         &self.dataset
     }
 
+    /// The same loader with other views of its samples.
+    ///
+    /// # Errors
+    /// Views that do not go together.
+    pub fn with_views(&self, views: Views) -> Result<Self, Error> {
+        let options = self.shared.options.clone();
+        check(&views, &options)?;
+        let shared = Arc::new(Shared { dataset: self.shared.dataset.clone(), views, options });
+        Ok(Self { shared, dataset: Arc::clone(&self.dataset), draw: self.draw.clone(), len: self.len })
+    }
+
     /// Starts epoch `epoch` at batch `start_batch`, whose batches are bit for bit those of the whole epoch.
     pub fn epoch(&self, epoch: u64, start_batch: usize) -> Epoch {
         let LoaderOptions { shuffle, seed, share, batch_size, .. } = self.shared.options;

@@ -5,7 +5,9 @@ mod edit;
 mod library;
 mod views;
 
-pub use views::{BlurConfig, CropConfig, JitterConfig, PositivesConfig, ViewChange, ViewsConfig};
+pub use views::{
+    BlurConfig, CropConfig, JitterConfig, PositivesConfig, ProgressiveConfig, ViewChange, ViewsConfig,
+};
 
 use crate::optim::{Clip, Decay, ParametersConfig};
 use crate::{ComputeConfig, EmaConfig, Error, Length, OptimizerConfig, Schedule};

@@ -1,6 +1,6 @@
 //! The section `[views]`: what happens to an image before the network sees it.
 
-use crate::Error;
+use crate::{Error, Length};
 use serde::{Deserialize, Serialize};
 use std::sync::Arc;
 use visrep_augment::{
@@ -17,6 +17,9 @@ use visrep_methods::Method;
 pub struct ViewsConfig {
     /// Side of the square that the network sees, in pixels.
     pub size: u32,
+    /// Whether the side is smaller at first.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub progressive: Option<ProgressiveConfig>,
     /// Whether crop and flip are drawn once for all views of a sample, which then differ in their colours alone (ExtreMA).
     #[serde(default)]
     pub same_crop: bool,
@@ -46,6 +49,32 @@ pub struct ViewsConfig {
     /// What is different in the local crops of methods that have some (multi-crop).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub local: Option<ViewChange>,
+}
+
+/// `[views.progressive]`: small views first, which cost less (Howard 2018; Tan and Le 2021). The side rises on a straight line, and
+/// stays the same within an epoch. ffcv's ResNet-50 of 88 epochs: `size = 192`, and `from = 160`, `begin = "65 epochs"`, `end = "76 epochs"` here.
+/// Sides of `[views.second]` and `[views.local]` stay what they are.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ProgressiveConfig {
+    /// The side at first, in pixels.
+    pub from: u32,
+    /// Until when it stays so.
+    #[serde(default = "at_once")]
+    pub begin: Length,
+    /// From when on it is the full `size`.
+    pub end: Length,
+    /// What the sides between the two are rounded to a multiple of, in pixels.
+    #[serde(default = "multiple")]
+    pub multiple: u32,
+}
+
+fn at_once() -> Length {
+    Length::Steps(0)
+}
+
+fn multiple() -> u32 {
+    32
 }
 
 /// `[views.positives]`: the first view shows the sample, and every other one a positive, another sample, each by its own
@@ -188,8 +217,47 @@ impl ViewsConfig {
         })
     }
 
+    /// The views' side in the epoch whose first step is `step`; `steps` says how many a length has.
+    pub fn size_at(&self, step: u64, steps: impl Fn(Length) -> u64) -> u32 {
+        let Some(ProgressiveConfig { from, begin, end, multiple }) = self.progressive else {
+            return self.size;
+        };
+        let (begin, end) = (steps(begin), steps(end));
+        if step >= end {
+            return self.size;
+        }
+        let risen = step.saturating_sub(begin) as f64 / end.saturating_sub(begin).max(1) as f64;
+        let side = f64::from(from) + risen * (f64::from(self.size) - f64::from(from));
+        let side = (side / f64::from(multiple)).round() as u32 * multiple;
+        side.clamp(from, self.size)
+    }
+
+    /// The same pieces on views of another side.
+    pub fn with_size(&self, size: u32) -> Self {
+        Self { size, ..self.clone() }
+    }
+
     /// Errs on values that the transforms refuse, in any view.
     pub(super) fn check(&self) -> Result<(), Error> {
+        if let Some(ProgressiveConfig { from, multiple, .. }) = self.progressive {
+            let refuse = |key: &str, value: u32, message: String| {
+                Err(Error::Value {
+                    key: format!("views.progressive.{key}"),
+                    value: value.to_string(),
+                    message,
+                })
+            };
+            if from == 0 || from > self.size {
+                return refuse(
+                    "from",
+                    from,
+                    format!("must be at least 1, and at most views.size ({})", self.size),
+                );
+            }
+            if multiple == 0 {
+                return refuse("multiple", multiple, "must be at least 1".to_owned());
+            }
+        }
         for change in [None, self.second.as_ref(), self.local.as_ref()] {
             self.changed(change).build()?;
         }
@@ -246,5 +314,31 @@ impl ViewsConfig {
             view = view.then(RandomApply::new(Solarize::new(128)?, self.solarize)?);
         }
         Ok(view)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::Recipe;
+
+    #[test]
+    fn sides_rise_as_ffcvs_do() {
+        let mut recipe = Recipe::named("supervised-digits").unwrap();
+        recipe.set("views.size=192").unwrap();
+        let side = |recipe: &Recipe, epoch: u64| recipe.views.size_at(epoch * 7, |length| length.steps(7, 1));
+        assert_eq!(side(&recipe, 0), 192);
+        recipe.set("views.progressive={from=160,begin='65 epochs',end='76 epochs'}").unwrap();
+        // numpy's `int(round(interp([epoch], [65, 76], [160, 192])[0] / 32)) * 32`.
+        for (epoch, expected) in [(0, 160), (65, 160), (70, 160), (71, 192), (76, 192), (87, 192)] {
+            assert_eq!(side(&recipe, epoch), expected, "{epoch}");
+        }
+        recipe.set("views.progressive.multiple=1").unwrap();
+        assert_eq!([66, 70, 75].map(|epoch| side(&recipe, epoch)), [163, 175, 189]);
+        recipe.set("views.progressive={from=32,end='4 epochs'}").unwrap();
+        assert_eq!([0, 1, 2, 3, 4].map(|epoch| side(&recipe, epoch)), [32, 64, 128, 160, 192]);
+        for wrong in ["from=0", "from=193", "multiple=0"] {
+            let message = recipe.set(&format!("views.progressive.{wrong}")).unwrap_err().to_string();
+            assert!(message.contains(&format!("progressive.{}", &wrong[..4])), "{message}");
+        }
     }
 }

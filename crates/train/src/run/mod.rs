@@ -2,6 +2,7 @@
 
 mod clock;
 mod feed;
+mod loading;
 mod online;
 mod state;
 
@@ -199,6 +200,9 @@ pub fn train_with_hooks(
     let mut collapsed = false;
     while run.header.step < total {
         let (epoch, start) = (run.header.epoch, run.header.batch);
+        if let Some(side) = run.fit_views(epoch)? {
+            progress.note(&format!("epoch {epoch}: views of {side} pixels"));
+        }
         let mut batches = run.loader.epoch(epoch, start);
         let mut feed = feed(options.device, &mut batches)?;
         let (mut any, mut pending) = (false, Vec::new());

@@ -1,6 +1,7 @@
 //! The state of a run: its networks, optimiser, average, loader and position, and one step of it.
 
 use super::feed::Loaded;
+use super::loading::loader;
 use super::online::OnlineLinear;
 use super::{RunOptions, StepReport};
 use crate::checkpoint::{self, Folder, Header};
@@ -9,11 +10,11 @@ use crate::optim::{Grouping, Rates};
 use crate::schedule::Curve;
 use crate::telemetry::spread;
 use crate::tensors::copy;
-use crate::{BadSample, Ema, Error, Optimizer, Recipe, Spread};
+use crate::{Ema, Error, Optimizer, Recipe, Spread};
 use std::path::Path;
 use std::sync::Arc;
 use tch::{Kind, Tensor};
-use visrep_data::{Dataset, Loader, LoaderOptions, OnBadSample};
+use visrep_data::{Dataset, Loader};
 use visrep_methods::{Batch, Loss, Method, NamedTensor, Setup, Step};
 use visrep_torch::{foreach_add_, foreach_mul_, global_norm, with_batch};
 
@@ -25,7 +26,7 @@ const LOSS_AVERAGE: f64 = 0.98;
 
 /// The state of a run.
 pub(super) struct Run<'a> {
-    recipe: &'a Recipe,
+    pub(super) recipe: &'a Recipe,
     pub(super) method: Box<dyn Method>,
     pub(super) optimizer: Optimizer,
     /// The floating tensors of the method, sharing storage with it.
@@ -35,6 +36,8 @@ pub(super) struct Run<'a> {
     ema: Option<Ema>,
     pub(super) online: Option<OnlineLinear>,
     pub(super) loader: Loader,
+    /// Side of the loader's views.
+    pub(super) side: u32,
     pub(super) header: Header,
     /// Loader batches of a step, and of an epoch.
     pub(super) accumulate: usize,
@@ -67,23 +70,7 @@ impl<'a> Run<'a> {
         method.set_gradient_checkpointing(compute.gradient_checkpointing);
         let header = Header::new(recipe, options.seed, samples, &names, compute)?;
 
-        let views = recipe.views.views(method.as_ref(), data.as_ref())?;
-        let loader = Loader::new(
-            data,
-            views,
-            LoaderOptions {
-                batch_size,
-                workers: options.workers.max(1),
-                shuffle: true,
-                seed: options.seed,
-                drop_last: true,
-                on_bad_sample: match recipe.loader.on_bad_sample {
-                    BadSample::Fail => OnBadSample::Fail,
-                    BadSample::Skip => OnBadSample::Skip,
-                },
-                ..LoaderOptions::default()
-            },
-        )?;
+        let loader = loader(recipe, method.as_ref(), data, options)?;
         let batches = loader.batches_per_epoch();
         let per_epoch = (batches / accumulate) as u64;
         let images = (batch_size * accumulate) as u64;
@@ -129,6 +116,7 @@ impl<'a> Run<'a> {
             ema,
             online: online.transpose()?,
             loader,
+            side: recipe.views.size,
             header,
             accumulate,
             batches,

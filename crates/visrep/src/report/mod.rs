@@ -80,14 +80,20 @@ pub fn render(results: &Results, gallery: &Gallery) -> Result<String> {
             results.visrep, results.finished, results.seconds
         ),
     };
-    draw(include_str!("template.html"), &page)
+    draw(include_str!("comparison.html"), &page)
 }
 
-/// Fills a page's template, which may use the style and the macros that all pages share.
+/// Fills a page's template, which extends `page.html` and may use what all pages share.
 fn draw(template: &str, page: &impl Serialize) -> Result<String> {
     let mut environment = Environment::new();
-    environment.add_template("style.css", include_str!("style.css"))?;
-    environment.add_template("bar.html", include_str!("bar.html"))?;
+    for (name, shared) in [
+        ("page.html", include_str!("page.html")),
+        ("style.css", include_str!("style.css")),
+        ("bar.html", include_str!("bar.html")),
+        ("protocols.html", include_str!("protocols.html")),
+    ] {
+        environment.add_template(name, shared)?;
+    }
     environment.add_template("report.html", template)?;
     environment.get_template("report.html")?.render(Serde(page)).context("cannot draw the report")
 }

@@ -1,13 +1,13 @@
 //! CLEVR v1.0: `images/<split>/CLEVR_<split>_000000.png` and `scenes/CLEVR_<split>_scenes.json`, in which each scene has its
 //! image's name and its objects; an object's `pixel_coords` end with its distance from the camera.
 
-use super::files::ImageFiles;
+use super::files::labelled_files;
 use crate::error::{io, layout};
 use crate::labels::{clevr_count, clevr_distance};
 use serde::Deserialize;
 use std::io::BufReader;
 use std::path::Path;
-use visrep_data::Error;
+use visrep_data::{Error, ImageFiles};
 
 /// What the class of a CLEVR image is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -63,5 +63,5 @@ pub fn open_clevr(root: impl AsRef<Path>, split: &str, label: ClevrLabel) -> Res
             ["up to 8", "up to 8.5", "up to 9", "up to 9.5", "up to 10", "beyond 10"].map(String::from).into()
         }
     };
-    ImageFiles::new(root.join("images").join(split), files, classes)
+    labelled_files(root.join("images").join(split), files, classes)
 }

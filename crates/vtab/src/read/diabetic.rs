@@ -4,7 +4,7 @@
 //! The preparation is B. Graham's, who won the competition: eyes are brought to one radius, the local average is taken away, and what
 //! lies outside nine tenths of the radius is cut off.
 
-use super::files::ImageFiles;
+use super::files::labelled_files;
 use crate::error::layout;
 use crate::preprocess::{Sampling, scale_bilinear};
 use bytes::Bytes;
@@ -59,7 +59,7 @@ pub fn open_diabetic_retinopathy(root: impl AsRef<Path>, split: &str) -> Result<
         files.push((format!("{}.jpeg", field(image)), grade));
     }
     let classes = ["none", "mild", "moderate", "severe", "proliferative"].map(String::from).into();
-    let files = ImageFiles::new(root.join(folder), files, classes)?;
+    let files = labelled_files(root.join(folder), files, classes)?;
     Ok(Map::images(Arc::new(files), |image, key| {
         let sample = Sample { image, label: None, key: key.to_owned() };
         let prepared = btgraham(&decode_sample(&sample, &DecodeOptions::default())?);

@@ -1,13 +1,13 @@
 //! KITTI's object detection set: `training/image_2/000000.png`, `training/label_2/000000.txt`, and of the development kit
 //! `mapping/train_mapping.txt` and `mapping/train_rand.txt`, which say from which drive each image is.
 
-use super::files::ImageFiles;
+use super::files::labelled_files;
 use crate::error::{io, layout};
 use crate::labels::kitti_distance;
 use crate::numpy_random::RandomState;
 use std::collections::BTreeMap;
 use std::path::Path;
-use visrep_data::Error;
+use visrep_data::{Error, ImageFiles};
 
 /// TFDS draws the drives of its splits with this seed, a tenth for testing and a tenth for validation.
 const TFDS_SEED: u32 = 123;
@@ -32,7 +32,7 @@ pub fn open_kitti(root: impl AsRef<Path>) -> Result<ImageFiles, Error> {
         files.push((format!("{name}.png"), label(&path, &text)?));
     }
     let classes = ["up to 8 m", "up to 20 m", "beyond 20 m", "no vehicle"].map(String::from).into();
-    ImageFiles::new(images, files, classes)
+    labelled_files(images, files, classes)
 }
 
 /// The class of an image, from its label file.

@@ -1,11 +1,11 @@
 //! Datasets that come with lists of their splits: DTD, Flowers-102, Pets, SUN397.
 
-use super::files::ImageFiles;
+use super::files::labelled_files;
 use super::mat::read_mat;
 use crate::error::{io, layout};
 use std::collections::BTreeSet;
 use std::path::Path;
-use visrep_data::Error;
+use visrep_data::{Error, ImageFiles};
 
 /// The lines of a list that are not empty, with their numbers from 1.
 fn lines(path: &Path) -> Result<Vec<(usize, String)>, Error> {
@@ -30,7 +30,7 @@ fn by_folder(list: &Path, images: &Path, known: &[String], skipped: usize) -> Re
         let label = label.ok_or_else(|| row(list, number, format!("names the unknown class `{class}`")))?;
         files.push((line.to_owned(), label as u32));
     }
-    ImageFiles::new(images, files, known.to_vec())
+    labelled_files(images, files, known.to_vec())
 }
 
 /// DTD in `root` (the folder `dtd` of its archive, with `images` and `labels`): `train1.txt`, `val1.txt` or `test1.txt`.
@@ -71,7 +71,7 @@ pub(crate) fn open_pets(root: &Path, split: &str) -> Result<ImageFiles, Error> {
         classes[class as usize - 1] = name.rsplit_once('_').map_or(name, |(breed, _)| breed).to_owned();
         files.push((format!("{name}.jpg"), class - 1));
     }
-    ImageFiles::new(root.join("images"), files, classes)
+    labelled_files(root.join("images"), files, classes)
 }
 
 /// Flowers-102 in `root` (with `jpg`, `imagelabels.mat` and `setid.mat`): `trnid`, `valid` or `tstid`.
@@ -92,5 +92,5 @@ pub(crate) fn open_flowers(root: &Path, split: &str) -> Result<ImageFiles, Error
         Ok((format!("image_{:05}.jpg", id as u32), *label as u32 - 1))
     };
     let files = numbers("setid.mat", split)?.into_iter().map(of_image).collect::<Result<Vec<_>, Error>>()?;
-    ImageFiles::new(root.join("jpg"), files, (1..=102).map(|class| class.to_string()).collect())
+    labelled_files(root.join("jpg"), files, (1..=102).map(|class| class.to_string()).collect())
 }

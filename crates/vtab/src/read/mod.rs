@@ -14,7 +14,6 @@ mod tfrecord;
 pub use bigearthnet::{BIG_EARTH_NET_CLASSES, BigEarthNet};
 pub use clevr::{ClevrLabel, open_clevr};
 pub use diabetic::open_diabetic_retinopathy;
-pub use files::ImageFiles;
 pub use kitti::{KittiSplits, kitti_splits, open_kitti};
 pub(crate) use lists::{open_dtd, open_flowers, open_pets, open_sun397};
 pub use mat::{MatArray, read_mat};
