@@ -6,6 +6,7 @@ mod pictures;
 pub mod published;
 pub mod results;
 mod similarity;
+pub mod spread;
 mod suites;
 mod table;
 
