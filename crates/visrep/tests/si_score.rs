@@ -159,7 +159,8 @@ fn masks_cut_objects_out_of_photographs() {
     let place = path.join("masks/n01882714/photo.png");
     std::fs::write(&place, encode_png(&mask(60)).unwrap()).unwrap();
     let arguments = ["--masks", "masks", "--output", "out", "--set", "size", "--backgrounds-per-object", "3"];
-    succeed(path, &make(&arguments));
+    let told = succeed(path, &make(&arguments));
+    assert!(told.contains("looks for ROOT/si-score: call out so"), "{told}");
     // Twenty per cent, on the first of three backgrounds.
     let image = std::fs::read(path.join("out/area/n01882714/57.jpg")).unwrap();
     let image = decode(&image, &DecodeOptions::default()).unwrap();

@@ -118,7 +118,7 @@ fn median(mut values: Vec<f64>) -> Option<f64> {
         return None;
     }
     let (below, &mut upper, _) = values.select_nth_unstable_by(middle, f64::total_cmp);
-    let lower = below.iter().copied().max_by(f64::total_cmp).filter(|_| values.len() % 2 == 0);
+    let lower = below.iter().copied().max_by(f64::total_cmp).filter(|_| values.len().is_multiple_of(2));
     Some(lower.map_or(upper, |lower| f64::midpoint(lower, upper)))
 }
 

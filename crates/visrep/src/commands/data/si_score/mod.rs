@@ -38,7 +38,7 @@ const RECORD: &str = "visrep-si-score.json";
 #[derive(Args)]
 #[command(after_help = "Examples:\n  \
     visrep data si-score --foregrounds objects --backgrounds scenes --output ~/datasets/si-score\n  \
-    visrep data si-score --foregrounds photos --masks masks --backgrounds scenes --set rotation --output sets\n  \
+    visrep data si-score --foregrounds photos --masks masks --backgrounds scenes --set rotation --output my/si-score\n  \
     visrep bench si-score --model resnet50 --weights resnet50.safetensors --data ~/datasets\n\n\
     The published objects and backgrounds: github.com/google-research/si-score. The published sets: `visrep data get si-score`.\n\
     One object on one background makes 100 + 441 + 72 images, about 25 MB.")]
@@ -53,7 +53,7 @@ pub struct SiScore {
     /// Pictures at any depth below a folder; the largest square from the top left corner of each is used
     #[arg(long, value_name = "DIR")]
     backgrounds: PathBuf,
-    /// Where the sets go: OUT/area, OUT/location20_area02_min0pc, OUT/rotation
+    /// Where the sets go: OUT/area, OUT/location20_area02_min0pc, OUT/rotation; `visrep bench` finds them where OUT is ROOT/si-score
     #[arg(long, value_name = "OUT")]
     output: PathBuf,
     /// Which sets: size, location, rotation, separated by commas [default: all]
@@ -96,10 +96,7 @@ impl SiScore {
         if left_out > 0 {
             bail!("{left_out} of {} scenes (an object on a background) were left out", scenes.len());
         }
-        output::say(&format!(
-            "next: visrep bench si-score --model M --weights W --data {}\n",
-            root(&self.output).display()
-        ))
+        output::say(&next(&self.output))
     }
 
     /// One set; the number of scenes that had to be left out.
@@ -182,16 +179,16 @@ fn tell(folder: &Path, done: &Done) -> Result<()> {
     output::say(&text)
 }
 
-/// The folder under which `visrep bench` finds `output`: the one above it where it is called si-score.
-fn root(output: &Path) -> PathBuf {
+/// How models are measured on what was made: the suite looks for a folder that is called si-score.
+fn next(output: &Path) -> String {
     match (output.file_name(), output.parent()) {
         (Some(name), Some(parent)) if name == "si-score" => {
-            if parent.as_os_str().is_empty() {
-                PathBuf::from(".")
-            } else {
-                parent.to_owned()
-            }
+            let root = if parent.as_os_str().is_empty() { Path::new(".") } else { parent };
+            format!("next: visrep bench si-score --model M --weights W --data {}\n", root.display())
         }
-        _ => output.to_owned(),
+        _ => format!(
+            "`visrep bench si-score --data ROOT` looks for ROOT/si-score: call {} so, or link it there\n",
+            output.display()
+        ),
     }
 }
