@@ -80,5 +80,6 @@ pub use view::View;
 pub use visrep_decode::{Region, RgbImage};
 pub use warp::{
     Displacement, ElasticTransform, RandomAffine, RandomPerspective, RandomQuarters, RandomRotation, affine,
-    affine_matrix, elastic, perspective, perspective_coefficients, rotate, rotate_quarters, rotation_matrix,
+    affine_matrix, elastic, expanded_size, perspective, perspective_coefficients, rotate, rotate_expanded,
+    rotate_quarters, rotation_matrix,
 };

@@ -8,9 +8,9 @@ use std::path::Path;
 use visrep_augment::{
     CropSampling, Displacement, ElasticTransform, Filter, FiveCrop, Op, Padding, RandomAffine, RandomCrop,
     RandomPerspective, RandomQuarters, RandomResizedCrop, RandomRotation, RandomShift, RandomVerticalFlip,
-    Resize, RgbImage, TenCrop, Transform, View, affine, affine_matrix, crop_padded, elastic, five_crop,
-    flip_vertical, perspective, perspective_coefficients, presets, resize_box, rotate, rotate_quarters,
-    ten_crop, view_rng,
+    Resize, RgbImage, TenCrop, Transform, View, affine, affine_matrix, crop_padded, elastic, expanded_size,
+    five_crop, flip_vertical, perspective, perspective_coefficients, presets, resize_box, rotate,
+    rotate_expanded, rotate_quarters, ten_crop, view_rng,
 };
 
 const FILL: [u8; 3] = [10, 200, 90];
@@ -63,6 +63,14 @@ fn apply(op: &str, arguments: &[&str], image: &RgbImage) -> RgbImage {
         ("affine", matrix) => affine(image, matrix.try_into().unwrap(), kind, FILL),
         ("rotate", &[degrees]) => rotate(image, degrees, kind, None, FILL),
         ("rotate", &[degrees, x, y]) => rotate(image, degrees, kind, Some((x, y)), FILL),
+        ("rotate_expanded", &[degrees]) => {
+            let turned = rotate_expanded(image, degrees, kind, FILL);
+            assert_eq!(
+                expanded_size(image.width(), image.height(), degrees),
+                (turned.width(), turned.height())
+            );
+            turned
+        }
         ("torchvision_affine", &[angle, x, y, scale, shear_x, shear_y]) => {
             let center = (f64::from(image.width()) * 0.5, f64::from(image.height()) * 0.5);
             affine(image, affine_matrix(angle, (x, y), scale, (shear_x, shear_y), center), kind, FILL)

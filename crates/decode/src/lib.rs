@@ -67,6 +67,26 @@ pub fn decode(bytes: &[u8], options: &DecodeOptions) -> Result<RgbImage, Error> 
     Decoder::new().decode(bytes, options)
 }
 
+/// How much each pixel covers what is below it, 0 to 255, row by row: the alpha channel that [`decode`] drops. `None` for an image
+/// without one, and for formats other than PNG. Of 16 bits the high byte counts; orientation stays as stored.
+///
+/// ```
+/// assert_eq!(visrep_decode::decode_alpha(&visrep_decode::encode_png(
+///     &visrep_decode::RgbImage::filled(2, 2, [9; 3]))?, &Default::default())?, None);
+/// # Ok::<(), visrep_decode::Error>(())
+/// ```
+///
+/// # Errors
+/// As [`decode`].
+pub fn decode_alpha(bytes: &[u8], options: &DecodeOptions) -> Result<Option<Vec<u8>>, Error> {
+    let header = read_header(bytes)?;
+    options.limits.check(&header)?;
+    match header.format {
+        Format::Png => guarded(Format::Png, || png::alpha(bytes, &header)),
+        _ => Ok(None),
+    }
+}
+
 /// Runs a decoder; a panic inside it, or inside the crate that it stands on, is the file's error.
 fn guarded<T>(format: Format, read: impl FnOnce() -> Result<T, Error>) -> Result<T, Error> {
     catch_unwind(AssertUnwindSafe(read)).unwrap_or_else(|payload| {

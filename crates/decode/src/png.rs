@@ -47,6 +47,25 @@ pub(crate) fn header(bytes: &[u8]) -> Result<Header, Error> {
 }
 
 pub(crate) fn decode(bytes: &[u8], header: &Header) -> Result<RgbImage, Error> {
+    RgbImage::new(header.width, header.height, samples(bytes, header, Wanted::Rgb)?)
+}
+
+/// One byte for each pixel, 255 where it covers what is below; none where the image has no channel of them.
+pub(crate) fn alpha(bytes: &[u8], header: &Header) -> Result<Option<Vec<u8>>, Error> {
+    match header.color {
+        Color::GrayAlpha | Color::Rgba => samples(bytes, header, Wanted::Alpha).map(Some),
+        _ => Ok(None),
+    }
+}
+
+/// What is taken of each pixel.
+#[derive(Clone, Copy)]
+enum Wanted {
+    Rgb,
+    Alpha,
+}
+
+fn samples(bytes: &[u8], header: &Header, wanted: Wanted) -> Result<Vec<u8>, Error> {
     let pixels = u64::from(header.width) * u64::from(header.height);
     let raw = pixels * u64::from(header.color.channels()) * u64::from(header.bits) / 8;
     if raw > (bytes.len() as u64).saturating_mul(MAX_DEFLATE_RATIO) {
@@ -58,7 +77,7 @@ pub(crate) fn decode(bytes: &[u8], header: &Header) -> Result<RgbImage, Error> {
     decoder.set_ignore_text_chunk(true);
     decoder.set_ignore_iccp_chunk(true);
     let mut reader = decoder.read_info().map_err(|error| error_of(error, "no row of pixels decoded"))?;
-    let rows = Rows::new(reader.info());
+    let rows = Rows::new(reader.info(), wanted);
 
     let mut out = Vec::with_capacity(pixels as usize * 3);
     if reader.info().interlaced {
@@ -81,7 +100,7 @@ pub(crate) fn decode(bytes: &[u8], header: &Header) -> Result<RgbImage, Error> {
             }
         }
     }
-    RgbImage::new(header.width, header.height, out)
+    Ok(out)
 }
 
 fn error_of(error: png::DecodingError, progress: &str) -> Error {
@@ -94,8 +113,9 @@ fn error_of(error: png::DecodingError, progress: &str) -> Error {
     }
 }
 
-/// How a stored row becomes RGB.
+/// How a stored row becomes RGB, or its alpha.
 struct Rows {
+    wanted: Wanted,
     width: u32,
     color: png::ColorType,
     bits: u8,
@@ -103,9 +123,10 @@ struct Rows {
 }
 
 impl Rows {
-    fn new(info: &png::Info<'_>) -> Self {
+    fn new(info: &png::Info<'_>, wanted: Wanted) -> Self {
         let palette = info.palette.as_deref().unwrap_or_default();
         Self {
+            wanted,
             width: info.width,
             color: info.color_type,
             bits: info.bit_depth as u8,
@@ -116,6 +137,13 @@ impl Rows {
     /// Appends `row`. Of 16-bit samples the high byte counts, but grey alone is clipped.
     fn push(&self, out: &mut Vec<u8>, row: &[u8]) {
         use png::ColorType::{Grayscale, GrayscaleAlpha, Indexed, Rgb, Rgba};
+        if let Wanted::Alpha = self.wanted {
+            // The last channel, of 16 bits the high byte.
+            let channels = if self.color == Rgba { 4 } else { 2 };
+            let size = usize::from(self.bits / 8);
+            out.extend(row.chunks_exact(channels * size).map(|pixel| pixel[(channels - 1) * size]));
+            return;
+        }
         match (self.color, self.bits) {
             (Rgb, 8) => out.extend_from_slice(row),
             (Rgb, _) => row.chunks_exact(6).for_each(|p| out.extend_from_slice(&[p[0], p[2], p[4]])),

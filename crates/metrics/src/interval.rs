@@ -150,7 +150,7 @@ pub fn mean(values: &[f64]) -> Result<f64, Error> {
 }
 
 /// The quantile `q` in `0..=1` of sorted values, interpolating linearly.
-fn quantile(sorted: &[f64], q: f64) -> f64 {
+pub(crate) fn quantile(sorted: &[f64], q: f64) -> f64 {
     let at = q * (sorted.len() - 1) as f64;
     let (below, above) = (sorted[at.floor() as usize], sorted[at.ceil() as usize]);
     if below == above { below } else { below + (above - below) * at.fract() }

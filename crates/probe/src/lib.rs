@@ -5,7 +5,8 @@
 //! linear evaluation are [`LinearPreset`]s, which also run on augmented images. [`fine_tune`] trains a copy of the network with a new
 //! classifier, as a [`FineTuning`] says, of which [`FineTunePreset`] has the published ones. [`evaluate`] turns class scores into
 //! figures with intervals. As [`Benchmark`]s over a [`Context`] all of these give [`Score`](visrep_metrics::Score)s that
-//! carry their protocol. [`Suite`] is a measurement on a published dataset that is known by
+//! carry their protocol. [`record_by_value`] and [`record_invariance`] tell how accuracy and features change with a factor of variation.
+//! [`Suite`] is a measurement on a published dataset that is known by
 //! name; tables of them are what `visrep bench SUITE` runs.
 //!
 //! ```
@@ -45,6 +46,7 @@ mod error;
 mod evaluate;
 mod execution;
 mod extract;
+mod factors;
 mod features;
 mod few_shot;
 mod fine_tune;
@@ -67,6 +69,7 @@ pub use evaluate::{
 };
 pub use execution::Execution;
 pub use extract::{ExtractOptions, eval_transform, extract, extract_views, pooled};
+pub use factors::{FactorValue, Shown, record_by_value, record_invariance};
 pub use features::FeatureSet;
 pub use few_shot::{RIDGE_L2, few_shot_ridge, ridge_scores};
 pub use fine_tune::{

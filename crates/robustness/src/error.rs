@@ -69,6 +69,12 @@ pub enum Error {
         /// What is wrong.
         problem: String,
     },
+    /// An object cannot be laid over a background.
+    #[error("SI-Score: {problem}")]
+    SiScore {
+        /// What is wrong.
+        problem: String,
+    },
     /// A call that `tch` lacks failed.
     #[error(transparent)]
     Shim(#[from] visrep_torch::Error),

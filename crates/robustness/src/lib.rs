@@ -4,7 +4,8 @@
 //! runs a frozen model with a fixed [`Classifier`] over it and gives error, calibration and corruption errors;
 //! [`CorruptionBenchmark`] does so with a linear probe fitted to clean images. [`ClassSubset`] has the classes of ImageNet-A, -R
 //! and -O, [`CUE_CONFLICT_CLASSES`] the 16 by which shape bias is measured. [`attack`]
-//! looks for the worst image nearby. [`SUITES`] are the published test sets by name, each read from its folder as it was published.
+//! looks for the worst image nearby. [`si_score`] makes sets of objects on backgrounds. [`SUITES`] are the published test sets by name,
+//! each read from its folder as it was published.
 #![forbid(unsafe_code)]
 
 pub mod attack;
@@ -13,12 +14,14 @@ mod classes;
 mod corruption_figures;
 mod error;
 mod evaluate;
+pub mod si_score;
 mod suites;
 
 pub use benchmark::CorruptionBenchmark;
 pub use classes::{
-    CUE_CONFLICT_CLASSES, ClassSubset, CueConflictClass, IMAGENET_9_CLASSES, Stimulus, imagenet_9_label,
-    synset_index, synset_name,
+    CUE_CONFLICT_CLASSES, ClassSubset, CueConflictClass, IMAGENET_9_CLASSES, OBJECT_POSE_CLASSES,
+    SI_SCORE_CLASSES, Stimulus, imagenet_9_label, object_pose_classes, si_score_class, synset_index,
+    synset_name,
 };
 pub use error::Error;
 pub use evaluate::{

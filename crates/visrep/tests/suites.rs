@@ -179,6 +179,33 @@ fn probes_run_by_name_on_any_images() {
 }
 
 #[test]
+fn sprites_need_no_data() {
+    let folder = tempfile::tempdir().unwrap();
+    weights(folder.path(), "tench.safetensors", 1000, 0);
+    let more = ["--limit", "4", "--seed", "3"];
+    let table = succeed(
+        folder.path(),
+        &[&["bench", "sprites-invariance/scale"], &OF_TENCH[..], &REST, &more].concat(),
+    );
+    assert!(table.contains("sprites-invariance scale: invariance of features"), "{table}");
+    let found = results(folder.path());
+    let points = |metric: &str| {
+        let of = |score: &&Value| score["metric"] == metric && score["task"] != "scale";
+        found["scores"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .filter(of)
+            .map(|score| score["n"].as_u64().unwrap())
+            .collect::<Vec<_>>()
+    };
+    // Six sizes of four sprites; the full one is what the others are compared with.
+    assert_eq!((points("accuracy"), points("invariance")), (vec![4; 6], vec![4; 5]));
+    let of_full = "scale/1";
+    assert!(value(&found, "tench", "sprites-invariance", of_full, "accuracy") <= 1.0);
+}
+
+#[test]
 fn judgements_of_similarity_run_by_name() {
     let folder = tempfile::tempdir().unwrap();
     weights(folder.path(), "tench.safetensors", 1000, 0);

@@ -46,6 +46,15 @@ impl SpriteLatents {
         (rest == 0).then_some(Self { shape, scale, orientation, x, y })
     }
 
+    /// The place of the sprite among the 737,280, in dSprites' order; `None` where a latent is beyond its classes.
+    #[must_use]
+    pub fn index(self) -> Option<usize> {
+        let classes = [self.shape, self.scale, self.orientation, self.x, self.y];
+        classes.into_iter().zip(SIZES).try_fold(0, |index, (class, size)| {
+            (class < size).then_some(index * size as usize + class as usize)
+        })
+    }
+
     /// The sprite, white on black, 64 x 64. Latents beyond their classes are drawn as if the table went on.
     #[must_use]
     pub fn draw(self) -> RgbImage {
@@ -161,6 +170,10 @@ mod tests {
         assert_eq!(SpriteLatents::of_index(245_760), latents(1, 0, 0, 0, 0));
         assert_eq!(SpriteLatents::of_index(Sprites::LEN - 1), latents(2, 5, 39, 31, 31));
         assert_eq!(SpriteLatents::of_index(Sprites::LEN), None);
+        for index in [0, 1, 31, 40_959, 245_761, 700_001, Sprites::LEN - 1] {
+            assert_eq!(SpriteLatents::of_index(index).unwrap().index(), Some(index));
+        }
+        assert_eq!(SpriteLatents { shape: 0, scale: 6, orientation: 0, x: 0, y: 0 }.index(), None);
     }
 
     /// Where the white pixels are: count, and their mean place.

@@ -36,6 +36,24 @@ pub fn rotation_matrix(degrees: f64, center: (f64, f64)) -> [f64; 6] {
     [cos, sin, cos * x + sin * y + 0.0 + center.0, minus, cos, minus * x + cos * y + 0.0 + center.1]
 }
 
+/// The matrix that turns an image of `width` x `height` counter-clockwise around its middle, and the sides of the smallest image of whole
+/// pixels that holds all of it: Pillow's `expand=True`.
+pub(super) fn expanded_rotation(degrees: f64, width: u32, height: u32) -> ([f64; 6], u32, u32) {
+    let (wide, high) = (f64::from(width), f64::from(height));
+    let [a, b, c, d, e, f] = rotation_matrix(degrees, (wide / 2.0, high / 2.0));
+    let at = |x: f64, y: f64| (a * x + b * y + c, d * x + e * y + f);
+    // Pillow looks where the output's corners fall in the input, which for a rotation spans as much as the reverse.
+    let corners = [(0.0, 0.0), (wide, 0.0), (wide, high), (0.0, high)].map(|(x, y)| at(x, y));
+    let span = |coordinate: fn((f64, f64)) -> f64| {
+        let values = corners.map(coordinate);
+        values.into_iter().fold(f64::MIN, f64::max).ceil()
+            - values.into_iter().fold(f64::MAX, f64::min).floor()
+    };
+    let (grown_wide, grown_high) = (span(|corner| corner.0), span(|corner| corner.1));
+    let (x, y) = at(-(grown_wide - wide) / 2.0, -(grown_high - high) / 2.0);
+    ([a, b, x, d, e, y], grown_wide as u32, grown_high as u32)
+}
+
 /// The coefficients of [`perspective`](crate::perspective) that show the pixels at `start` at `end`: four corners (x, y)
 /// each, as torchvision's `F.perspective(startpoints, endpoints)`, and in its single precision.
 ///

@@ -19,6 +19,7 @@ pub use random::{RandomAffine, RandomPerspective, RandomQuarters, RandomRotation
 use crate::Filter;
 use crate::flip::turned_around;
 use crate::simd::vectorised;
+use sample::{Affine, Canvas, Perspective};
 use visrep_decode::RgbImage;
 
 /// Moves every pixel by an affine map: Pillow's `Image.transform(image.size, AFFINE, matrix)`.
@@ -32,7 +33,7 @@ pub fn affine(image: &RgbImage, matrix: [f64; 6], interpolation: Filter, fill: [
             #[inline(always)]
             || nearest::affine(image, matrix, fill),
         ),
-        _ => sample::interpolate(image, interpolation, fill, &sample::Affine(matrix)),
+        _ => sample::interpolate(image, interpolation, Canvas::like(image, fill), &Affine(matrix)),
     }
 }
 
@@ -46,13 +47,13 @@ pub fn perspective(
     interpolation: Filter,
     fill: [u8; 3],
 ) -> RgbImage {
-    let map = sample::Perspective(coefficients);
+    let map = Perspective(coefficients);
     match interpolation {
         Filter::Nearest | Filter::Box => vectorised(
             #[inline(always)]
             || nearest::mapped(image, &map, fill),
         ),
-        _ => sample::interpolate(image, interpolation, fill, &map),
+        _ => sample::interpolate(image, interpolation, Canvas::like(image, fill), &map),
     }
 }
 
@@ -67,7 +68,7 @@ pub fn rotate(
     center: Option<(f64, f64)>,
     fill: [u8; 3],
 ) -> RgbImage {
-    let degrees = if degrees.is_finite() { degrees.rem_euclid(360.0) } else { 0.0 };
+    let degrees = within_a_turn(degrees);
     let square = image.width() == image.height();
     if center.is_none() {
         // Whole quarters are exact copies, whatever the interpolation.
@@ -81,6 +82,42 @@ pub fn rotate(
     }
     let middle = (f64::from(image.width()) / 2.0, f64::from(image.height()) / 2.0);
     affine(image, rotation_matrix(degrees, center.unwrap_or(middle)), interpolation, fill)
+}
+
+/// Turns the image counter-clockwise around its middle, and grows it so that its corners stay: Pillow's
+/// `Image.rotate(degrees, interpolation, expand=True, fillcolor)`.
+///
+/// `Bicubic` and `Lanczos` are bicubic, the other interpolations bilinear. Degrees that are no finite number turn nothing.
+pub fn rotate_expanded(image: &RgbImage, degrees: f64, interpolation: Filter, fill: [u8; 3]) -> RgbImage {
+    // Whole quarters are exact copies.
+    match within_a_turn(degrees) {
+        0.0 => return image.clone(),
+        90.0 => return rotate_quarters(image, 1),
+        180.0 => return rotate_quarters(image, 2),
+        270.0 => return rotate_quarters(image, 3),
+        _ => {}
+    }
+    let turn = within_a_turn(degrees);
+    let (matrix, width, height) = matrix::expanded_rotation(turn, image.width(), image.height());
+    sample::interpolate(image, interpolation, Canvas { width, height, fill }, &Affine(matrix))
+}
+
+/// The sides, width and height, that [`rotate_expanded`] gives an image of `width` x `height`.
+#[must_use]
+pub fn expanded_size(width: u32, height: u32, degrees: f64) -> (u32, u32) {
+    match within_a_turn(degrees) {
+        0.0 | 180.0 => (width, height),
+        90.0 | 270.0 => (height, width),
+        turn => {
+            let (_, width, height) = matrix::expanded_rotation(turn, width, height);
+            (width, height)
+        }
+    }
+}
+
+/// 0 to 360, and 0 for what is no finite number.
+fn within_a_turn(degrees: f64) -> f64 {
+    if degrees.is_finite() { degrees.rem_euclid(360.0) } else { 0.0 }
 }
 
 /// Turns the image counter-clockwise by `quarters` times 90 degrees, without loss; an odd number swaps its sides.

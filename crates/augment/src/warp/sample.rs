@@ -39,18 +39,33 @@ impl Map for Perspective {
     }
 }
 
+/// What is drawn on: its size, and the colour of what no pixel of the input falls on.
+#[derive(Clone, Copy)]
+pub(super) struct Canvas {
+    pub width: u32,
+    pub height: u32,
+    pub fill: [u8; 3],
+}
+
+impl Canvas {
+    /// Of the size of an image.
+    pub(super) fn like(image: &RgbImage, fill: [u8; 3]) -> Self {
+        Self { width: image.width(), height: image.height(), fill }
+    }
+}
+
 /// Interpolates where `map` says; `Bicubic` and `Lanczos` with sixteen neighbours, the others with four.
-pub(super) fn interpolate(image: &RgbImage, filter: Filter, fill: [u8; 3], map: &impl Map) -> RgbImage {
+pub(super) fn interpolate(image: &RgbImage, filter: Filter, canvas: Canvas, map: &impl Map) -> RgbImage {
     if !matches!(filter, Filter::Bicubic | Filter::Lanczos) {
         return vectorised(
             #[inline(always)]
-            || bilinear(image, fill, map),
+            || bilinear(image, canvas, map),
         );
     }
     let padded = Padded::new(image);
     vectorised(
         #[inline(always)]
-        || bicubic(image, &padded, fill, map),
+        || bicubic(image, &padded, canvas, map),
     )
 }
 
@@ -126,13 +141,13 @@ fn bytes(words: &[u64; RUN], byte: usize) -> [f64; RUN] {
 #[inline(always)]
 fn for_runs(
     image: &RgbImage,
-    fill: [u8; 3],
+    Canvas { width, height, fill }: Canvas,
     map: &impl Map,
     mut f: impl FnMut(&Positions) -> [[u8; RUN]; 3],
 ) -> RgbImage {
-    let mut result = RgbImage::filled(image.width(), image.height(), fill);
+    let mut result = RgbImage::filled(width, height, fill);
     let size = (f64::from(image.width()), f64::from(image.height()));
-    let stride = image.width() as usize * 3;
+    let stride = result.width() as usize * 3;
     let mut y = 0.5;
     for row in result.data_mut().chunks_exact_mut(stride) {
         for (run, pixels) in row.chunks_mut(RUN * 3).enumerate() {
@@ -177,7 +192,7 @@ fn blend(a: &[f64; RUN], b: &[f64; RUN], share: &[f64; RUN]) -> [f64; RUN] {
 
 /// The mean of the four pixels around the position, weighted by how near they are.
 #[inline(always)]
-fn bilinear(image: &RgbImage, fill: [u8; 3], map: &impl Map) -> RgbImage {
+fn bilinear(image: &RgbImage, canvas: Canvas, map: &impl Map) -> RgbImage {
     let data = image.data();
     let (last_x, last_y) = (f64::from(image.width() - 1), f64::from(image.height() - 1));
     // The left one of two neighbours; at the right edge the right one has all the weight.
@@ -185,7 +200,7 @@ fn bilinear(image: &RgbImage, fill: [u8; 3], map: &impl Map) -> RgbImage {
     let stride = f64::from(image.width()) * 3.0;
     for_runs(
         image,
-        fill,
+        canvas,
         map,
         #[inline(always)]
         |positions| {
@@ -289,12 +304,12 @@ fn cubic([v1, v2, v3, v4]: &[[f64; RUN]; 4], d: &[f64; RUN]) -> [f64; RUN] {
 
 /// The cubic convolution of the sixteen pixels around the position.
 #[inline(always)]
-fn bicubic(image: &RgbImage, padded: &Padded, fill: [u8; 3], map: &impl Map) -> RgbImage {
+fn bicubic(image: &RgbImage, padded: &Padded, canvas: Canvas, map: &impl Map) -> RgbImage {
     let (last_x, last_y) = (f64::from(image.width() - 1), f64::from(image.height() - 1));
     let stride = padded.stride as f64;
     for_runs(
         image,
-        fill,
+        canvas,
         map,
         #[inline(always)]
         |positions| {

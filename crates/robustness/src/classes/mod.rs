@@ -2,11 +2,15 @@
 
 mod background;
 mod cue_conflict;
+mod object_pose;
+mod si_score;
 mod subsets;
 mod synsets;
 
 pub use background::{IMAGENET_9_CLASSES, imagenet_9_label};
 pub use cue_conflict::{CUE_CONFLICT_CLASSES, CueConflictClass, Stimulus};
+pub use object_pose::{OBJECT_POSE_CLASSES, object_pose_classes};
+pub use si_score::{SI_SCORE_CLASSES, si_score_class};
 
 use visrep_metrics::{Error, ScoreMatrix};
 

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use tch::{Device, Kind, Tensor};
 use visrep_augment::{Compose, Filter, Resize};
 use visrep_data::{Batch, Dataset, Loader, LoaderOptions, Views};
-use visrep_models::{Interpolation, Model, Preprocessing};
+use visrep_models::{Features, Interpolation, Model, Preprocessing};
 use visrep_probe::{Progress, SuiteContext, eval_transform, passes};
 
 /// The classes that a suite's classifier must have.
@@ -105,6 +105,19 @@ impl Pass<'_> {
         what: &str,
         mut take: impl FnMut(&Batch, &Tensor) -> Result<ControlFlow<()>, Error>,
     ) -> Result<(), Error> {
+        self.features_until(data, view, what, |batch, features| {
+            take(batch, &self.head(batch, features, what)?)
+        })
+    }
+
+    /// Calls `take` with each batch and the network's features, until it has seen enough.
+    pub(super) fn features_until(
+        &self,
+        data: Arc<dyn Dataset>,
+        view: View,
+        what: &str,
+        mut take: impl FnMut(&Batch, &Features) -> Result<ControlFlow<()>, Error>,
+    ) -> Result<(), Error> {
         let Self { model, context } = *self;
         let transform = match view {
             View::Evaluation => eval_transform(model.preprocessing())?,
@@ -121,22 +134,27 @@ impl Pass<'_> {
         for pass in passes(model, loader.epoch(0, 0), context.precision)? {
             let (batch, features) = pass?;
             context.go_on()?;
-            let logits = tch::no_grad(|| -> Result<Tensor, Error> {
-                let logits = context.precision.run(model.device(), || model.logits(&features, false))?;
-                Ok(logits.f_to_kind(Kind::Float)?.f_to_device(Device::Cpu)?.f_contiguous()?)
-            })?;
-            let sums =
-                Vec::<f64>::try_from(logits.f_sum_dim_intlist([1].as_slice(), false, Kind::Double)?)?;
-            if let Some(row) = sums.iter().position(|sum| !sum.is_finite()) {
-                return Err(Error::NotFinite { key: batch.keys[row].clone(), condition: what.into() });
-            }
-            let flow = take(&batch, &logits)?;
+            let flow = take(&batch, &features)?;
             progress.advance(batch.labels.len());
             if flow.is_break() {
                 break;
             }
         }
         Ok(())
+    }
+
+    /// The logits (N, classes) of a batch, f32 on the CPU.
+    pub(super) fn head(&self, batch: &Batch, features: &Features, what: &str) -> Result<Tensor, Error> {
+        let Self { model, context } = *self;
+        let logits = tch::no_grad(|| -> Result<Tensor, Error> {
+            let logits = context.precision.run(model.device(), || model.logits(features, false))?;
+            Ok(logits.f_to_kind(Kind::Float)?.f_to_device(Device::Cpu)?.f_contiguous()?)
+        })?;
+        let sums = Vec::<f64>::try_from(logits.f_sum_dim_intlist([1].as_slice(), false, Kind::Double)?)?;
+        match sums.iter().position(|sum| !sum.is_finite()) {
+            Some(row) => Err(Error::NotFinite { key: batch.keys[row].clone(), condition: what.into() }),
+            None => Ok(logits),
+        }
     }
 
     /// The logits of every image of `data`, in order.

@@ -10,11 +10,14 @@ mod folder;
 mod head;
 mod imagenet_9;
 mod labelled;
+mod object_pose;
 mod objectnet;
 mod outliers;
 mod published;
 mod real;
 mod sequences;
+mod si_score;
+mod si_score_invariance;
 
 use crate::Error;
 use published::AsSuite;
@@ -23,7 +26,7 @@ use visrep_probe::Suite;
 pub use real::real_labels;
 
 /// Every suite of this crate, in the order in which lists show them.
-pub const SUITES: [&dyn Suite; 21] = [
+pub const SUITES: [&dyn Suite; 24] = [
     &AsSuite(labelled::IMAGENET_VAL),
     &AsSuite(labelled::IMAGENET_V2),
     &AsSuite(real::ImageNetReal),
@@ -36,6 +39,9 @@ pub const SUITES: [&dyn Suite; 21] = [
     &AsSuite(imagenet_9::ImageNet9),
     &AsSuite(imagenet_9::BackgroundChallenge),
     &AsSuite(cue_conflict::CueConflict),
+    &AsSuite(si_score::SiScore),
+    &AsSuite(si_score_invariance::SiScoreInvariance),
+    &AsSuite(object_pose::ObjectPose),
     &AsSuite(corruptions::IMAGENET_C),
     &AsSuite(corruptions::IMAGENET_C_IN_MEMORY),
     &AsSuite(corruptions::IMAGENET_C_BAR),

@@ -154,7 +154,8 @@ impl Side {
         })
     }
 
-    fn scores<'a>(&'a self, model: &'a ModelEntry) -> impl Iterator<Item = &'a Score> {
+    /// Its scores of a model.
+    pub(super) fn scores<'a>(&'a self, model: &'a ModelEntry) -> impl Iterator<Item = &'a Score> {
         let of_model = |score: &&Score| score.model == model.architecture && score.weights == model.weights;
         self.results.scores.iter().filter(of_model)
     }

@@ -7,6 +7,7 @@ pub mod published;
 pub mod results;
 mod settings;
 mod similarity;
+pub mod spread;
 mod suites;
 mod table;
 

@@ -83,6 +83,9 @@ fn published_name(score: &Score) -> Option<String> {
     let of_mean = score.task == "mean" || score.task.ends_with("-mean");
     let what = match score.metric.as_str() {
         "top1" => "top-1",
+        "mean-top1" => "top-1, mean over values",
+        "mean-invariance" => "invariance of features",
+        "drop" => "drop in unusual poses",
         "mean-error" if of_mean => "mean error",
         "mce" => "mCE (AlexNet = 100)",
         "relative-mce" => "relative mCE",
@@ -107,9 +110,23 @@ fn published_name(score: &Score) -> Option<String> {
 
 /// Whether less of a figure is better.
 pub fn lower_is_better(metric: &str) -> bool {
-    ["error", "ece", "mce", "nll", "brier", "flip", "mfr", "mt5d", "distance", "fpr", "gap", "calibration"]
-        .iter()
-        .any(|part| metric.contains(part))
+    [
+        "error",
+        "ece",
+        "mce",
+        "nll",
+        "brier",
+        "flip",
+        "mfr",
+        "mt5d",
+        "distance",
+        "fpr",
+        "gap",
+        "drop",
+        "calibration",
+    ]
+    .iter()
+    .any(|part| metric.contains(part))
 }
 
 /// A model of the comparison.

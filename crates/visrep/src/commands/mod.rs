@@ -6,6 +6,7 @@ mod corrupt;
 mod data;
 mod embed;
 mod forward;
+mod made;
 mod models;
 pub mod output;
 mod plot;

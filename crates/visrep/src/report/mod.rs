@@ -1,5 +1,6 @@
 //! `report.html`: one self-contained page that draws `results.json` and a few pictures.
 
+mod factors;
 pub mod gallery;
 mod plots;
 pub mod suites;

@@ -89,6 +89,53 @@ pub fn accuracy_against_severity(
     })
 }
 
+/// Values in percent against those of a factor of variation, such as an angle. The axis begins at 0, or below where values do.
+pub fn against_value(factor: &str, axis: &str, series: &[Series<'_>]) -> Result<String, PlotError> {
+    let all = || series.iter().flat_map(|line| line.points.iter().copied());
+    let range = |values: &mut dyn Iterator<Item = f64>| {
+        values
+            .fold((f64::INFINITY, f64::NEG_INFINITY), |(low, high), value| (low.min(value), high.max(value)))
+    };
+    let (left, right) = range(&mut all().map(|point| point.0));
+    let (lowest, highest) = range(&mut all().map(|point| point.1));
+    let margin = 0.02 * (right - left).max(1e-9);
+    draw((420, 300), |root| {
+        let mut chart = ChartBuilder::on(root)
+            .margin(10)
+            .caption(factor, (FONT, 16).into_font().color(&TEXT))
+            .x_label_area_size(36)
+            .y_label_area_size(46)
+            .build_cartesian_2d(left - margin..right + margin, lowest.min(0.0)..highest.max(100.0))?;
+        chart
+            .configure_mesh()
+            .light_line_style(TRANSPARENT)
+            .bold_line_style(GRID)
+            .axis_style(GRID)
+            .label_style((FONT, 12).into_font().color(&TEXT))
+            .y_labels(6)
+            .x_desc(factor)
+            .y_desc(axis)
+            .draw()?;
+        for line in series {
+            let colour = model_colour(line.colour);
+            let points = || line.points.iter().copied();
+            chart
+                .draw_series(LineSeries::new(points(), colour.stroke_width(2)))?
+                .label(line.name)
+                .legend(move |(x, y)| PathElement::new([(x, y), (x + 18, y)], colour.stroke_width(3)));
+            chart.draw_series(points().map(|point| Circle::new(point, 2, colour.filled())))?;
+        }
+        chart
+            .configure_series_labels()
+            .position(SeriesLabelPosition::LowerRight)
+            .background_style(WHITE.mix(0.85))
+            .border_style(GRID)
+            .label_font((FONT, 12).into_font().color(&TEXT))
+            .draw()?;
+        Ok(())
+    })
+}
+
 /// A reliability diagram: accuracy in each confidence bin, beside the diagonal of perfect calibration.
 /// The bars are as opaque as their bins are full.
 pub fn reliability(title: &str, colour: usize, bars: &[ReliabilityBar]) -> Result<String, PlotError> {

@@ -1,7 +1,7 @@
 //! The report of `visrep bench SUITE…`: one table of all models, and a section for each suite with its plots.
 
 use super::plots::{self, Point};
-use super::{Drawn, Legend, Named, draw, drawn, legend, named, reliability_plots, tables};
+use super::{Drawn, Legend, Named, draw, drawn, factors, legend, named, reliability_plots, tables};
 use crate::bench::results::{Results, suite_name};
 use anyhow::Result;
 use serde::Serialize;
@@ -31,6 +31,7 @@ struct Section<'a> {
     about: Option<&'static str>,
     notes: Vec<Named>,
     plots: Vec<String>,
+    curves: Vec<String>,
     corruption: Option<Drawn>,
     reliability: Vec<Named>,
     rows: Vec<tables::Row>,
@@ -138,11 +139,12 @@ fn section<'a>(results: &'a Results, suite: &'a str) -> Result<Section<'a>> {
         Ok(Named { name: (*condition).to_owned(), value: drawn })
     };
     let corrupted = set.is_some();
-    // Of corruptions, single conditions are in the table and the curves.
+    // Of corruptions, single conditions are in the table and the curves; of factors, single values are in the curves.
     let listed = |score: &Score| {
         let condition = corrupted && score.task.contains('/');
         let task = if score.task == suite { String::new() } else { format!("{}: ", score.task) };
-        (score.suite == suite && !condition).then(|| format!("{task}{}", score.metric))
+        (score.suite == suite && !condition && !factors::is_point(score))
+            .then(|| format!("{task}{}", score.metric))
     };
     Ok(Section {
         name: suite,
@@ -153,6 +155,7 @@ fn section<'a>(results: &'a Results, suite: &'a str) -> Result<Section<'a>> {
             .map(|info| info.about),
         notes: named(notes.map(|note| (label(&note.model), note.text.clone()))),
         plots,
+        curves: factors::curves(results, suite)?,
         corruption: set.map(|set| drawn(results, set)).transpose()?,
         reliability: conditions.iter().map(row).collect::<Result<_>>()?,
         rows: tables::rows(results, results.models.len(), listed),

@@ -2,7 +2,7 @@
 
 use super::gallery::{Distortion, Gallery};
 use super::plots::MODEL_COLOURS;
-use super::{Named, named};
+use super::{Named, factors, named};
 use crate::bench::results::{DatasetEntry, PIXELS, Results, lower_is_better, suite_name};
 use serde::Serialize;
 use visrep_metrics::Score;
@@ -226,7 +226,7 @@ impl CorruptionCell {
 
 /// A score of `suite` under corruption, taken apart: the task is `corruption/severity`.
 fn corruption_of<'a>(score: &'a Score, suite: &str) -> Option<(&'a str, u32)> {
-    if score.suite != suite {
+    if score.suite != suite || factors::is_point(score) {
         return None;
     }
     let (name, severity) = score.task.split_once('/')?;

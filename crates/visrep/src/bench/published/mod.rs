@@ -4,6 +4,7 @@ mod export;
 mod ledger;
 mod perceptual;
 pub mod registry;
+mod sprites;
 mod transfer;
 mod vtab;
 

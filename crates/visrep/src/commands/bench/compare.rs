@@ -53,7 +53,8 @@ impl Compare {
     }
 }
 
-fn read(path: &Path) -> Result<Side> {
+/// One file's results.
+pub(super) fn read(path: &Path) -> Result<Side> {
     let shown = path.display();
     let text = std::fs::read(path).with_context(|| format!("cannot read {shown}"))?;
     let results = serde_json::from_slice(&text)

@@ -1,6 +1,7 @@
 //! `visrep bench`: the default comparison, one's own model on one's own images, or published suites by name.
 
 mod compare;
+mod spread;
 
 use super::ComputeArgs;
 use super::train::INTERRUPTED;
@@ -22,7 +23,7 @@ use visrep_train::stop_on_signals;
 /// with distortion. With --model and --data it measures a model of your own beside a random one.
 ///
 /// With names of suites it measures one or several models on published test sets under --data: ImageNet-V2, ReaL, A, O, R, Sketch, C, P,
-/// ObjectNet, cue conflict, CIFAR-10-C, attacks, BAPPS and more (--list). Sets that are not there are told and left out; what
+/// ObjectNet, cue conflict, SI-Score, CIFAR-10-C, attacks, BAPPS and more (--list). Sets that are not there are told and left out; what
 /// is finished is kept in the output folder and not run again.
 ///
 /// Writes results.json (every number with its protocol) and report.html (one self-contained page); for suites results.csv and
@@ -38,7 +39,8 @@ use visrep_train::stop_on_signals;
     visrep bench imagenet-v2 imagenet-a imagenet-o --model resnet50 --weights resnet50.safetensors --data ~/datasets\n  \
     visrep bench all --model resnet50 --weights a.pth --model vit_base_patch16_224 --weights b.safetensors --data ~/datasets\n  \
     visrep bench attacks/fgsm-linf-4 imagenet-c/fog --model resnet50 --weights W --data ~/datasets --limit 100\n  \
-    visrep bench compare a/results.json b/results.json\n\n\
+    visrep bench compare a/results.json b/results.json\n  \
+    visrep bench spread seed0/results.json seed1/results.json seed2/results.json\n\n\
     A folder with train/ and val/ (or test/) keeps its splits; anything else is split 80/20 by class.\n\
     Features and trained backbones are kept in the output folder: a second run is faster."
 )]
@@ -92,12 +94,15 @@ fn help() -> String {
 #[derive(Subcommand)]
 enum BenchCommand {
     Compare(compare::Compare),
+    Spread(spread::SpreadArgs),
 }
 
 impl Bench {
     pub fn run(self) -> Result<ExitCode> {
-        if let Some(BenchCommand::Compare(command)) = self.command {
-            return command.run().map(|()| ExitCode::SUCCESS);
+        match self.command {
+            Some(BenchCommand::Compare(command)) => return command.run().map(|()| ExitCode::SUCCESS),
+            Some(BenchCommand::Spread(command)) => return command.run().map(|()| ExitCode::SUCCESS),
+            None => {}
         }
         if self.list {
             return say(&registry::list()).map(|()| ExitCode::SUCCESS);

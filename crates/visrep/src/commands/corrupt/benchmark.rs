@@ -1,9 +1,9 @@
 //! The benchmark as image files, in the published layout.
 
-use super::files::{self, Done, Failure};
 use super::names::Names;
 use super::plan::{Kind, Plan};
-use super::record;
+use crate::commands::made::files::{self, Done, Failure};
+use crate::commands::made::record;
 use anyhow::{Context, Result, bail};
 use visrep_corrupt::{Corruption, Corruptor, Severity, encode_jpeg};
 use visrep_data::{Condition, CorruptedViews, Dataset, SampleImage};
@@ -48,7 +48,7 @@ pub(super) fn write(plan: &Plan) -> Result<Done> {
     let Kind::Corruptions { jpeg, .. } = &plan.kind else { bail!("sequences are no corruptions") };
     std::fs::create_dir_all(&plan.output)
         .with_context(|| format!("cannot create {}", plan.output.display()))?;
-    let _held = record::claim(&plan.output, &plan.settings())?;
+    let _held = record::claim(&plan.output, super::RECORD, &plan.settings())?;
     let (views, pairs) = views(plan)?;
     let names = Names::of(&*plan.data)?;
     let ending = if jpeg.is_some() { "JPEG" } else { "png" };

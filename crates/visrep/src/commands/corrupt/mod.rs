@@ -1,10 +1,8 @@
 //! `visrep corrupt`: one image under a corruption, a sequence of frames, or a whole benchmark.
 
 mod benchmark;
-mod files;
 mod names;
 mod plan;
-mod record;
 mod sequences;
 mod single;
 mod tables;
@@ -15,6 +13,9 @@ use std::path::PathBuf;
 use visrep_corrupt::{Corruption, Difficulty, Frost, Perturbation, Scale, Severity};
 
 use crate::source::{self, Source};
+
+/// The file in an output folder that says how it was made.
+const RECORD: &str = "visrep-corrupt.json";
 
 /// Corrupt an image as ImageNet-C does, or make the whole benchmark
 ///

@@ -1,7 +1,7 @@
 //! What `--all` makes: which set of what data, prepared how.
 
-use super::record::Settings;
 use super::{Corrupt, benchmark, sequences, tables};
+use crate::commands::made::record::Settings;
 use crate::commands::{default_workers, output};
 use anyhow::{Context, Result, bail};
 use serde_json::json;

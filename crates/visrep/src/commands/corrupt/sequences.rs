@@ -1,9 +1,9 @@
 //! ImageNet-P as folders of frames.
 
-use super::files::{self, Done, Failure};
 use super::names::{self, Names};
 use super::plan::Plan;
-use super::record;
+use crate::commands::made::files::{self, Done, Failure};
+use crate::commands::made::record;
 use anyhow::{Context, Result};
 use visrep_augment::{Transform, view_rng};
 use visrep_corrupt::{Difficulty, Perturbation, frames, keyed_sequence_seed};
@@ -15,7 +15,7 @@ use visrep_decode::{DecodeOptions, encode_png};
 pub(super) fn write(plan: &Plan, perturbations: &[Perturbation], difficulty: Difficulty) -> Result<Done> {
     std::fs::create_dir_all(&plan.output)
         .with_context(|| format!("cannot create {}", plan.output.display()))?;
-    let _held = record::claim(&plan.output, &plan.settings())?;
+    let _held = record::claim(&plan.output, super::RECORD, &plan.settings())?;
     let resize = plan.resize()?;
     let names = Names::of(&*plan.data)?;
     let folder = |perturbation: Perturbation| match difficulty {

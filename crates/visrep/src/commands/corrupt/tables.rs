@@ -1,10 +1,10 @@
 //! The benchmark as Parquet files, with columns for the corruption and the severity.
 
 use super::benchmark::{encoded, views};
-use super::files::Done;
 use super::plan::{Kind, Plan};
-use super::record;
 use crate::commands::data::progress_bar;
+use crate::commands::made::files::Done;
+use crate::commands::made::record;
 use crate::commands::output;
 use anyhow::{Context, Result, bail};
 use std::path::PathBuf;

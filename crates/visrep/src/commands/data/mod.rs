@@ -1,14 +1,15 @@
-//! `visrep data`: getting images, looking at them before anything is computed from them, and keeping them as Parquet.
+//! `visrep data`: getting images, looking at them before anything is computed from them, keeping them as Parquet, and making SI-Score.
 
 mod convert;
 mod get;
 mod inspect;
+mod si_score;
 
 use anyhow::Result;
 use clap::{Args, Subcommand};
 use indicatif::{ProgressBar, ProgressStyle};
 
-/// Get published datasets, look at a source of images, or convert it
+/// Get published datasets, look at a source of images, convert it, or make SI-Score of objects and backgrounds
 #[derive(Args)]
 pub struct Data {
     #[command(subcommand)]
@@ -20,6 +21,7 @@ enum DataCommand {
     Inspect(inspect::Inspect),
     Convert(convert::Convert),
     Get(get::Get),
+    SiScore(si_score::SiScore),
 }
 
 impl Data {
@@ -28,6 +30,7 @@ impl Data {
             DataCommand::Inspect(inspect) => inspect.run(),
             DataCommand::Convert(convert) => convert.run(),
             DataCommand::Get(get) => get.run(),
+            DataCommand::SiScore(si_score) => si_score.run(),
         }
     }
 }

@@ -14,7 +14,7 @@ const PNG_END: &[u8] = b"IEND\xAE\x42\x60\x82";
 
 /// Whether `path` is there, whole. Files get their name when they are complete, so that only a machine that stopped (and not a
 /// process) can leave a damaged one; its end tells.
-pub(super) fn is_whole(path: &Path) -> bool {
+pub(in crate::commands) fn is_whole(path: &Path) -> bool {
     let end = if path.extension().is_some_and(|ending| ending == "png") { PNG_END } else { JPEG_END };
     let ends_so = || -> std::io::Result<bool> {
         let mut file = File::open(path)?;
@@ -28,7 +28,7 @@ pub(super) fn is_whole(path: &Path) -> bool {
 
 /// Writes a file beside its place and then gives it its name. What a run that was killed has left beside is overwritten by the
 /// next.
-pub(super) fn write(path: &Path, bytes: &[u8]) -> Result<()> {
+pub(in crate::commands) fn write(path: &Path, bytes: &[u8]) -> Result<()> {
     let folder = path.parent().unwrap_or(Path::new("."));
     let mut beside = path.as_os_str().to_owned();
     beside.push(".part");
@@ -44,7 +44,7 @@ pub(super) fn write(path: &Path, bytes: &[u8]) -> Result<()> {
 }
 
 /// Why a sample was not done.
-pub(super) enum Failure {
+pub(in crate::commands) enum Failure {
     /// Its data are at fault: it is listed and left out.
     Broken(String),
     /// Nothing can go on.
@@ -65,19 +65,19 @@ impl From<anyhow::Error> for Failure {
 
 /// What was done.
 #[derive(Debug, Default)]
-pub(super) struct Done {
-    pub(super) written: usize,
+pub(in crate::commands) struct Done {
+    pub(in crate::commands) written: usize,
     /// Files that were there already.
-    pub(super) kept: usize,
+    pub(in crate::commands) kept: usize,
     /// Messages about the samples left out by this run, in the samples' order.
-    pub(super) broken: Vec<String>,
+    pub(in crate::commands) broken: Vec<String>,
     /// Samples that are missing in the output, left out by this run or by an earlier one.
-    pub(super) left_out: usize,
+    pub(in crate::commands) left_out: usize,
 }
 
 /// Calls `make` with the number of every sample, on `workers` threads. It gives the numbers of files that it has written and that
 /// were there already.
-pub(super) fn each_sample(
+pub(in crate::commands) fn each_sample(
     samples: usize,
     workers: usize,
     make: impl Fn(usize) -> Result<(usize, usize), Failure> + Sync,

@@ -5,16 +5,13 @@ use serde_json::{Map, Value};
 use std::fs::{File, TryLockError};
 use std::path::Path;
 
-/// The name of the file in an output folder.
-const FILE: &str = "visrep-corrupt.json";
+/// How something is made: names and values, in words that a person can read.
+pub(in crate::commands) type Settings = Map<String, Value>;
 
-/// How a benchmark is made: names and values, in words that a person can read.
-pub(super) type Settings = Map<String, Value>;
-
-/// Writes the settings into `folder`, or finds the same there; holds the folder for this process. Errs where the folder has
-/// something else, naming what differs.
-pub(super) fn claim(folder: &Path, settings: &Settings) -> Result<File> {
-    let path = folder.join(FILE);
+/// Writes the settings into the file `name` in `folder`, or finds the same there; holds the folder for this process. Errs where the
+/// folder has something else, naming what differs.
+pub(in crate::commands) fn claim(folder: &Path, name: &str, settings: &Settings) -> Result<File> {
+    let path = folder.join(name);
     if path.exists() {
         let text = std::fs::read_to_string(&path).with_context(|| path.display().to_string())?;
         let found: Settings = serde_json::from_str(&text)
@@ -40,7 +37,7 @@ pub(super) fn claim(folder: &Path, settings: &Settings) -> Result<File> {
 }
 
 /// Errs where `found`, the settings that `output` was made with, are others, naming each that differs.
-pub(super) fn compare(output: &Path, found: &Settings, wanted: &Settings) -> Result<()> {
+pub(in crate::commands) fn compare(output: &Path, found: &Settings, wanted: &Settings) -> Result<()> {
     let mut names: Vec<&String> = found.keys().chain(wanted.keys()).collect();
     names.sort();
     names.dedup();
@@ -71,6 +68,8 @@ mod tests {
     use super::*;
     use serde_json::json;
 
+    const FILE: &str = "made.json";
+
     fn settings(value: Value) -> Settings {
         value.as_object().unwrap().clone()
     }
@@ -79,18 +78,18 @@ mod tests {
     fn an_output_is_claimed_once_and_only_for_the_same_settings() {
         let folder = tempfile::tempdir().unwrap();
         let first = settings(json!({"seed": 0, "jpeg": 85}));
-        let held = claim(folder.path(), &first).unwrap();
-        let twice = claim(folder.path(), &first).unwrap_err().to_string();
+        let held = claim(folder.path(), FILE, &first).unwrap();
+        let twice = claim(folder.path(), FILE, &first).unwrap_err().to_string();
         assert!(twice.contains("another process"), "{twice}");
         drop(held);
-        claim(folder.path(), &first).unwrap();
+        claim(folder.path(), FILE, &first).unwrap();
         let other =
-            claim(folder.path(), &settings(json!({"seed": 1, "jpeg": null}))).unwrap_err().to_string();
+            claim(folder.path(), FILE, &settings(json!({"seed": 1, "jpeg": null}))).unwrap_err().to_string();
         assert!(other.contains("jpeg: 85 there, none here; seed: 0 there, 1 here"), "{other}");
         std::fs::write(folder.path().join(FILE), "{").unwrap();
-        assert!(claim(folder.path(), &first).unwrap_err().to_string().contains("damaged"));
+        assert!(claim(folder.path(), FILE, &first).unwrap_err().to_string().contains("damaged"));
         let full = tempfile::tempdir().unwrap();
         std::fs::write(full.path().join("mine.txt"), "").unwrap();
-        assert!(claim(full.path(), &first).unwrap_err().to_string().contains("not empty"));
+        assert!(claim(full.path(), FILE, &first).unwrap_err().to_string().contains("not empty"));
     }
 }
