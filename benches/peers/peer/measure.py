@@ -18,6 +18,7 @@ from .surroundings import BINARIES, OUTPUT, asked_for, for_ours
 # From the seconds for one.
 UNITS = {
     "images/s": lambda seconds: 1 / seconds,
+    "pairs/s": lambda seconds: 1 / seconds,
     "ms": lambda seconds: seconds * 1e3,
     "us": lambda seconds: seconds * 1e6,
     "core-hours": lambda seconds: seconds / 3600,

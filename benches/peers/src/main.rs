@@ -15,7 +15,9 @@
 
 mod corpus;
 mod corruptions;
+mod distances;
 mod epoch;
+mod evaluation;
 mod jpeg;
 mod loader;
 mod networks;
@@ -64,6 +66,8 @@ fn open(words: &[&str]) -> Result<Box<dyn Workload>> {
         }
         ["adamw", method, model] => optimizer::open(method, model)?,
         ["probe", words @ ..] => probe::open(words)?,
+        ["distance", words @ ..] => distances::open(words)?,
+        ["evaluation", words @ ..] => evaluation::open(words)?,
         ["network", words @ ..] => networks::open(words)?,
         _ => bail!("no such workload: {}", words.join(" ")),
     })

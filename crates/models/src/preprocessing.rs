@@ -119,6 +119,18 @@ impl Preprocessing {
         self.normalized(x.f_to_kind(Kind::Float)?, device)
     }
 
+    /// `(x - mean) / std` of images (N, 3, H, W) from 0 to 1, of their kind and on their device. Gradients flow to the images.
+    ///
+    /// # Errors
+    /// Images without three channels.
+    pub fn standardize(&self, images: &Tensor) -> Result<Tensor, Error> {
+        let channel = |values: &[f64; 3]| -> Result<Tensor, Error> {
+            let values = Tensor::from_slice(values).f_reshape([1, 3, 1, 1])?;
+            Ok(values.f_to_device(images.device())?.f_to_kind(images.kind())?)
+        };
+        Ok(images.f_sub(&channel(&self.mean)?)?.f_div(&channel(&self.std)?)?)
+    }
+
     /// `(x / 255 - mean) / std` of f32 (N, 3, H, W), in its place.
     fn normalized(&self, mut x: Tensor, device: Device) -> Result<Tensor, Error> {
         let channel = |values: &[f64; 3]| -> Result<Tensor, Error> {

@@ -59,6 +59,15 @@ impl<'m> PerceptualDistance<'m> {
         tch::no_grad(|| between(&self.activations(a)?, &self.activations(b)?))
     }
 
+    /// Vectors (N, D) whose Euclidean distance is the root of [`Self::distance`], of images (N, 3, H, W) f32 from 0 to 1, which are
+    /// normalised but not resized. Gradients flow to the images.
+    ///
+    /// # Errors
+    /// Images that are too small for the network.
+    pub fn embedding(&self, images: &Tensor) -> Result<Tensor, Error> {
+        flatten(self.activations(&self.model.preprocessing().standardize(images)?)?, None)
+    }
+
     /// The unit-normalised taps: each with channels at dimension 1 for maps, 2 for tokens.
     fn activations(&self, x: &Tensor) -> Result<Vec<Tensor>, Error> {
         let x = x.f_to_device(self.model.device())?;
@@ -94,9 +103,29 @@ impl ImageDistance for PerceptualDistance<'_> {
 }
 
 /// Divides by the norm over channels.
+///
+/// LibTorch's own norm over a dimension that is not the last takes fifteen times as long. The least number keeps the root's gradient finite where
+/// all channels are 0.
 pub(crate) fn unit(tap: &Tensor) -> Result<Tensor, Error> {
-    let norm = tap.f_norm_scalaropt_dim(2.0, [channels(tap)].as_slice(), true)?;
+    let squares = tap.f_square()?.f_sum_dim_intlist([channels(tap)].as_slice(), true, tap.kind())?;
+    let norm = squares.f_clamp_min(f64::from(f32::MIN_POSITIVE))?.f_sqrt()?;
     Ok(tap.f_div(&norm.f_add_scalar(EPS)?)?)
+}
+
+/// The taps in one row for each image (N, D), so that squares of differences of rows add up to the distance: each tap is divided by the root
+/// of its positions, and each channel multiplied by the root of its weight, if it has one.
+pub(crate) fn flatten(taps: Vec<Tensor>, weights: Option<&[Tensor]>) -> Result<Tensor, Error> {
+    let mut rows = Vec::with_capacity(taps.len());
+    for (index, tap) in taps.iter().enumerate() {
+        let size = tap.size();
+        let positions: i64 = size[1..].iter().product::<i64>() / size[channels(tap) as usize];
+        let tap = match weights.and_then(|weights| weights.get(index)) {
+            Some(weight) => tap.f_mul(&weight.f_sqrt()?)?,
+            None => tap.shallow_clone(),
+        };
+        rows.push(tap.f_flatten(1, -1)?.f_div_scalar((positions as f64).sqrt())?);
+    }
+    Ok(Tensor::f_cat(&rows, 1)?)
 }
 
 /// The channels' dimension: 1 in a map (N, C, H, W), 2 in tokens (N, T, C).

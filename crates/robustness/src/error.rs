@@ -75,6 +75,9 @@ pub enum Error {
         /// What is wrong.
         problem: String,
     },
+    /// A perceptual distance cannot be computed.
+    #[error(transparent)]
+    Perceptual(#[from] visrep_perceptual::Error),
     /// A call that `tch` lacks failed.
     #[error(transparent)]
     Shim(#[from] visrep_torch::Error),

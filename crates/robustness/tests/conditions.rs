@@ -11,6 +11,7 @@ use support::{
 use visrep_augment::RgbImage;
 use visrep_corrupt::{Corruption, Perturbation};
 use visrep_metrics::{ALEXNET_CLEAN_ERROR, ALEXNET_ERRORS, RankingDistance};
+use visrep_models::{Model, ModelOptions};
 use visrep_probe::{Error, SuiteContext};
 
 const TENCH: &str = "n01440764";
@@ -216,6 +217,14 @@ fn attacks_are_at_the_published_budgets() {
     let found = run_in("attacks", Some("fgsm-linf-4"), root.path(), &random(1000), &limited).unwrap();
     assert!(found.scores.iter().all(|score| score.n == 2));
     assert!(value(&found, "fgsm-linf-4", "top1") <= value(&found, "clean", "top1"));
+    let lpa = Some("lpa-alexnet-0.5");
+    let missing = run("attacks", lpa, root.path(), &random(1000)).unwrap_err().to_string();
+    assert!(missing.contains("lpips/alexnet.safetensors"), "{missing}");
+    let trunk = Model::create("alexnet", &ModelOptions { seed: Some(1), ..Default::default() }).unwrap();
+    std::fs::create_dir(root.path().join("lpips")).unwrap();
+    trunk.save_weights(root.path().join("lpips/alexnet.safetensors")).unwrap();
+    let found = run_in("attacks", lpa, root.path(), &constant(1000, &[(0, 5.0)]), &limited).unwrap();
+    near(value(&found, "lpa-alexnet-0.5", "top1"), 1.0);
     let none = tempfile::tempdir().unwrap();
     assert!(matches!(run("attacks", None, none.path(), &random(1000)), Err(Error::MissingData { .. })));
 }

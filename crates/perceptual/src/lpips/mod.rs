@@ -10,7 +10,7 @@ pub use net::{LpipsNet, LpipsVersion};
 pub use train::{HeadTrainer, HeadTraining};
 
 use crate::Error;
-use crate::distance::{batch, check_finite, unit};
+use crate::distance::{batch, check_finite, flatten, unit};
 use crate::triplets::ImageDistance;
 use std::path::Path;
 use tch::{Kind, Tensor};
@@ -131,6 +131,23 @@ impl Lpips {
         let (x, y) = self.both(a, b, range)?;
         let enlarge = |tap: Tensor| Ok(tap.f_upsample_bilinear2d(size, false, None, None)?);
         total(self.weighted(&x, &y, 0.0)?.into_iter().map(enlarge).collect::<Result<_, Error>>()?)
+    }
+
+    /// Vectors (N, D) whose Euclidean distance is the root of [`Self::distance`], of images (N, 3, H, W) f32. Gradients flow to the images.
+    ///
+    /// # Errors
+    /// Heads with negative weights, whose distances have no root; otherwise as [`Self::distance`].
+    pub fn embedding(&self, images: &Tensor, range: PixelRange) -> Result<Tensor, Error> {
+        for (tap, weight) in self.heads.weights().iter().enumerate() {
+            let least = weight.f_min()?.f_double_value(&[])?;
+            if least < 0.0 {
+                let problem = format!(
+                    "lin{tap} has the weight {least}: a distance that is a root needs weights of at least 0"
+                );
+                return Err(Error::LpipsHeads { net: self.net, path: None, problem });
+            }
+        }
+        flatten(self.activations(&self.input(images, range)?)?, Some(self.heads.weights()))
     }
 
     /// What the network takes of images, and the taps of it.

@@ -1,6 +1,6 @@
 //! Auto-PGD (Croce and Hein 2020), PGD whose step size follows the attack's progress: the first half of AutoAttack.
 
-use super::{Adversarial, Ball, EPS, Norm, Victim, check, gradient, loss, norms, right};
+use super::{Adversarial, Ball, EPS, Norm, Victim, check, column, gradient, loss, norms, right};
 use crate::Error;
 use tch::{Device, Kind, Tensor};
 use visrep_torch::Generator;
@@ -203,11 +203,6 @@ impl Best {
             loss: loss.f_where_self(&better, &self.loss)?,
         })
     }
-}
-
-/// (N) as (N, 1, 1, 1).
-fn column(each: &Tensor) -> Result<Tensor, Error> {
-    Ok(each.f_view([-1, 1, 1, 1])?)
 }
 
 /// Steps to the first check of the step size, the fewest between two, and by how many they get fewer.

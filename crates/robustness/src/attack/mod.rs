@@ -19,6 +19,7 @@
 //! ```
 
 mod apgd;
+mod lagrangian;
 mod loss;
 mod pgd;
 mod spatial;
@@ -26,6 +27,7 @@ mod square;
 mod universal;
 
 pub use apgd::{Apgd, ApgdLoss};
+pub use lagrangian::{Embedding, LagrangianPerceptual};
 pub use pgd::{Pgd, fgsm};
 pub use spatial::{Spatial, SpatialLimits, SpatialSearch, rotate_and_shift};
 pub use square::Square;
@@ -57,15 +59,7 @@ pub struct ModelVictim<'m>(pub &'m Model);
 
 impl Victim for ModelVictim<'_> {
     fn logits(&self, images: &Tensor) -> Result<Tensor, Error> {
-        let preprocessing = self.0.preprocessing();
-        let channel = |values: &[f64; 3]| {
-            Tensor::from_slice(values)
-                .f_view([1, 3, 1, 1])?
-                .f_to_device(images.device())?
-                .f_to_kind(images.kind())
-        };
-        let x = images.f_sub(&channel(&preprocessing.mean)?)?.f_div(&channel(&preprocessing.std)?)?;
-        Ok(self.0.forward(&x, false)?)
+        Ok(self.0.forward(&self.0.preprocessing().standardize(images)?, false)?)
     }
 }
 
@@ -118,8 +112,8 @@ impl Ball {
 /// What an attack found.
 #[derive(Debug)]
 pub struct Adversarial {
-    /// The images (N, C, H, W): misclassified ones where any were found. Of those that hold out, PGD gives the last point,
-    /// the spatial attack the worst transformation, the other attacks the image itself.
+    /// The images (N, C, H, W): misclassified ones where any were found. Of those that hold out, PGD and the Lagrangian
+    /// attack give the last point, the spatial attack the worst transformation, the other attacks the image itself.
     pub images: Tensor,
     /// Whether each is still classified right (N), bool.
     pub robust: Tensor,
@@ -176,6 +170,11 @@ fn check(images: &Tensor, labels: &Tensor) -> Result<(), Error> {
 /// Where `each` (N) is true.
 fn places(each: &Tensor) -> Result<Tensor, Error> {
     Ok(each.f_nonzero()?.f_flatten(0, -1)?)
+}
+
+/// (N) as (N, 1, 1, 1).
+fn column(each: &Tensor) -> Result<Tensor, Error> {
+    Ok(each.f_view([-1, 1, 1, 1])?)
 }
 
 /// Each image's Euclidean norm, (N, 1, 1, 1).

@@ -1,18 +1,20 @@
 //! Adversarial attacks on a classifier of ImageNet's validation images, at the budgets under which figures are published.
 
 use super::figures::share;
-use super::folder::{ClassFolders, VAL, VAL_PUBLISHED, class_folders, need};
+use super::folder::{ClassFolders, VAL, VAL_PUBLISHED, class_folders, find, need};
 use super::head::Classes;
 use super::published::{Measure, Published};
 use crate::Error;
 use crate::attack::{
-    Adversarial, Apgd, Ball, ModelVictim, Norm, Pgd, Spatial, SpatialLimits, SpatialSearch, Square, fgsm,
+    Adversarial, Apgd, Ball, LagrangianPerceptual, ModelVictim, Norm, Pgd, Spatial, SpatialLimits,
+    SpatialSearch, Square, fgsm,
 };
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use tch::{Kind, Tensor};
 use visrep_data::{Dataset, Loader, LoaderOptions, Views};
-use visrep_models::Model;
+use visrep_models::{Model, ModelOptions};
+use visrep_perceptual::{LpipsNet, PerceptualDistance};
 use visrep_probe::{
     Findings, Progress, Recorder, SuiteContext, SuiteInfo, TaskVerdicts, eval_transform, limited,
 };
@@ -20,8 +22,8 @@ use visrep_torch::Generator;
 
 const INFO: SuiteInfo = SuiteInfo {
     name: "attacks",
-    about: "accuracy under FGSM, PGD, Auto-PGD, Square, rotations and translations, on 1000 images unless --limit says otherwise",
-    expects: &["imagenet/val/SYNSET/"],
+    about: "accuracy under FGSM, PGD, Auto-PGD, Square, LPA, rotations and translations, on 1000 images unless --limit says otherwise",
+    expects: &["imagenet/val/SYNSET/", "lpips/alexnet.{safetensors,pth}, for lpa"],
     published: VAL_PUBLISHED,
 };
 
@@ -45,10 +47,14 @@ enum Attack {
     ApgdTargeted(Ball),
     Square(Ball),
     Spatial(SpatialSearch),
+    /// Within a distance that AlexNet sees.
+    Lagrangian {
+        bound: f64,
+    },
 }
 
 /// Every attack by its name. Radii of L∞ are in 255ths; those of L2 are for 224 pixels and grow with the side.
-const ATTACKS: [(&str, Attack); 11] = [
+const ATTACKS: [(&str, Attack); 12] = [
     ("fgsm-linf-4", Attack::Fgsm(LINF)),
     ("pgd-linf-0.5", Attack::Pgd(linf(0.5))),
     ("pgd-linf-2", Attack::Pgd(linf(2.0))),
@@ -60,7 +66,13 @@ const ATTACKS: [(&str, Attack); 11] = [
     ("spatial-random", Attack::Spatial(SpatialSearch::WorstOf(1))),
     ("spatial-worst-of-10", Attack::Spatial(SpatialSearch::WorstOf(10))),
     ("spatial-grid", Attack::Spatial(SpatialSearch::GRID)),
+    ("lpa-alexnet-0.5", Attack::Lagrangian { bound: 0.5 }),
 ];
+
+/// Where the network may lie whose distance bounds LPA, which is published for torchvision's AlexNet.
+const TRUNK: &[&str] = &["lpips/alexnet.safetensors", "lpips/alexnet.pth"];
+const TRUNK_PUBLISHED: &str =
+    "torchvision's alexnet-owt-7be5be79.pth, by `visrep weights get alexnet.tv_in1k`";
 
 /// The attacks of which the worst case is reported too: those in L∞ of 4/255.
 const WORST_OF: &str = "-linf-4";
@@ -69,6 +81,7 @@ impl Attack {
     fn run(
         self,
         victim: ModelVictim<'_>,
+        trunk: Option<&Model>,
         images: &Tensor,
         labels: &Tensor,
         generator: &mut Generator,
@@ -96,6 +109,12 @@ impl Attack {
                 let limits = SpatialLimits::for_side(side);
                 Spatial { limits, search }.run(&victim, images, labels, generator)
             }
+            Self::Lagrangian { bound } => {
+                let trunk = trunk
+                    .ok_or_else(|| Error::Attack { problem: "there is no network to bound LPA by".into() })?;
+                let distance = PerceptualDistance::new(trunk, LpipsNet::Alex.taps())?;
+                LagrangianPerceptual::new(&distance, bound).run(&victim, images, labels, generator)
+            }
         }
     }
 
@@ -112,6 +131,12 @@ impl Attack {
             Self::ApgdCrossEntropy(ball) => format!("{}, 100 steps, one run", of_255(ball)),
             Self::ApgdTargeted(ball) => format!("{}, 9 targets of 100 steps each", of_255(ball)),
             Self::Square(ball) => format!("{}, 5000 queries, p_init 0.8", of_255(ball)),
+            Self::Lagrangian { bound } => {
+                let (rounds, steps) = (LagrangianPerceptual::ROUNDS, LagrangianPerceptual::STEPS);
+                format!(
+                    "the root of LPIPS's baseline on AlexNet at most {bound}, {rounds} rounds of {steps} steps"
+                )
+            }
             Self::Spatial(search) => {
                 let SpatialLimits { shift, degrees } = SpatialLimits::for_side(side);
                 let tried = match search {
@@ -148,14 +173,46 @@ impl Published for Attacks {
 
     fn find(&self, root: &Path, task: Option<&str>, context: &SuiteContext) -> Result<Opened, Error> {
         let all = class_folders(&need(&INFO, root, VAL)?, ClassFolders::Synsets(None))?;
-        let attacks = ATTACKS.into_iter().filter(|(name, _)| task.is_none_or(|task| task == *name)).collect();
-        Ok(Opened { data: limited(all, context.limit.unwrap_or(IMAGES)), attacks })
+        let mut attacks: Vec<_> =
+            ATTACKS.into_iter().filter(|(name, _)| task.is_none_or(|task| task == *name)).collect();
+        let trunk = find(root, TRUNK);
+        let mut notes = Vec::new();
+        if trunk.is_none() {
+            let needed = |attack: &Attack| matches!(attack, Attack::Lagrangian { .. });
+            let left_out: Vec<_> =
+                attacks.extract_if(.., |(_, attack)| needed(attack)).map(|(name, _)| name).collect();
+            let paths: Vec<_> = TRUNK.iter().map(|name| root.join(name)).collect();
+            if attacks.is_empty() {
+                let published = TRUNK_PUBLISHED;
+                return Err(visrep_probe::Error::MissingData { suite: INFO.name, paths, published }.into());
+            }
+            for name in left_out {
+                notes.push(format!("{name}: there is no {} ({TRUNK_PUBLISHED})", paths[0].display()));
+            }
+        }
+        Ok(Opened { data: limited(all, context.limit.unwrap_or(IMAGES)), attacks, trunk, notes })
     }
 }
 
 pub(super) struct Opened {
     data: Arc<dyn Dataset>,
     attacks: Vec<(&'static str, Attack)>,
+    /// AlexNet's weights.
+    trunk: Option<PathBuf>,
+    /// What was left out.
+    notes: Vec<String>,
+}
+
+impl Opened {
+    /// The network whose distance bounds LPA, where that is asked for.
+    fn trunk(&self, model: &Model) -> Result<Option<Model>, Error> {
+        let asked = self.attacks.iter().any(|(_, attack)| matches!(attack, Attack::Lagrangian { .. }));
+        let Some(path) = self.trunk.as_ref().filter(|_| asked) else { return Ok(None) };
+        let options =
+            ModelOptions { num_classes: Some(0), device: model.device(), ..ModelOptions::default() };
+        let (trunk, _) = Model::from_weights(LpipsNet::Alex.architecture(), path, &options)?;
+        Ok(Some(trunk))
+    }
 }
 
 impl Measure for Opened {
@@ -163,9 +220,14 @@ impl Measure for Opened {
         vec![&self.data]
     }
 
+    fn beside(&self) -> u64 {
+        u64::from(self.trunk.is_some())
+    }
+
     fn measure(&self, model: &Model, context: &SuiteContext) -> Result<Findings, Error> {
         Classes::ImageNet1k.check(model)?;
         let mut record = Recorder::new(INFO.name, model, context);
+        record.findings.notes.clone_from(&self.notes);
         record.entry("classifier", "the model's own head");
         record.entry("precision", "fp32, whatever --precision says");
         record
@@ -192,6 +254,7 @@ impl Measure for Opened {
             all_labels.extend(batch.labels);
         }
         let victim = ModelVictim(model);
+        let trunk = self.trunk(model)?;
         let under = |name: &str, attack: Option<Attack>| -> Result<Vec<bool>, Error> {
             let mut progress = Progress::new(context.progress, name, self.data.len());
             let mut generator = Generator::new(i64::try_from(context.seed).unwrap_or(i64::MAX));
@@ -203,7 +266,9 @@ impl Measure for Opened {
                 let (images, labels) =
                     (images.f_contiguous()?.f_div_scalar(255.0)?, labels.f_to_device(model.device())?);
                 let robust = match attack {
-                    Some(attack) => attack.run(victim, &images, &labels, &mut generator)?.robust,
+                    Some(attack) => {
+                        attack.run(victim, trunk.as_ref(), &images, &labels, &mut generator)?.robust
+                    }
                     None => tch::no_grad(|| crate::attack::classified_right(&victim, &images, &labels))?,
                 };
                 held.extend(Vec::<bool>::try_from(robust.f_to_device(tch::Device::Cpu)?)?);

@@ -1,0 +1,98 @@
+"""LPIPS against the authors' package, and the Frechet distance against torch-fidelity; wall time, all cores.
+
+LPIPS's networks have the same random weights on both sides, which this writes for visrep to read: time does not depend on them."""
+
+import os
+
+import numpy as np
+
+from .agree import numbers
+from .corpus import squares
+from .measure import Ours, Peer, Theirs
+from .surroundings import OUTPUT
+
+# Pairs of a pass; samples and dimensions. Inception has 2048, of which the peer's eigenvalues take minutes.
+PAIRS, SAMPLES, DIMENSIONS = 16, 4096, 768
+# The architectures of torchvision.
+NETS = {"alex": "alexnet", "vgg": "vgg16"}
+
+
+def run(bench, corpora):
+    """Each image of a batch beside the next, at 224 x 224; two sets of features to one number."""
+    threads = os.cpu_count()
+    file, images = squares(corpora["original"], PAIRS)
+    for net in NETS:
+        name = f"{bench.name}/lpips-{net}"
+        if not bench.wanted(name):
+            continue
+        trunk, heads, package = lpips_package(net, threads)
+        ours = Ours(threads).open("distance", "lpips", net, trunk, heads, file)
+        peers = [Peer("lpips", lambda: lpips_pairs(package, images), numbers(1e-4))]
+        bench.contest(name, ours, ours.results(np.float32), peers, unit="pairs/s", clock="wall")
+        ours.close()
+    name = f"{bench.name}/frechet"
+    if bench.wanted(name):
+        ours = Ours(threads).open("distance", "frechet", SAMPLES, DIMENSIONS)
+        peers = [Peer("torch-fidelity", lambda: fidelity(threads), numbers(1e-5))]
+        bench.contest(name, ours, ours.results(np.float32), peers, unit="ms", clock="wall")
+        ours.close()
+
+
+def lpips_package(net, threads):
+    """The files of the network and of its heads, and the package's module with these weights."""
+    import lpips
+    import torch
+    import torchvision
+    from safetensors.torch import save_file
+
+    torch.set_num_threads(threads)
+    torch.manual_seed(0)
+    trunk = torchvision.models.get_model(NETS[net], weights=None)
+    package = lpips.LPIPS(net=net, pretrained=False, pnet_rand=True, verbose=False).eval()
+    layers = dict(trunk.features.named_parameters())
+    for name, parameter in package.net.named_parameters():
+        # slice2.3.weight is the weight of features[3].
+        parameter.data.copy_(layers[name.split(".", 1)[1]].data)
+    heads = {name: parameter.data.abs_() for name, parameter in package.named_parameters() if name.startswith("lin") and name[3].isdigit()}
+    files = [OUTPUT / f"{net}-{part}.safetensors" for part in ("trunk", "heads")]
+    for file, tensors in zip(files, (trunk.state_dict(), heads)):
+        save_file({name: tensor.detach().contiguous() for name, tensor in tensors.items()}, file)
+    return *files, package
+
+
+def lpips_pairs(package, images):
+    import torch
+
+    first = torch.from_numpy(images.transpose(0, 3, 1, 2).astype(np.float32) / 127.5 - 1).contiguous()
+    second = first.roll(1, 0)
+
+    def work():
+        with torch.inference_mode():
+            return package(first, second)
+
+    return Theirs(work, lambda: work().numpy().ravel(), len(images))
+
+
+def fidelity(threads):
+    import torch
+    from torch_fidelity.metric_fid import fid_features_to_statistics, fid_statistics_to_metric
+
+    torch.set_num_threads(threads)
+
+    def features(first, scale):
+        """The formula of src/distances.rs."""
+        rows = torch.arange(first, first + SAMPLES, dtype=torch.float64)[:, None]
+        columns = torch.arange(DIMENSIONS, dtype=torch.float64)[None]
+        noise = ((rows * 12.9898 + columns * 4.1414).sin() * 43_758.5453).frac()
+        return ((noise + noise.roll(1, 1) * 0.5) * scale).float()
+
+    first, second = features(0, 1.0), features(SAMPLES, 1.2)
+
+    def work():
+        from threadpoolctl import threadpool_limits
+
+        with threadpool_limits(threads):
+            statistics = [fid_features_to_statistics(features) for features in (first, second)]
+            return fid_statistics_to_metric(*statistics, False)["frechet_inception_distance"]
+
+    return Theirs(work, lambda: np.array([work()], np.float32), 1)
