@@ -1,5 +1,6 @@
 //! Multinomial logistic regression on one training set: the objective and its gradient, and the same along a line.
 
+use super::rows::Rows;
 use super::{LinearProbeOptions, preconditioner};
 use crate::Error;
 use crate::features::FeatureSet;
@@ -46,7 +47,7 @@ const KEPT_IN_DOUBLE: usize = 1 << 26;
 pub(super) struct Problem {
     /// (N, D), f32.
     x: Tensor,
-    /// (1, N), indices into `present`.
+    /// (N, 1), indices into `present`.
     y: Tensor,
     /// The labels that occur, ascending.
     pub(super) present: Vec<i64>,
@@ -73,7 +74,7 @@ impl Problem {
         };
         let y: Vec<i64> =
             train.labels.iter().map(|label| present.partition_point(|p| p < label) as i64).collect();
-        let y = Tensor::from_slice(&y).f_view([1, -1])?.f_to_device(x.device())?;
+        let y = Tensor::from_slice(&y).f_view([-1, 1])?.f_to_device(x.device())?;
         let moments = preconditioner::moments(&x)?;
         Ok(Self { x, y, present, scale, moments })
     }
@@ -83,7 +84,7 @@ impl Problem {
     }
 
     pub(super) fn samples(&self) -> i64 {
-        self.y.size()[1]
+        self.y.size()[0]
     }
 
     pub(super) fn dim(&self) -> i64 {
@@ -120,13 +121,12 @@ pub(super) struct Objective<'p> {
 }
 
 struct Chunk {
-    /// (n, D), in the kind of the problem or of the objective.
-    x: Tensor,
-    /// (1, n).
+    x: Rows,
+    /// (n, 1).
     y: Tensor,
 }
 
-/// The logits of every chunk, (C, n) each.
+/// The logits of every chunk, (n, C) each.
 pub(super) struct Logits(Vec<Tensor>);
 
 /// A direction from a point.
@@ -163,9 +163,8 @@ impl<'p> Objective<'p> {
         let mut chunks = Vec::new();
         for start in (0..samples).step_by(rows as usize) {
             let rows = rows.min(samples - start);
-            let x = problem.x.f_narrow(0, start, rows)?;
-            let x = if keep { x.f_to_kind(kind)? } else { x };
-            chunks.push(Chunk { x, y: problem.y.f_narrow(1, start, rows)? });
+            let x = Rows::new(problem.x.f_narrow(0, start, rows)?, kind, keep)?;
+            chunks.push(Chunk { x, y: problem.y.f_narrow(0, start, rows)? });
         }
         Ok(Self { problem, kind, l2, chunks })
     }
@@ -174,8 +173,9 @@ impl<'p> Objective<'p> {
     pub(super) fn logits(&self, parameters: &Tensor) -> Result<Logits, Error> {
         let parameters = parameters.f_to_kind(self.kind)?;
         let dim = self.problem.dim();
-        let (weight, bias) = (parameters.f_narrow(1, 0, dim)?, parameters.f_narrow(1, dim, 1)?);
-        let each = |chunk: &Chunk| Ok(bias.f_addmm(&weight, &chunk.x.f_to_kind(self.kind)?.f_tr()?)?);
+        let weight = parameters.f_narrow(1, 0, dim)?.f_contiguous()?;
+        let bias = parameters.f_select(1, dim)?.f_contiguous()?;
+        let each = |chunk: &Chunk| chunk.x.logits(&weight, &bias);
         Ok(Logits(self.chunks.iter().map(each).collect::<Result<_, Error>>()?))
     }
 
@@ -229,7 +229,7 @@ impl<'p> Objective<'p> {
         let (dim, classes) = (self.problem.dim(), self.problem.classes());
         let n = self.problem.samples() as f64;
         let mut gradient = Tensor::f_zeros([classes, dim + 1], (Kind::Double, parameters.device()))?;
-        let (mut weights, mut biases) = (gradient.f_narrow(1, 0, dim)?, gradient.f_narrow(1, dim, 1)?);
+        let (mut weights, mut biases) = (gradient.f_narrow(1, 0, dim)?, gradient.f_select(1, dim)?);
         let mut known = known.and_then(|known| known.delta.map(|delta| (known.value, delta)));
         let known_value = known.as_ref().map(|known| known.0);
         let (mut loss, mut squares) = (0.0, 0.0);
@@ -239,12 +239,13 @@ impl<'p> Objective<'p> {
                 None => self.delta(chunk, logits)?,
             };
             loss += chunk_loss;
-            weights = weights.f_add_(&delta.f_matmul(&chunk.x.f_to_kind(self.kind)?)?)?;
-            biases = biases.f_add_(&delta.f_sum_dim_intlist([1].as_slice(), true, Kind::Double)?)?;
+            let (by_weights, by_biases) = chunk.x.gradient(&delta)?;
+            weights = weights.f_add_(&by_weights)?;
+            biases = biases.f_add_(&by_biases)?;
             // Of the labels δ = p - 1, of the others δ = p.
             let flat = delta.f_view([-1])?;
-            let of_labels = f64::try_from(delta.f_gather(0, &chunk.y, false)?.f_sum(Kind::Double)?)?;
-            squares += f64::try_from(flat.f_dot(&flat)?)? + 2.0 * of_labels + chunk.y.size()[1] as f64;
+            let of_labels = f64::try_from(delta.f_gather(1, &chunk.y, false)?.f_sum(Kind::Double)?)?;
+            squares += f64::try_from(flat.f_dot(&flat)?)? + 2.0 * of_labels + chunk.y.size()[0] as f64;
         }
         gradient = gradient.f_div_scalar_(n)?;
         let penalised = parameters.f_narrow(1, 0, dim)?;
@@ -259,9 +260,9 @@ impl<'p> Objective<'p> {
 
     /// The cross-entropy of a chunk, summed, and its derivative by the logits: the probabilities less the labels.
     fn delta(&self, chunk: &Chunk, logits: &Tensor) -> Result<(f64, Tensor), Error> {
-        let mut log_p = logits.f_log_softmax(0, self.kind)?;
-        let loss = -f64::try_from(log_p.f_gather(0, &chunk.y, false)?.f_sum(Kind::Double)?)?;
+        let mut log_p = logits.f_log_softmax(1, self.kind)?;
+        let loss = -f64::try_from(log_p.f_gather(1, &chunk.y, false)?.f_sum(Kind::Double)?)?;
         let minus_one = Tensor::f_full(chunk.y.size(), -1.0, (self.kind, logits.device()))?;
-        Ok((loss, log_p.f_exp_()?.f_scatter_add_(0, &chunk.y, &minus_one)?))
+        Ok((loss, log_p.f_exp_()?.f_scatter_add_(1, &chunk.y, &minus_one)?))
     }
 }

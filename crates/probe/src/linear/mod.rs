@@ -11,6 +11,7 @@ mod minimise;
 mod options;
 mod preconditioner;
 mod preset;
+mod rows;
 mod search;
 
 pub use gradient::GradientFit;
