@@ -9,23 +9,28 @@ use visrep_probe::{FeatureSet, KnnOptions, LinearProbe, LinearProbeOptions, RIDG
 use crate::Workload;
 use crate::sink::Sink;
 
-/// Opens `knn`, `ridge` or `logistic`, then `TRAIN TEST DIMENSIONS CLASSES`.
+/// Opens `knn`, `ridge`, `logistic` or `logistic-correlated`, then `TRAIN TEST DIMENSIONS CLASSES`.
 pub(crate) fn open(words: &[&str]) -> Result<Box<dyn Workload>> {
     let &[method, train, test, dim, classes] = words else {
         bail!("a probe takes: METHOD TRAIN TEST DIMENSIONS CLASSES");
     };
     let (train, test, dim, classes) = (train.parse()?, test.parse()?, dim.parse()?, classes.parse()?);
-    let sets = Sets { train: features(0, train, dim, classes)?, test: features(train, test, dim, classes)? };
+    let correlated = method == "logistic-correlated";
+    let sets = Sets {
+        train: features(0, train, dim, classes, correlated)?,
+        test: features(train, test, dim, classes, correlated)?,
+    };
     Ok(match method {
         "knn" => Box::new(Knn(sets)),
         "ridge" => Box::new(Ridge(sets)),
-        "logistic" => Box::new(Logistic(sets)),
-        _ => bail!("unknown method {method}: give knn, ridge or logistic"),
+        "logistic" | "logistic-correlated" => Box::new(Logistic(sets)),
+        _ => bail!("unknown method {method}: give knn, ridge, logistic or logistic-correlated"),
     })
 }
 
-/// `samples` vectors that begin with that of the number `first`, around a centre for each class.
-fn features(first: i64, samples: i64, dim: i64, classes: i64) -> Result<FeatureSet> {
+/// `samples` vectors that begin with that of the number `first`, around a centre for each class. Correlated ones are like a network's:
+/// never negative, most of their variance in few directions, and their classes overlap.
+fn features(first: i64, samples: i64, dim: i64, classes: i64, correlated: bool) -> Result<FeatureSet> {
     let on = (Kind::Double, Device::Cpu);
     let rows = Tensor::f_arange_start(first, first + samples, on)?.f_unsqueeze(1)?;
     let columns = Tensor::f_arange(dim, on)?.f_unsqueeze(0)?;
@@ -35,7 +40,14 @@ fn features(first: i64, samples: i64, dim: i64, classes: i64) -> Result<FeatureS
     let noise = wave((&rows * 12.9898) + (&columns * 4.1414))?;
     let labels = Vec::<i64>::try_from(labels.f_squeeze_dim(1)?.f_to_kind(Kind::Int64)?)?;
     let keys = (0..samples).map(|sample| sample.to_string()).collect();
-    Ok(FeatureSet::new((centres * 0.3 + noise).f_to_kind(Kind::Float)?, labels, keys)?)
+    let x = if correlated {
+        let mixing = wave((columns.f_tr()? * 7.137) + (&columns * 3.771))?;
+        let scales = (&columns + 1.0).f_pow_tensor_scalar(-0.5)?;
+        ((centres * 0.1 + noise) * scales).f_matmul(&mixing)?.f_relu()?
+    } else {
+        centres * 0.3 + noise
+    };
+    Ok(FeatureSet::new(x.f_to_kind(Kind::Float)?, labels, keys)?)
 }
 
 struct Sets {
@@ -87,6 +99,9 @@ impl Workload for Logistic {
     fn pass(&mut self, sink: &mut Sink) -> Result<()> {
         let options = LinearProbeOptions { tolerance: 1e-4, ..LinearProbeOptions::scikit_learn(1.0) };
         let probe = LinearProbe::fit(&self.0.train, &options)?;
-        sink.tensor(&probe.predict(&self.0.test.features)?)
+        let (weight, bias) = probe.weights();
+        sink.tensor(&probe.predict(&self.0.test.features)?)?;
+        sink.tensor(weight)?;
+        sink.tensor(bias)
     }
 }

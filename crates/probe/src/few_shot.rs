@@ -5,6 +5,7 @@
 
 use crate::Error;
 use crate::features::{FeatureSet, check_pair};
+use crate::gram::{add_to_diagonal, lower_gram};
 use crate::sampling::few_shot_indices;
 use tch::{Kind, Tensor};
 
@@ -52,31 +53,39 @@ pub fn ridge_scores(
     }
     tch::no_grad(|| {
         let device = support.features.device();
-        let x = support.features.f_to_kind(Kind::Double)?;
-        let mean = x.f_mean_dim([0].as_slice(), true, Kind::Double)?;
-        let deviation = x.f_std_dim([0].as_slice(), false, true)?.f_add_scalar(STD_EPS)?;
-        let prepare = |x: &Tensor| -> Result<Tensor, Error> {
-            let x = x.f_to_kind(Kind::Double)?.f_sub(&mean)?.f_div(&deviation)?;
-            Ok(x.f_pad([0, 1], "constant", BIAS)?)
+        let mean = support.features.f_mean_dim([0].as_slice(), true, Kind::Double)?;
+        let centred = |features: &Tensor| -> Result<Tensor, Error> {
+            let (samples, dimensions) = features.size2()?;
+            let x = Tensor::f_full([samples, dimensions + 1], BIAS, (Kind::Double, device))?;
+            let mut own = x.f_narrow(1, 0, dimensions)?;
+            own.f_copy_(features)?;
+            let _ = own.f_sub_(&mean)?;
+            Ok(x)
         };
-        let x = prepare(&support.features)?;
-        let labels = Tensor::from_slice(&support.labels).f_to_device(device)?;
-        let y = labels
-            .f_one_hot(classes as i64)?
-            .f_to_kind(Kind::Double)?
-            .f_mul_scalar(2.0)?
-            .f_sub_scalar(1.0)?;
+        let x = centred(&support.features)?;
+        let mut own = x.f_narrow(1, 0, support.dim())?;
+        let variance = own.f_square()?.f_mean_dim([0].as_slice(), true, Kind::Double)?;
+        let deviation = variance.f_sqrt()?.f_add_scalar(STD_EPS)?;
+        let _ = own.f_div_(&deviation)?;
         let (samples, dimensions) = x.size2()?;
+        let labels = Tensor::from_slice(&support.labels).f_to_device(device)?;
         let solve = |gram: Tensor, right: &Tensor| -> Result<Tensor, Error> {
-            let ridge = Tensor::f_eye(gram.size()[0], (Kind::Double, device))?.f_mul_scalar(l2)?;
-            let factor = gram.f_add(&ridge)?.f_linalg_cholesky(false)?;
-            Ok(right.f_cholesky_solve(&factor, false)?)
+            add_to_diagonal(&gram, l2)?;
+            Ok(right.f_cholesky_solve(&gram.f_linalg_cholesky(false)?, false)?)
         };
         let weights = if samples >= dimensions {
-            solve(x.f_tr()?.f_matmul(&x)?, &x.f_tr()?.f_matmul(&y)?)?
+            // Targets are 1 for the label and -1 elsewhere: XᵀY is twice the labels' sums less the sum of all.
+            let sums = Tensor::f_zeros([classes as i64, dimensions], (Kind::Double, device))?;
+            let sums = sums.f_index_add(0, &labels, &x)?;
+            let all = x.f_sum_dim_intlist([0].as_slice(), true, Kind::Double)?;
+            solve(lower_gram(&x)?, &sums.f_mul_scalar(2.0)?.f_sub_(&all)?.f_tr()?)?
         } else {
-            x.f_tr()?.f_matmul(&solve(x.f_matmul(&x.f_tr()?)?, &y)?)?
+            let y = labels.f_one_hot(classes as i64)?.f_to_kind(Kind::Double)?;
+            let y = y.f_mul_scalar(2.0)?.f_sub_scalar(1.0)?;
+            x.f_tr()?.f_matmul(&solve(lower_gram(&x.f_tr()?)?, &y)?)?
         };
-        Ok(prepare(&features.f_to_device(device)?)?.f_matmul(&weights)?)
+        let test = centred(&features.f_to_device(device)?)?;
+        let _ = test.f_narrow(1, 0, support.dim())?.f_div_(&deviation)?;
+        Ok(test.f_matmul(&weights)?)
     })
 }

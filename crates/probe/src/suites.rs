@@ -247,7 +247,7 @@ pub fn linear_protocol(probe: &LinearProbe, options: &LinearProbeOptions) -> BTr
         ("c", c.to_string()),
         ("c_choice", choice),
         ("standardised", options.standardise.to_string()),
-        ("fit", format!("L-BFGS in f64, {iterations} steps, {ended}")),
+        ("fit", format!("L-BFGS, to its end in f64, {iterations} steps, {ended}")),
     ];
     entries.into_iter().map(|(key, value)| (key.to_owned(), value)).collect()
 }

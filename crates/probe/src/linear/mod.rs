@@ -4,9 +4,14 @@
 //! [`LinearProbe::train`] are the stochastic gradient descents of the papers, whose protocols are the [`LinearPreset`]s.
 
 mod gradient;
+mod line;
 mod logistic;
+mod memory;
+mod minimise;
 mod options;
+mod preconditioner;
 mod preset;
+mod rows;
 mod search;
 
 pub use gradient::GradientFit;
@@ -115,8 +120,8 @@ impl LinearProbe {
     ) -> Result<Self, Error> {
         tch::no_grad(|| {
             let problem = Problem::new(train, options)?;
-            let fitted = problem.fit(c, vec![0.0; problem.parameters()], options)?;
-            let (weight, bias) = problem.unpack(&fitted.x)?;
+            let fitted = problem.fit(c, None, options)?;
+            let (weight, bias) = problem.unpack(&fitted.parameters)?;
             let (scale, present, classes) = (problem.scale, problem.present, train.classes());
             let (iterations, converged) = (fitted.iterations, fitted.converged);
             let fitting = Fitting::Logistic { c, validation, iterations, converged };
@@ -143,6 +148,12 @@ impl LinearProbe {
         })
     }
 
+    /// The weights (D, C) and biases (C) of the C classes that had samples, f64, on the features' device; a predicted logit is
+    /// x W + b, where the options standardise with x standardised.
+    pub fn weights(&self) -> (&Tensor, &Tensor) {
+        (&self.weight, &self.bias)
+    }
+
     /// The number of classes: one more than the highest training label.
     pub fn classes(&self) -> usize {
         self.classes
@@ -157,6 +168,7 @@ impl LinearProbe {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use logistic::Objective;
 
     fn blobs(labels: &[i64], per_class: usize) -> FeatureSet {
         let (mut values, mut all) = (Vec::new(), Vec::new());
@@ -174,18 +186,23 @@ mod tests {
     fn the_gradient_is_that_of_the_objective() {
         let options = LinearProbeOptions { standardise: true, ..LinearProbeOptions::scikit_learn(1.0) };
         let problem = Problem::new(&blobs(&[0, 1, 2], 7), &options).unwrap();
-        let at: Vec<f64> = (0..problem.parameters()).map(|i| (i as f64 * 0.7).sin()).collect();
-        let mut gradient = vec![0.0; at.len()];
-        let mut unused = gradient.clone();
-        problem.evaluate(&at, &mut gradient, 0.1).unwrap();
-        for i in 0..at.len() {
-            let mut value = |by: f64| {
-                let mut moved = at.clone();
-                moved[i] += by;
-                problem.evaluate(&moved, &mut unused, 0.1).unwrap()
-            };
-            let numeric = (value(1e-6) - value(-1e-6)) / 2e-6;
-            assert!((numeric - gradient[i]).abs() < 1e-8, "{i}: {numeric} {}", gradient[i]);
+        let objective = Objective::new(&problem, Kind::Double, 0.1).unwrap();
+        let evaluate = |parameters: &Tensor| {
+            objective.point(parameters, &objective.logits(parameters).unwrap(), None).unwrap()
+        };
+        let size = [problem.classes(), problem.dim() + 1];
+        let at = (Tensor::arange(size[0] * size[1], (Kind::Double, Device::Cpu)) * 0.7).sin().view(size);
+        let gradient = Vec::<f64>::try_from(evaluate(&at).gradient.view([-1])).unwrap();
+        for (i, gradient) in gradient.iter().enumerate() {
+            let mut by = vec![0.0; (size[0] * size[1]) as usize];
+            by[i] = 1e-6;
+            let by = Tensor::from_slice(&by).view(size);
+            let numeric = (evaluate(&(&at + &by)).value - evaluate(&(&at - &by)).value) / 2e-6;
+            assert!((numeric - gradient).abs() < 1e-8, "{i}: {numeric} {gradient}");
+            // Along a ray the value and its slope are the same.
+            let (ray, logits) = (objective.ray(&at, &by).unwrap(), objective.logits(&at).unwrap());
+            let on_ray = objective.on_ray(&logits, &ray, 0.0).unwrap();
+            assert!((on_ray.slope - gradient * 1e-6).abs() < 1e-15 && on_ray.value == evaluate(&at).value);
         }
     }
 

@@ -36,7 +36,9 @@ pub struct LinearProbeOptions {
     pub standardise: bool,
     /// At most this many L-BFGS steps for each fit.
     pub max_iterations: usize,
-    /// Stop when no entry of the gradient of the mean loss is larger (or the loss no longer changes in f64).
+    /// Stop when no entry of the gradient of the mean loss is larger, in f64, and L-BFGS expects to lower the loss by no more than
+    /// ten times this share of it (or when the loss no longer changes). scikit-learn looks at the gradient only, which is small
+    /// far from the minimum where classes can almost be separated.
     pub tolerance: f64,
 }
 

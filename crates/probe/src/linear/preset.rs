@@ -138,6 +138,7 @@ impl LinearPreset {
             }
             "moco-v3" | "moco-v3-vit" => {
                 let lr = if name == "moco-v3" { 0.1 } else { 3.0 };
+                // By momentum SGD, with which main_lincls.py has both; LARS is for the pre-training of its ResNet only.
                 let source = "Chen et al. 2021; facebookresearch/moco-v3 main_lincls.py, README.md";
                 (gradient(sgd, 1024, by_epoch(lr, 90.0), crop), source, "")
             }

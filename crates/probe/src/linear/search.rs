@@ -15,11 +15,11 @@ pub(super) fn search(
 ) -> Result<(f64, Vec<(f64, f64)>), Error> {
     let problem = Problem::new(rest, options)?;
     let x = problem.scale.apply(&held.features.f_to_device(rest.features.device())?)?;
-    let mut parameters = vec![0.0; problem.parameters()];
+    let mut parameters = None;
     let mut accuracy = |c: f64| -> Result<(f64, f64), Error> {
-        let start = std::mem::take(&mut parameters);
-        parameters = problem.fit(c, start, options)?.x;
-        let (weight, bias) = problem.unpack(&parameters)?;
+        let fitted = problem.fit(c, parameters.take(), options)?.parameters;
+        let (weight, bias) = problem.unpack(&fitted)?;
+        parameters = Some(fitted);
         let predicted = Vec::<i64>::try_from(bias.f_addmm(&x, &weight)?.f_argmax(1, false)?)?;
         let pairs = predicted.iter().zip(&held.labels);
         let right = pairs.filter(|&(&p, &label)| problem.present[p as usize] == label);
