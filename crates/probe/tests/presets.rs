@@ -60,13 +60,17 @@ fn clips_sweep_equals_scikit_learns() {
     assert_eq!(validation.len(), theirs.len());
     for ((c, ours), theirs) in validation.iter().zip(theirs) {
         let [their_c, theirs] = numbers(theirs)[..] else { panic!() };
-        // Classes that can be parted have no minimum without a penalty: each stops somewhere.
-        let tolerance = if *c <= 100.0 { 1e-3 } else { 2e-2 };
+        // Where the penalty is weak and classes can be parted, scikit-learn's L-BFGS ends above the minimum.
+        let tolerance = if *c <= 100.0 { 1e-3 } else { 3e-2 };
         assert!(
             (c / their_c - 1.0).abs() < 1e-9 && (ours - theirs).abs() < tolerance,
             "c {c}: {ours} {theirs}"
         );
     }
+    // scikit-learn's newton-cg and newton-cholesky get there (tol 1e-9 and below): an objective of 1.101e-5, where its L-BFGS has
+    // 1.942e-5 and an accuracy of 0.7185.
+    let weakest = validation.last().unwrap().1;
+    assert!((weakest - 0.69630).abs() < 1e-4, "{weakest}");
     assert!((c / golden["c"].as_f64().unwrap() - 1.0).abs() < 1e-9, "{c}");
     let off = accuracy(&probe, &test) - golden["accuracy"].as_f64().unwrap();
     println!("CLIP's sweep: c {c}, {:.3} points off", 100.0 * off);

@@ -4,7 +4,7 @@
 //! - L-BFGS works on parameters of which the Hessian at equal probabilities is almost the identity (see [`Preconditioner`]): the
 //!   curvature of the features need not be learnt step by step.
 //! - Logits are linear in the parameters: the logits of a direction are computed once, and each point of a line costs a softmax.
-//! - Products are in f32 until the tolerances hold or rounding hides the way, then in f64 until they hold there.
+//! - Products are in f32 (by oneDNN on the CPU) until the tolerances hold or rounding hides the way, then in f64 until they hold there.
 
 use super::LinearProbeOptions;
 use super::line::Line;

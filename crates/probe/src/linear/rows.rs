@@ -16,7 +16,7 @@ impl Rows {
     /// `x` for products in `kind`, converted now if `keep` is true.
     pub(super) fn new(x: Tensor, kind: Kind, keep: bool) -> Result<Self, Error> {
         let x = if keep || kind == Kind::Float { x.f_to_kind(kind)? } else { x };
-        Ok(match one_dnn(&x).filter(|_| kind == Kind::Float) {
+        Ok(match (kind == Kind::Float).then(|| one_dnn(&x)).flatten() {
             Some(x) => Self::OneDnn(x),
             None => Self::Plain(x, kind),
         })
