@@ -26,6 +26,6 @@ fn alpha_is_the_last_channel() {
     assert_eq!(alpha(&file(GrayscaleAlpha, Eight, &[9, 200, 8, 0])), Some(vec![200, 0]));
     assert_eq!(alpha(&file(GrayscaleAlpha, Sixteen, &wide[..8])), Some(vec![2, 6]));
     assert_eq!(alpha(&file(Grayscale, Eight, &[9, 8])), None);
-    assert!(decode_alpha(&rgba[..50], &DecodeOptions::default()).is_err());
+    assert!(decode_alpha(&rgba[..43], &DecodeOptions::default()).is_err());
     assert!(decode_alpha(b"no image", &DecodeOptions::default()).is_err());
 }

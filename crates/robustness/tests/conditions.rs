@@ -223,7 +223,16 @@ fn attacks_are_at_the_published_budgets() {
     let trunk = Model::create("alexnet", &ModelOptions { seed: Some(1), ..Default::default() }).unwrap();
     std::fs::create_dir(root.path().join("lpips")).unwrap();
     trunk.save_weights(root.path().join("lpips/alexnet.safetensors")).unwrap();
-    let found = run_in("attacks", lpa, root.path(), &constant(1000, &[(0, 5.0)]), &limited).unwrap();
+    let small = run("attacks", lpa, root.path(), &constant(1000, &[(0, 5.0)])).unwrap_err().to_string();
+    assert!(small.contains("3, 32, 32]") && small.contains("at least 63"), "{small}");
+    let sizes = ModelOptions { image_size: Some((64, 64)), patch_size: Some(16), ..Default::default() };
+    let always = Model::create("mocov3_vit_w96_patch4_16", &sizes).unwrap();
+    tch::no_grad(|| {
+        let variables = always.var_store().variables();
+        let _ = variables["head.weight"].shallow_clone().zero_();
+        let _ = variables["head.bias"].get(0).fill_(5.0);
+    });
+    let found = run_in("attacks", lpa, root.path(), &always, &limited).unwrap();
     near(value(&found, "lpa-alexnet-0.5", "top1"), 1.0);
     let none = tempfile::tempdir().unwrap();
     assert!(matches!(run("attacks", None, none.path(), &random(1000)), Err(Error::MissingData { .. })));
