@@ -225,7 +225,12 @@ fn attacks_are_at_the_published_budgets() {
     trunk.save_weights(root.path().join("lpips/alexnet.safetensors")).unwrap();
     let small = run("attacks", lpa, root.path(), &constant(1000, &[(0, 5.0)])).unwrap_err().to_string();
     assert!(small.contains("3, 32, 32]") && small.contains("at least 63"), "{small}");
-    let sizes = ModelOptions { image_size: Some((64, 64)), patch_size: Some(16), ..Default::default() };
+    let sizes = ModelOptions {
+        num_classes: Some(1000),
+        image_size: Some((64, 64)),
+        patch_size: Some(16),
+        ..Default::default()
+    };
     let always = Model::create("mocov3_vit_w96_patch4_16", &sizes).unwrap();
     tch::no_grad(|| {
         let variables = always.var_store().variables();
