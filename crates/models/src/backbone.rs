@@ -43,6 +43,12 @@ pub trait Backbone: Send {
     /// stochastic layers. Errs when the size of `x` does not fit the network.
     fn forward_with_taps(&self, x: &Tensor, train: bool, taps: Taps<'_>) -> Result<Features, Error>;
 
+    /// The taps alone, as [`Features::taps`] has them. Networks of layers in a row (AlexNet, VGG, SqueezeNet) end with the last that
+    /// is asked for; others run to their end.
+    fn forward_taps(&self, x: &Tensor, train: bool, taps: Taps<'_>) -> Result<Vec<(String, Tensor)>, Error> {
+        Ok(self.forward_with_taps(x, train, taps)?.taps)
+    }
+
     /// The length of [`Features::pooled`]'s vectors.
     fn embed_dim(&self) -> i64;
 

@@ -72,8 +72,8 @@ impl<'m> PerceptualDistance<'m> {
     fn activations(&self, x: &Tensor) -> Result<Vec<Tensor>, Error> {
         let x = x.f_to_device(self.model.device())?;
         let taps: Vec<&str> = self.taps.iter().map(String::as_str).collect();
-        let features = self.model.backbone().forward_with_taps(&x, false, Taps::Named(&taps))?;
-        features.taps.iter().map(|(_, tap)| unit(tap)).collect()
+        let taps = self.model.backbone().forward_taps(&x, false, Taps::Named(&taps))?;
+        taps.iter().map(|(_, tap)| unit(tap)).collect()
     }
 
     /// Normalised inputs (N, 3, H, W) of images of one size.

@@ -68,12 +68,16 @@ impl AlexNet {
             drop_rate: builder.options().drop_rate,
         })
     }
+
+    fn input(&self, x: &Tensor) -> Result<Tensor, Error> {
+        images(x, "AlexNet", self.in_channels, SMALLEST, self.features.kind())
+    }
 }
 
 impl Backbone for AlexNet {
     fn forward_with_taps(&self, x: &Tensor, train: bool, taps: Taps<'_>) -> Result<Features, Error> {
         let mut collected = Collected::new(taps, self.taps())?;
-        let x = images(x, "AlexNet", self.in_channels, SMALLEST, self.features.kind())?;
+        let x = self.input(x)?;
         let map = self.features.forward(&x, train, &mut collected)?;
         let mut pooled = map.f_adaptive_avg_pool2d([6, 6])?.f_flatten(1, -1)?;
         for linear in &self.hidden {
@@ -81,6 +85,11 @@ impl Backbone for AlexNet {
             pooled = Activation::Relu.apply_(pooled)?;
         }
         Ok(Features { pooled, map: Some(map), tokens: None, taps: collected.into_taps() })
+    }
+
+    fn forward_taps(&self, x: &Tensor, train: bool, taps: Taps<'_>) -> Result<Vec<(String, Tensor)>, Error> {
+        let collected = Collected::new(taps, self.taps())?;
+        self.features.forward_taps(&self.input(x)?, train, collected)
     }
 
     fn embed_dim(&self) -> i64 {

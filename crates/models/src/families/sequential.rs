@@ -104,14 +104,38 @@ impl Sequential {
         first.map_or(Kind::Float, |conv| conv.weight().kind())
     }
 
+    /// What the last layer makes of `x`.
     pub(crate) fn forward(
         &self,
         x: &Tensor,
         train: bool,
         collected: &mut Collected<'_>,
     ) -> Result<Tensor, Error> {
+        self.forward_by(&self.layers, x, train, collected)
+    }
+
+    /// The taps that are wanted, without the layers behind them.
+    pub(crate) fn forward_taps(
+        &self,
+        x: &Tensor,
+        train: bool,
+        mut collected: Collected<'_>,
+    ) -> Result<Vec<(String, Tensor)>, Error> {
+        let needed =
+            self.layers.iter().rposition(|(name, _)| collected.wants(name)).map_or(0, |last| last + 1);
+        self.forward_by(&self.layers[..needed], x, train, &mut collected)?;
+        Ok(collected.into_taps())
+    }
+
+    fn forward_by(
+        &self,
+        layers: &[(String, Layer)],
+        x: &Tensor,
+        train: bool,
+        collected: &mut Collected<'_>,
+    ) -> Result<Tensor, Error> {
         let mut x = x.shallow_clone();
-        for (name, layer) in &self.layers {
+        for (name, layer) in layers {
             x = run(&self.switches, layer, &x, train)?;
             collected.keep(name, &x);
         }

@@ -68,14 +68,23 @@ impl SqueezeNet {
         }
         Ok(Self { features: Sequential::new(builder, &features)?, in_channels, smallest: config.smallest })
     }
+
+    fn input(&self, x: &Tensor) -> Result<Tensor, Error> {
+        images(x, "this SqueezeNet", self.in_channels, self.smallest, self.features.kind())
+    }
 }
 
 impl Backbone for SqueezeNet {
     fn forward_with_taps(&self, x: &Tensor, train: bool, taps: Taps<'_>) -> Result<Features, Error> {
         let mut collected = Collected::new(taps, self.taps())?;
-        let x = images(x, "this SqueezeNet", self.in_channels, self.smallest, self.features.kind())?;
+        let x = self.input(x)?;
         let map = self.features.forward(&x, train, &mut collected)?;
         Features::of_map(map, collected)
+    }
+
+    fn forward_taps(&self, x: &Tensor, train: bool, taps: Taps<'_>) -> Result<Vec<(String, Tensor)>, Error> {
+        let collected = Collected::new(taps, self.taps())?;
+        self.features.forward_taps(&self.input(x)?, train, collected)
     }
 
     fn embed_dim(&self) -> i64 {
@@ -93,10 +102,24 @@ impl Backbone for SqueezeNet {
 
 #[cfg(test)]
 mod tests {
-    use crate::golden;
+    use crate::{Model, ModelOptions, Taps, golden};
+    use tch::{Device, Kind, Tensor};
 
     #[test]
     fn match_torchvision() {
         golden::check_family("tv_classics", super::ARCHITECTURES);
+    }
+
+    #[test]
+    fn taps_alone_are_the_taps() {
+        let options = ModelOptions { seed: Some(0), ..ModelOptions::default() };
+        let model = Model::create("squeezenet1_1", &options).unwrap();
+        let x = Tensor::randn([2, 3, 48, 48], (Kind::Float, Device::Cpu));
+        let wanted = Taps::Named(&["features.1", "features.4"]);
+        let alone = model.backbone().forward_taps(&x, false, wanted).unwrap();
+        assert_eq!(alone, model.backbone().forward_with_taps(&x, false, wanted).unwrap().taps);
+        assert_eq!(alone.len(), 2);
+        assert!(model.backbone().forward_taps(&x, false, Taps::None).unwrap().is_empty());
+        assert!(model.backbone().forward_taps(&x, false, Taps::Named(&["features.0"])).is_err());
     }
 }

@@ -126,12 +126,16 @@ impl Vgg {
         ];
         Ok(Self { features, hidden, in_channels, drop_rate: builder.options().drop_rate })
     }
+
+    fn input(&self, x: &Tensor) -> Result<Tensor, Error> {
+        images(x, "a VGG", self.in_channels, SMALLEST, self.features.kind())
+    }
 }
 
 impl Backbone for Vgg {
     fn forward_with_taps(&self, x: &Tensor, train: bool, taps: Taps<'_>) -> Result<Features, Error> {
         let mut collected = Collected::new(taps, self.taps())?;
-        let x = images(x, "a VGG", self.in_channels, SMALLEST, self.features.kind())?;
+        let x = self.input(x)?;
         let map = self.features.forward(&x, train, &mut collected)?;
         let (_, _, height, width) = map.size4()?;
         let (rows, columns) = (height.max(WINDOW), width.max(WINDOW));
@@ -144,6 +148,11 @@ impl Backbone for Vgg {
         hidden = Activation::Relu.apply_(fc2.forward(&dropout(hidden, self.drop_rate, train)?)?)?;
         let pooled = hidden.f_adaptive_avg_pool2d([1, 1])?.f_flatten(1, -1)?;
         Ok(Features { pooled, map: Some(map), tokens: None, taps: collected.into_taps() })
+    }
+
+    fn forward_taps(&self, x: &Tensor, train: bool, taps: Taps<'_>) -> Result<Vec<(String, Tensor)>, Error> {
+        let collected = Collected::new(taps, self.taps())?;
+        self.features.forward_taps(&self.input(x)?, train, collected)
     }
 
     fn embed_dim(&self) -> i64 {

@@ -190,8 +190,8 @@ impl Lpips {
 
     /// The unit-normalised taps.
     fn activations(&self, x: &Tensor) -> Result<Vec<Tensor>, Error> {
-        let features = self.model.backbone().forward_with_taps(x, false, Taps::Named(self.net.taps()))?;
-        features.taps.iter().map(|(_, tap)| unit(tap)).collect()
+        let taps = self.model.backbone().forward_taps(x, false, Taps::Named(self.net.taps()))?;
+        taps.iter().map(|(_, tap)| unit(tap)).collect()
     }
 
     /// The squared differences of each tap, weighted and summed over channels: (N, 1, h, w).
