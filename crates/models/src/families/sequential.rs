@@ -123,7 +123,7 @@ impl Sequential {
     ) -> Result<Vec<(String, Tensor)>, Error> {
         let needed =
             self.layers.iter().rposition(|(name, _)| collected.wants(name)).map_or(0, |last| last + 1);
-        self.forward_by(&self.layers[..needed], x, train, &mut collected)?;
+        drop(self.forward_by(&self.layers[..needed], x, train, &mut collected)?);
         Ok(collected.into_taps())
     }
 

@@ -195,6 +195,31 @@ impl Numbers {
     }
 }
 
+/// What is there.
+pub(super) struct Present {
+    /// Parts with their folders.
+    pub(super) parts: Vec<(&'static Part, PathBuf)>,
+    /// A note of each part that is not there.
+    pub(super) notes: Vec<String>,
+}
+
+impl Present {
+    /// Looks for all parts, or for one.
+    pub(super) fn under(root: &Path, task: Option<&str>, info: &SuiteInfo) -> Result<Self, Error> {
+        let (mut parts, mut notes, mut places) = (Vec::new(), Vec::new(), Vec::new());
+        for part in PARTS.iter().filter(|part| task.is_none_or(|task| task == part.task)) {
+            places.push(part.place());
+            match part.folder(root) {
+                Some(folder) => parts.push((part, folder)),
+                None => {
+                    notes.push(format!("{}: there is no {}", part.task, root.join(part.place()).display()))
+                }
+            }
+        }
+        if parts.is_empty() { Err(missing(info, root, &places)) } else { Ok(Self { parts, notes }) }
+    }
+}
+
 /// The suite.
 pub(super) struct SiScore;
 
@@ -210,22 +235,14 @@ impl Published for SiScore {
     }
 
     fn find(&self, root: &Path, task: Option<&str>, context: &SuiteContext) -> Result<Opened, Error> {
-        let asked = || PARTS.iter().filter(|part| task.is_none_or(|task| task == part.task));
-        let (mut sets, mut notes) = (Vec::new(), Vec::new());
-        for part in asked() {
-            let Some(folder) = part.folder(root) else {
-                notes.push(format!("{}: there is no {}", part.task, root.join(part.places[0]).display()));
-                continue;
-            };
+        let Present { parts, notes } = Present::under(root, task, &INFO)?;
+        let mut sets = Vec::new();
+        for (part, folder) in parts {
             let Set { data, shown } = part.open(&folder)?;
             let coverage = coverage(data.len(), part.images);
             let places = context.places(data.len());
             let shown = places.into_iter().map(|place| shown[place].clone()).collect();
             sets.push(Chosen { task: part.task, set: Set { data: context.limited(data), shown }, coverage });
-        }
-        if sets.is_empty() {
-            let places: Vec<_> = asked().map(Part::place).collect();
-            return Err(missing(&INFO, root, &places));
         }
         Ok(Opened { sets, notes })
     }

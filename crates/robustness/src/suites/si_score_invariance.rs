@@ -1,9 +1,8 @@
 //! How features and accuracy change with an object's size, place and angle, on SI-Score's sets (Bouchacourt, Ibrahim & Morcos 2021).
 
-use super::folder::missing;
 use super::head::{Classes, Pass, View};
 use super::published::{Measure, Published};
-use super::si_score::{PARTS, PUBLISHED, Part, Set, shown_hash, verdicts};
+use super::si_score::{PARTS, PUBLISHED, Part, Present, Set, shown_hash, verdicts};
 use crate::Error;
 use std::collections::{BTreeSet, HashSet};
 use std::ops::ControlFlow;
@@ -42,20 +41,9 @@ impl Published for SiScoreInvariance {
     }
 
     fn find(&self, root: &Path, task: Option<&str>, context: &SuiteContext) -> Result<Opened, Error> {
-        let asked = || PARTS.iter().filter(|part| task.is_none_or(|task| task == part.task));
-        let (mut factors, mut notes) = (Vec::new(), Vec::new());
-        for part in asked() {
-            match part.folder(root) {
-                Some(folder) => factors.push(factor(part, &folder, context)?),
-                None => {
-                    notes.push(format!("{}: there is no {}", part.task, root.join(part.place()).display()))
-                }
-            }
-        }
-        if factors.is_empty() {
-            let places: Vec<_> = asked().map(Part::place).collect();
-            return Err(missing(&INFO, root, &places));
-        }
+        let Present { parts, notes } = Present::under(root, task, &INFO)?;
+        let factors =
+            parts.iter().map(|(part, folder)| factor(part, folder, context)).collect::<Result<_, _>>()?;
         Ok(Opened { factors, notes })
     }
 }
