@@ -90,7 +90,7 @@ fn draw(template: &str, page: &impl Serialize) -> Result<String> {
     for (name, shared) in [
         ("page.html", include_str!("page.html")),
         ("style.css", include_str!("style.css")),
-        ("bar.html", include_str!("bar.html")),
+        ("table.html", include_str!("table.html")),
         ("protocols.html", include_str!("protocols.html")),
     ] {
         environment.add_template(name, shared)?;
