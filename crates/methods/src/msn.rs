@@ -199,7 +199,8 @@ mod tests {
         assert_eq!(some.get(0), some.get(1));
         let row = Vec::<i64>::try_from(some.get(2)).unwrap();
         assert!(row.windows(2).all(|pair| pair[0] < pair[1]) && row[53] < 64, "distinct, in order");
-        assert_ne!(some, kept(0.15), "the next step draws others");
+        // Of several steps: tests beside this one set the seed of the generator that all share.
+        assert!((0..8).any(|_| kept(0.15) != some), "other steps draw others");
         assert_eq!(kept(0.0).size(), [3, 64]);
         assert_eq!(kept(0.999).size(), [3, 1]);
     }
