@@ -89,15 +89,11 @@ pub fn rotate(
 ///
 /// `Bicubic` and `Lanczos` are bicubic, the other interpolations bilinear. Degrees that are no finite number turn nothing.
 pub fn rotate_expanded(image: &RgbImage, degrees: f64, interpolation: Filter, fill: [u8; 3]) -> RgbImage {
-    // Whole quarters are exact copies.
-    match within_a_turn(degrees) {
-        0.0 => return image.clone(),
-        90.0 => return rotate_quarters(image, 1),
-        180.0 => return rotate_quarters(image, 2),
-        270.0 => return rotate_quarters(image, 3),
-        _ => {}
-    }
     let turn = within_a_turn(degrees);
+    if turn % 90.0 == 0.0 {
+        // Whole quarters are exact copies.
+        return rotate_quarters(image, (turn / 90.0) as u32);
+    }
     let (matrix, width, height) = matrix::expanded_rotation(turn, image.width(), image.height());
     sample::interpolate(image, interpolation, Canvas { width, height, fill }, &Affine(matrix))
 }

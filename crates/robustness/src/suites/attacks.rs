@@ -15,9 +15,7 @@ use tch::{Kind, Tensor};
 use visrep_data::{Dataset, Loader, LoaderOptions, Views};
 use visrep_models::{Model, ModelOptions};
 use visrep_perceptual::{LpipsNet, PerceptualDistance};
-use visrep_probe::{
-    Findings, Progress, Recorder, SuiteContext, SuiteInfo, TaskVerdicts, eval_transform, limited,
-};
+use visrep_probe::{Findings, Progress, SuiteContext, SuiteInfo, TaskVerdicts, eval_transform, limited};
 use visrep_torch::Generator;
 
 const INFO: SuiteInfo = SuiteInfo {
@@ -225,10 +223,7 @@ impl Measure for Opened {
     }
 
     fn measure(&self, model: &Model, context: &SuiteContext) -> Result<Findings, Error> {
-        Classes::ImageNet1k.check(model)?;
-        let mut record = Recorder::new(INFO.name, model, context);
-        record.findings.notes.clone_from(&self.notes);
-        record.entry("classifier", "the model's own head");
+        let mut record = Classes::ImageNet1k.begin(INFO.name, model, context, &self.notes)?;
         record.entry("precision", "fp32, whatever --precision says");
         record
             .entry("images", format!("{}, evenly spread over ImageNet's validation images", self.data.len()));

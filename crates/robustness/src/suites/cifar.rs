@@ -11,7 +11,7 @@ use std::sync::Arc;
 use visrep_corrupt::{Corruption, Severity};
 use visrep_data::{Dataset, NpyOptions, RawImages, Subset};
 use visrep_models::Model;
-use visrep_probe::{Findings, Recorder, SuiteContext, SuiteInfo};
+use visrep_probe::{Findings, SuiteContext, SuiteInfo};
 
 const INFO: SuiteInfo = SuiteInfo {
     name: "cifar-10-c",
@@ -88,10 +88,7 @@ impl Measure for Opened {
     }
 
     fn measure(&self, model: &Model, context: &SuiteContext) -> Result<Findings, Error> {
-        Classes::Cifar10.check(model)?;
-        let mut record = Recorder::new(INFO.name, model, context);
-        record.findings.notes.clone_from(&self.notes);
-        record.entry("classifier", "the model's own head");
+        let mut record = Classes::Cifar10.begin(INFO.name, model, context, &self.notes)?;
         record.entry("corruption", "as published, from the arrays");
         let pass = Pass { model, context };
         let mut results: Vec<(Corruption, Vec<ConditionResult>)> = Vec::new();

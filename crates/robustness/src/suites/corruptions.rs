@@ -157,10 +157,7 @@ impl Measure for Opened {
     }
 
     fn measure(&self, model: &Model, context: &SuiteContext) -> Result<Findings, Error> {
-        Classes::ImageNet1k.check(model)?;
-        let mut record = Recorder::new(self.info.name, model, context);
-        record.findings.notes.clone_from(&self.notes);
-        record.entry("classifier", "the model's own head");
+        let mut record = Classes::ImageNet1k.begin(self.info.name, model, context, &self.notes)?;
         let label_space = LabelSpace::ImageNet1k;
         match &self.source {
             Found::Files { clean, corruptions } => {

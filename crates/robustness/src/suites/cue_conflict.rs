@@ -11,7 +11,7 @@ use std::sync::Arc;
 use visrep_data::{Dataset, ImageFiles, Subset};
 use visrep_metrics::{Interval, ScoreMatrix, bootstrap_mean, shape_bias};
 use visrep_models::Model;
-use visrep_probe::{Findings, LEVEL, RESAMPLES, Recorder, SuiteContext, SuiteInfo, TaskVerdicts};
+use visrep_probe::{Findings, LEVEL, RESAMPLES, SuiteContext, SuiteInfo, TaskVerdicts};
 
 const INFO: SuiteInfo = SuiteInfo {
     name: "cue-conflict",
@@ -75,9 +75,7 @@ impl Measure for Opened {
     }
 
     fn measure(&self, model: &Model, context: &SuiteContext) -> Result<Findings, Error> {
-        Classes::ImageNet1k.check(model)?;
-        let mut record = Recorder::new(INFO.name, model, context);
-        record.entry("classifier", "the model's own head");
+        let mut record = Classes::ImageNet1k.begin(INFO.name, model, context, &[])?;
         record.entry("preprocessing", as_stored_protocol(model.preprocessing()));
         record.entry(
             "decision",

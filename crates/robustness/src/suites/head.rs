@@ -7,7 +7,7 @@ use tch::{Device, Kind, Tensor};
 use visrep_augment::{Compose, Filter, Resize};
 use visrep_data::{Batch, Dataset, Loader, LoaderOptions, Views};
 use visrep_models::{Features, Interpolation, Model, Preprocessing};
-use visrep_probe::{Progress, SuiteContext, eval_transform, passes};
+use visrep_probe::{Progress, Recorder, SuiteContext, eval_transform, passes};
 
 /// The classes that a suite's classifier must have.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -25,6 +25,21 @@ impl Classes {
             Self::ImageNet1k => 1000,
             Self::Cifar10 => 10,
         }
+    }
+
+    /// Begins the record of what the model's own head says, with `notes` of what is missing. Errs as [`Self::check`].
+    pub(super) fn begin<'a>(
+        self,
+        suite: &'a str,
+        model: &'a Model,
+        context: &'a SuiteContext,
+        notes: &[String],
+    ) -> Result<Recorder<'a>, Error> {
+        self.check(model)?;
+        let mut record = Recorder::new(suite, model, context);
+        record.findings.notes = notes.to_vec();
+        record.entry("classifier", "the model's own head");
+        Ok(record)
     }
 
     /// Errs unless the model has a classifier of as many classes.

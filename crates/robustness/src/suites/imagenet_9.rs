@@ -73,12 +73,16 @@ fn verdicts(logits: &Tensor, labels: &[i64]) -> Result<Vec<bool>, Error> {
     Ok(predictions.into_iter().zip(labels).map(right).collect())
 }
 
-fn begin<'a>(info: &'a SuiteInfo, model: &'a Model, context: &'a SuiteContext) -> Recorder<'a> {
-    let mut record = Recorder::new(info.name, model, context);
-    record.entry("classifier", "the model's own head");
+fn begin<'a>(
+    info: &'a SuiteInfo,
+    model: &'a Model,
+    context: &'a SuiteContext,
+    notes: &[String],
+) -> Result<Recorder<'a>, Error> {
+    let mut record = Classes::ImageNet1k.begin(info.name, model, context, notes)?;
     record.entry("preprocessing", as_stored_protocol(model.preprocessing()));
     record.entry("decision", "the arg max of the 1000, mapped to the nine; right if it stands for the class, wrong for the 630 that stand for none");
-    record
+    Ok(record)
 }
 
 /// The suite of variants.
@@ -122,9 +126,7 @@ impl Measure for Variants {
     }
 
     fn measure(&self, model: &Model, context: &SuiteContext) -> Result<Findings, Error> {
-        Classes::ImageNet1k.check(model)?;
-        let mut record = begin(&INFO, model, context);
-        record.findings.notes.clone_from(&self.notes);
+        let mut record = begin(&INFO, model, context, &self.notes)?;
         let pass = Pass { model, context };
         let mut found = Vec::new();
         for (name, data) in &self.parts {
@@ -196,8 +198,7 @@ impl Measure for Challenge {
     }
 
     fn measure(&self, model: &Model, context: &SuiteContext) -> Result<Findings, Error> {
-        Classes::ImageNet1k.check(model)?;
-        let mut record = begin(&CHALLENGE, model, context);
+        let mut record = begin(&CHALLENGE, model, context, &[])?;
         record.entry("backgrounds", format!("{} of only_bg_t, of every class", self.backgrounds.len()));
         let cached = PixelCache::new(Arc::clone(&self.backgrounds), &DecodeOptions::default(), MAX_BYTES)?;
         let backgrounds: Arc<dyn Dataset> = Arc::new(cached);

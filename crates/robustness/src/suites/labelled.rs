@@ -10,7 +10,7 @@ use std::path::Path;
 use std::sync::Arc;
 use visrep_data::Dataset;
 use visrep_models::Model;
-use visrep_probe::{Findings, Recorder, SuiteContext, SuiteInfo};
+use visrep_probe::{Findings, SuiteContext, SuiteInfo};
 
 /// A suite of one or several labelled sets.
 pub(super) struct Labelled {
@@ -260,10 +260,7 @@ impl Measure for Opened {
     }
 
     fn measure(&self, model: &Model, context: &SuiteContext) -> Result<Findings, Error> {
-        self.classes.check(model)?;
-        let mut record = Recorder::new(self.info.name, model, context);
-        record.findings.notes.clone_from(&self.notes);
-        record.entry("classifier", "the model's own head");
+        let mut record = self.classes.begin(self.info.name, model, context, &self.notes)?;
         if let Some(subset) = self.subset {
             let rule = format!("the 200 of ImageNet-{subset:?}, cut from the 1000 before the arg max");
             record.entry("classes", rule);

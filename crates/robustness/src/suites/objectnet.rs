@@ -16,7 +16,7 @@ use visrep_augment::RgbImage;
 use visrep_data::{Dataset, ImageFolder, Map, Sample, SampleImage, Subset, decode_sample};
 use visrep_decode::DecodeOptions;
 use visrep_models::Model;
-use visrep_probe::{Findings, Recorder, SuiteContext, SuiteInfo, TaskVerdicts};
+use visrep_probe::{Findings, SuiteContext, SuiteInfo, TaskVerdicts};
 
 const INFO: SuiteInfo = SuiteInfo {
     name: "objectnet",
@@ -77,13 +77,11 @@ impl Measure for Opened {
     }
 
     fn measure(&self, model: &Model, context: &SuiteContext) -> Result<Findings, Error> {
-        Classes::ImageNet1k.check(model)?;
+        let mut record = Classes::ImageNet1k.begin(INFO.name, model, context, &[])?;
         let union: BTreeSet<u16> = self.classes.iter().flatten().copied().collect();
         let union: Vec<u16> = union.into_iter().collect();
         let columns: Vec<i64> = union.iter().copied().map(i64::from).collect();
         let columns = Tensor::from_slice(&columns);
-        let mut record = Recorder::new(INFO.name, model, context);
-        record.entry("classifier", "the model's own head");
         record.entry("border", format!("{BORDER} pixels cut from each side before the resize"));
         record.entry("classes", format!(
             "the {} that stand for objects, cut from the 1000 before the arg max; any that stands for the object is right",

@@ -13,7 +13,7 @@ use visrep_metrics::{
     max_logit_scores, msp_scores,
 };
 use visrep_models::Model;
-use visrep_probe::{Findings, LEVEL, RESAMPLES, Recorder, SuiteContext, SuiteInfo};
+use visrep_probe::{Findings, LEVEL, RESAMPLES, SuiteContext, SuiteInfo};
 
 const INFO: SuiteInfo = SuiteInfo {
     name: "imagenet-o",
@@ -63,9 +63,7 @@ impl Measure for Opened {
     }
 
     fn measure(&self, model: &Model, context: &SuiteContext) -> Result<Findings, Error> {
-        Classes::ImageNet1k.check(model)?;
-        let mut record = Recorder::new(INFO.name, model, context);
-        record.entry("classifier", "the model's own head");
+        let mut record = Classes::ImageNet1k.begin(INFO.name, model, context, &[])?;
         record.entry("classes", "the 200 of ImageNet-O, cut from the 1000 before every score");
         record.entry("images", self.coverage.clone());
         record.entry("positives", "outliers");

@@ -9,7 +9,7 @@ use std::path::Path;
 use std::sync::Arc;
 use visrep_data::{Dataset, Subset};
 use visrep_models::Model;
-use visrep_probe::{Findings, Recorder, SuiteContext, SuiteInfo, TaskVerdicts};
+use visrep_probe::{Findings, SuiteContext, SuiteInfo, TaskVerdicts};
 
 const INFO: SuiteInfo = SuiteInfo {
     name: "imagenet-real",
@@ -123,9 +123,7 @@ impl Measure for Opened {
     }
 
     fn measure(&self, model: &Model, context: &SuiteContext) -> Result<Findings, Error> {
-        Classes::ImageNet1k.check(model)?;
-        let mut record = Recorder::new(INFO.name, model, context);
-        record.entry("classifier", "the model's own head");
+        let mut record = Classes::ImageNet1k.begin(INFO.name, model, context, &[])?;
         record.entry("labels", "any of an image's labels is right");
         record.entry(
             "images",

@@ -15,7 +15,7 @@ use visrep_metrics::{
     mean_rate_against_baseline,
 };
 use visrep_models::Model;
-use visrep_probe::{Findings, LEVEL, RESAMPLES, Recorder, SuiteContext, SuiteInfo};
+use visrep_probe::{Findings, LEVEL, RESAMPLES, SuiteContext, SuiteInfo};
 
 /// A suite of sequences.
 pub(super) struct Sequences {
@@ -241,10 +241,7 @@ impl Measure for Opened {
     }
 
     fn measure(&self, model: &Model, context: &SuiteContext) -> Result<Findings, Error> {
-        self.classes.check(model)?;
-        let mut record = Recorder::new(self.info.name, model, context);
-        record.findings.notes.clone_from(&self.notes);
-        record.entry("classifier", "the model's own head");
+        let mut record = self.classes.begin(self.info.name, model, context, &self.notes)?;
         record.entry("preprocessing", as_stored_protocol(model.preprocessing()));
         record.entry("reference", "the first frame for noise, else the frame before");
         let pass = Pass { model, context };

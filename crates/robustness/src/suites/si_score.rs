@@ -16,9 +16,7 @@ use std::sync::Arc;
 use tch::Tensor;
 use visrep_data::{Dataset, ImageFolder, Map};
 use visrep_models::Model;
-use visrep_probe::{
-    FactorValue, Findings, Recorder, Shown, SuiteContext, SuiteInfo, TaskVerdicts, record_by_value,
-};
+use visrep_probe::{FactorValue, Findings, Shown, SuiteContext, SuiteInfo, TaskVerdicts, record_by_value};
 
 const INFO: SuiteInfo = SuiteInfo {
     name: "si-score",
@@ -269,10 +267,7 @@ impl Measure for Opened {
     }
 
     fn measure(&self, model: &Model, context: &SuiteContext) -> Result<Findings, Error> {
-        Classes::ImageNet1k.check(model)?;
-        let mut record = Recorder::new(INFO.name, model, context);
-        record.findings.notes.clone_from(&self.notes);
-        record.entry("classifier", "the model's own head");
+        let mut record = Classes::ImageNet1k.begin(INFO.name, model, context, &self.notes)?;
         record.entry(
             "decision",
             "the arg max of the 1000; right if it is the class that stands for the object",
