@@ -102,7 +102,7 @@ pub fn list(bytes: &[u8]) {
 }
 
 /// Reads samples and labels, which must agree with each other.
-fn read(data: &dyn Dataset) {
+pub(crate) fn read(data: &dyn Dataset) {
     let labels = data.labels();
     if let Ok(labels) = &labels {
         assert_eq!(labels.len(), data.len());
@@ -149,14 +149,14 @@ fn mended(bytes: &[u8]) -> Vec<u8> {
 }
 
 /// Writes the input to a file, as these readers want it.
-fn put(name: &str, bytes: &[u8]) -> PathBuf {
+pub(crate) fn put(name: &str, bytes: &[u8]) -> PathBuf {
     let file = scratch().join(name);
     std::fs::write(&file, bytes).expect("a scratch file");
     file
 }
 
 /// A folder of this process's own, in `TMPDIR`; libFuzzer ends a process without a chance to remove it.
-fn scratch() -> &'static Path {
+pub(crate) fn scratch() -> &'static Path {
     static FOLDER: OnceLock<PathBuf> = OnceLock::new();
     FOLDER.get_or_init(|| {
         let folder = std::env::temp_dir().join(format!("visrep-fuzz-{}", std::process::id()));

@@ -7,9 +7,13 @@
 
 #[cfg(feature = "data")]
 mod data;
+#[cfg(feature = "vtab")]
+mod vtab;
 
 #[cfg(feature = "data")]
 pub use data::{arrow, cifar, idx, list, npy, parquet, tar, tar_stream};
+#[cfg(feature = "vtab")]
+pub use vtab::{clevr, kitti, mat, norb, tfrecord};
 
 use std::path::Path;
 use visrep_decode::{

@@ -16,6 +16,7 @@ const MAX_SEED: u64 = 64 << 10;
 
 const AWKWARD: &str = "fixtures/awkward";
 const DATA: &str = "fixtures/golden/data";
+const VTAB: &str = "fixtures/golden/vtab";
 
 /// The targets of `fuzz/Cargo.toml`: name, folder of the seeds, and how their names end.
 const TARGETS: &[(&str, &str, &[&str])] = &[
@@ -33,6 +34,11 @@ const TARGETS: &[(&str, &str, &[&str])] = &[
     ("npy", DATA, &[".npy", ".npz"]),
     ("cifar", DATA, &[".bin"]),
     ("list", DATA, &[".csv", "paths.txt", "plain.txt"]),
+    ("mat", VTAB, &[".mat"]),
+    ("norb", VTAB, &[".dat", ".info"]),
+    ("tfrecord", VTAB, &[".tfrecord"]),
+    ("clevr", VTAB, &["scenes.json"]),
+    ("kitti", VTAB, &[".label", ".mapping"]),
 ];
 
 /// Where inputs that once broke something are kept, in a folder for each target; a test reads each of them.

@@ -1,6 +1,6 @@
 //! Ways to adapt a model to a task: what fine-tuning and other methods plug into.
 
-use crate::preprocess::vtab_resize;
+use crate::prepare::vtab_resize;
 use crate::{Error, InputPreparation, Sampling, TaskData};
 use std::collections::BTreeMap;
 use visrep_models::Model;

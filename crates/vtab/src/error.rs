@@ -10,6 +10,7 @@ pub enum Error {
     #[error(transparent)]
     Data(#[from] visrep_data::Error),
     /// A measurement failed.
+    #[cfg(feature = "evaluate")]
     #[error(transparent)]
     Probe(#[from] visrep_probe::Error),
     /// A score cannot be computed.

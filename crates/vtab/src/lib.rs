@@ -33,31 +33,46 @@
 //! assert_eq!((suite.found[0].train1000.len(), suite.found[0].test.len()), (1000, 100));
 //! # Ok::<(), visrep_vtab::Error>(())
 //! ```
+//!
+//! Without the feature `evaluate`, which is on by default, only the readers are built, and no LibTorch is needed.
 #![forbid(unsafe_code)]
 
+#[cfg(feature = "evaluate")]
 mod adapt;
 mod error;
 mod labels;
+#[cfg(feature = "evaluate")]
 mod multi_label;
 mod numpy_random;
+#[cfg(feature = "evaluate")]
 mod open;
+#[cfg(feature = "evaluate")]
+mod prepare;
 mod preprocess;
+#[cfg(feature = "evaluate")]
 mod protocol;
 mod read;
 mod sprites;
 mod store;
+#[cfg(feature = "evaluate")]
 mod suite;
 mod task;
 
+#[cfg(feature = "evaluate")]
 pub use adapt::{Adaptation, Adapted, FineTuneAdaptation, FrozenLinear};
 pub use error::Error;
 pub use labels::{
     KITTI_VEHICLES, clevr_count, clevr_distance, dsprites_location, dsprites_orientation, kitti_distance,
     norb_azimuth, norb_elevation, svhn_digit,
 };
+#[cfg(feature = "evaluate")]
 pub use multi_label::BigEarthNetBenchmark;
+#[cfg(feature = "evaluate")]
 pub use open::{OpenOptions, Origin, TaskData, Whole, open_task};
-pub use preprocess::{InputPreparation, Sampling, resize_bilinear};
+#[cfg(feature = "evaluate")]
+pub use prepare::InputPreparation;
+pub use preprocess::{Sampling, resize_bilinear};
+#[cfg(feature = "evaluate")]
 pub use protocol::{
     ADAPTER_PAPER, AdaptationProtocol, InputRange, LIGHTWEIGHT_SWEEP, OFFICIAL, Schedule, WeightDecay,
 };
@@ -67,5 +82,6 @@ pub use read::{
     write_norb_matrix,
 };
 pub use sprites::{SpriteLabel, SpriteLatents, Sprites};
+#[cfg(feature = "evaluate")]
 pub use suite::{MissingTask, VtabBenchmark, VtabSuite};
 pub use task::{Sizes, Task, TaskInfo};

@@ -5,6 +5,7 @@ mod clevr;
 mod diabetic;
 mod files;
 mod kitti;
+#[cfg(feature = "evaluate")]
 mod lists;
 mod mat;
 mod norb;
@@ -15,6 +16,7 @@ pub use bigearthnet::{BIG_EARTH_NET_CLASSES, BigEarthNet};
 pub use clevr::{ClevrLabel, open_clevr};
 pub use diabetic::open_diabetic_retinopathy;
 pub use kitti::{KittiSplits, kitti_splits, open_kitti};
+#[cfg(feature = "evaluate")]
 pub(crate) use lists::{open_dtd, open_flowers, open_pets, open_sun397};
 pub use mat::{MatArray, read_mat};
 pub use norb::{NorbLabel, NorbValues, SmallNorb, write_norb_matrix};

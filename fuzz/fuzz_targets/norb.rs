@@ -1,0 +1,6 @@
+//! smallNORB's binary matrices.
+#![no_main]
+
+use libfuzzer_sys::fuzz_target;
+
+fuzz_target!(init: visrep_fuzz::start(), |bytes: &[u8]| visrep_fuzz::norb(bytes));
