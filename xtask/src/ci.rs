@@ -15,7 +15,7 @@ pub(crate) fn run(root: &Path, _args: &Args) -> Result<()> {
     let start = Instant::now();
     lint::run(root, &lint::Args {})?;
     let linted = start.elapsed();
-    test::run(root, &test::Args {})?;
+    test::run(root, &test::Args::default())?;
     let total = start.elapsed();
     let minutes = |time: std::time::Duration| time.as_secs_f64() / 60.0;
     eprintln!("ci: lints {:.1} min, tests {:.1} min: all passed", minutes(linted), minutes(total - linted));

@@ -1,6 +1,7 @@
 //! `cargo xtask test`: every test of the workspace.
 
 use std::path::Path;
+use std::process::Command;
 
 use crate::error::{Error, Result};
 use crate::process::{cargo, run as run_command, with_libtorch};
@@ -16,15 +17,29 @@ const ALL_FEATURES: &[&str] = &["visrep/remote"];
 const WITHOUT_LIBTORCH: &[&str] =
     &["visrep-decode", "visrep-augment", "visrep-corrupt", "visrep-data", "visrep-metrics"];
 
+/// Crates whose readers must build there without their default features.
+const READERS_WITHOUT_LIBTORCH: &[&str] = &["visrep-vtab"];
+
+/// Tests that are ignored because they take minutes: package and test.
+const SLOW: &[(&str, &str)] = &[("visrep-train", "kills"), ("visrep", "learning")];
+
 /// Runs every test of the workspace, doctests included.
 ///
 /// First the crates that do without LibTorch are tested by themselves; then LibTorch is provided if
 /// need be, and everything is tested.
-#[derive(clap::Args)]
-pub(crate) struct Args {}
+#[derive(Default, clap::Args)]
+pub(crate) struct Args {
+    /// The slow tests instead: 30 killed runs, and every recipe for the built-in digits with all the seeds
+    /// whose figures it states (an hour on two cores)
+    #[arg(long)]
+    slow: bool,
+}
 
 /// Runs the command.
-pub(crate) fn run(root: &Path, _args: &Args) -> Result<()> {
+pub(crate) fn run(root: &Path, args: &Args) -> Result<()> {
+    if args.slow {
+        return slow(root);
+    }
     without_libtorch()?;
     let libtorch = setup::ensure(root)?;
     let mut test = cargo();
@@ -32,30 +47,61 @@ pub(crate) fn run(root: &Path, _args: &Args) -> Result<()> {
     run_command(with_libtorch(&mut test, &libtorch.lib)?)
 }
 
-/// Asks cargo what those crates depend on, then tests them, alone so that no other crate of the workspace
-/// turns features of theirs on.
+fn slow(root: &Path) -> Result<()> {
+    let libtorch = setup::ensure(root)?;
+    for (package, name) in SLOW {
+        let mut test = cargo();
+        test.args(["test", "--package", package, "--test", name, "--", "--ignored", "--nocapture"]);
+        run_command(with_libtorch(&mut test, &libtorch.lib)?)?;
+    }
+    Ok(())
+}
+
+/// Asks cargo what those crates depend on, then tests them, or builds what can do without, alone so that no other
+/// crate of the workspace turns features of theirs on.
 fn without_libtorch() -> Result<()> {
     for package in WITHOUT_LIBTORCH {
-        let output = cargo()
-            .args(["tree", "--package", package, "--edges", "normal,build,dev", "--prefix", "none"])
-            .output()
-            .map_err(|e| Error::io("cannot start cargo", &e))?;
-        if !output.status.success() {
-            let message = String::from_utf8_lossy(&output.stderr);
-            return Err(Error::new(format!("`cargo tree --package {package}` failed: {message}")));
-        }
-        let tree = String::from_utf8_lossy(&output.stdout);
-        if let Some(line) = tree.lines().find(|line| needs_libtorch(line)) {
-            return Err(Error::new(format!("{package} depends on {line}, and must do without LibTorch"))
-                .fix("put what needs it behind the `tensor` feature"));
-        }
+        must_do_without(&["--package", package, "--edges", "normal,build,dev"])?;
+    }
+    for package in READERS_WITHOUT_LIBTORCH {
+        must_do_without(&["--package", package, "--no-default-features", "--edges", "normal,build"])?;
     }
     let mut test = cargo();
     test.arg("test");
     test.args(WITHOUT_LIBTORCH.iter().flat_map(|package| ["--package", package]));
     test.args(["--features", &FEATURES.join(",")]);
-    // Nothing may look for it either.
-    run_command(test.env("LIBTORCH", "/nonexistent").env_remove("LIBTORCH_USE_PYTORCH"))
+    run_command(hide_libtorch(&mut test))?;
+    let mut build = cargo();
+    build.args(["build", "--no-default-features"]);
+    build.args(READERS_WITHOUT_LIBTORCH.iter().flat_map(|package| ["--package", package]));
+    run_command(hide_libtorch(&mut build))
+}
+
+/// Nothing may look for it either.
+fn hide_libtorch(command: &mut Command) -> &mut Command {
+    command.env("LIBTORCH", "/nonexistent").env_remove("LIBTORCH_USE_PYTORCH")
+}
+
+/// Asks cargo what is built of a package that is chosen by these arguments.
+fn must_do_without(chosen: &[&str]) -> Result<()> {
+    let chosen_text = chosen.join(" ");
+    let output = cargo()
+        .args(["tree", "--prefix", "none"])
+        .args(chosen)
+        .output()
+        .map_err(|e| Error::io("cannot start cargo", &e))?;
+    if !output.status.success() {
+        let message = String::from_utf8_lossy(&output.stderr);
+        return Err(Error::new(format!("`cargo tree {chosen_text}` failed: {message}")));
+    }
+    let tree = String::from_utf8_lossy(&output.stdout);
+    if let Some(line) = tree.lines().find(|line| needs_libtorch(line)) {
+        return Err(Error::new(format!(
+            "`cargo tree {chosen_text}` has {line}, and must do without LibTorch"
+        ))
+        .fix("put what needs it behind a feature"));
+    }
+    Ok(())
 }
 
 fn needs_libtorch(tree_line: &str) -> bool {

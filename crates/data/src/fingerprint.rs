@@ -1,13 +1,32 @@
 //! What tells one set of samples from another, in one number.
 
+use crate::Error;
 use crate::source::Stamp;
+use std::path::Path;
 use std::time::UNIX_EPOCH;
 
-/// A hash (FNV-1a) that is the same in every process and every version of this crate.
-pub(crate) struct Fingerprint(u64);
+/// A hash (FNV-1a) that is the same in every process and every version of this crate: of samples, and of what else a result depends on.
+///
+/// ```
+/// use visrep_data::Fingerprint;
+///
+/// let mut hash = Fingerprint::new();
+/// hash.text("koala");
+/// hash.number(3);
+/// assert_ne!(hash.finish(), Fingerprint::new().finish());
+/// ```
+#[derive(Clone, Debug)]
+pub struct Fingerprint(u64);
+
+impl Default for Fingerprint {
+    fn default() -> Self {
+        Self::new()
+    }
+}
 
 impl Fingerprint {
-    pub(crate) fn new() -> Self {
+    /// Of nothing.
+    pub fn new() -> Self {
         Self(0xcbf2_9ce4_8422_2325)
     }
 
@@ -16,12 +35,13 @@ impl Fingerprint {
             bytes.iter().fold(self.0, |hash, byte| (hash ^ u64::from(*byte)).wrapping_mul(0x100_0000_01b3));
     }
 
-    pub(crate) fn number(&mut self, number: u64) {
+    /// Adds a number.
+    pub fn number(&mut self, number: u64) {
         self.bytes(&number.to_le_bytes());
     }
 
-    /// Text, which is kept apart from what follows.
-    pub(crate) fn text(&mut self, text: &str) {
+    /// Adds a text, which is kept apart from what follows.
+    pub fn text(&mut self, text: &str) {
         self.bytes(text.as_bytes());
         // No byte of UTF-8.
         self.bytes(&[0xff]);
@@ -31,7 +51,18 @@ impl Fingerprint {
         labels.into_iter().for_each(|label| self.number(label.map_or(u64::MAX, u64::from)));
     }
 
-    fn file(&mut self, name: &str, stamp: Option<Stamp>) {
+    /// Adds a file: its name, its size and the time of its last change.
+    ///
+    /// # Errors
+    /// A file that is not there or cannot be looked at.
+    pub fn file(&mut self, path: &Path) -> Result<(), Error> {
+        let io = |source| Error::Io { path: path.to_owned(), source };
+        let metadata = path.metadata().map_err(io)?;
+        self.stamped(&path.to_string_lossy(), Some((metadata.len(), metadata.modified().ok())));
+        Ok(())
+    }
+
+    fn stamped(&mut self, name: &str, stamp: Option<Stamp>) {
         self.text(name);
         if let Some((len, changed)) = stamp {
             self.number(len);
@@ -41,7 +72,8 @@ impl Fingerprint {
         }
     }
 
-    pub(crate) fn finish(self) -> u64 {
+    /// The number.
+    pub fn finish(self) -> u64 {
         self.0
     }
 
@@ -52,14 +84,14 @@ impl Fingerprint {
         classes: &[String],
     ) -> u64 {
         let mut hash = Self::new();
-        files.into_iter().for_each(|(name, stamp)| hash.file(name, stamp));
+        files.into_iter().for_each(|(name, stamp)| hash.stamped(name, stamp));
         hash.labels(labels);
         classes.iter().for_each(|class| hash.text(class));
         hash.finish()
     }
 
     /// The hash of a text alone.
-    pub(crate) fn of(text: &str) -> u64 {
+    pub fn of(text: &str) -> u64 {
         let mut hash = Self::new();
         hash.bytes(text.as_bytes());
         hash.finish()
@@ -75,6 +107,22 @@ mod tests {
         // The published test vectors.
         assert_eq!(Fingerprint::of(""), 0xcbf2_9ce4_8422_2325);
         assert_eq!(Fingerprint::of("foobar"), 0x8594_4171_f739_67e8);
+    }
+
+    #[test]
+    fn a_file_that_changes_changes_the_hash() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("weights.pth");
+        let of = || {
+            let mut hash = Fingerprint::new();
+            hash.file(&path).map(|()| hash.finish())
+        };
+        assert!(of().unwrap_err().to_string().contains("weights.pth"));
+        std::fs::write(&path, b"one").unwrap();
+        let one = of().unwrap();
+        assert_eq!(of().unwrap(), one);
+        std::fs::write(&path, b"another").unwrap();
+        assert_ne!(of().unwrap(), one);
     }
 
     #[test]

@@ -107,6 +107,7 @@ pub use error::Error;
 #[cfg(feature = "parquet")]
 pub use extra_column::Column;
 pub use files::ImageFiles;
+pub use fingerprint::Fingerprint;
 pub use folder::ImageFolder;
 #[cfg(feature = "arrow")]
 pub use ipc::ArrowIpc;

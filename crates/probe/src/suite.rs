@@ -9,7 +9,7 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use visrep_data::{Dataset, Splits, Subset};
+use visrep_data::{Dataset, Fingerprint, Splits, Subset};
 use visrep_metrics::{Calibration, Interval, Score};
 use visrep_models::Model;
 use visrep_torch::Precision;
@@ -178,20 +178,10 @@ impl TaskVerdicts {
         labels: &[i64],
         correct: Vec<bool>,
     ) -> Self {
-        // FNV-1a, the same on every machine.
-        let mut hash = 0xcbf2_9ce4_8422_2325_u64;
-        let mut add = |bytes: &[u8]| {
-            for &byte in bytes {
-                hash = (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3);
-            }
-        };
-        for key in keys {
-            add(key.as_ref().as_bytes());
-            // No byte of UTF-8.
-            add(&[0xff]);
-        }
-        labels.iter().for_each(|label| add(&label.to_le_bytes()));
-        Self { task: task.into(), images: hash, correct }
+        let mut images = Fingerprint::new();
+        keys.into_iter().for_each(|key| images.text(key.as_ref()));
+        labels.iter().for_each(|label| images.number(label.cast_unsigned()));
+        Self { task: task.into(), images: images.finish(), correct }
     }
 }
 

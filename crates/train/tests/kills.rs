@@ -100,7 +100,7 @@ fn a_run_that_is_killed_goes_on_exactly() {
     kill("a_run_that_is_killed_goes_on_exactly", 5);
 }
 
-/// `cargo test -p visrep-train --test kills -- --ignored`
+/// `cargo xtask test --slow`
 #[test]
 #[ignore = "30 processes take half a minute"]
 fn a_run_that_is_killed_thirty_times_goes_on_exactly() {

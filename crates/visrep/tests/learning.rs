@@ -128,8 +128,8 @@ fn stated(name: &str) -> (Vec<f64>, f64) {
     (figures, about.tolerance.split(' ').next().unwrap().parse().unwrap())
 }
 
-/// The figures that the recipes state: `cargo test -p visrep --test learning -- --ignored --nocapture`. The variable
-/// VISREP_RECIPES chooses those whose names it is a part of.
+/// The figures that the recipes state: `cargo xtask test --slow`. The variable VISREP_RECIPES chooses those whose names
+/// it is a part of.
 #[test]
 #[ignore = "half an hour"]
 fn recipes_reach_what_they_state() {

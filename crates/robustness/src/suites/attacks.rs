@@ -12,7 +12,7 @@ use crate::attack::{
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use tch::{Kind, Tensor};
-use visrep_data::{Dataset, Loader, LoaderOptions, Views};
+use visrep_data::{Dataset, Fingerprint, Loader, LoaderOptions, Views};
 use visrep_models::{Model, ModelOptions};
 use visrep_perceptual::{LpipsNet, PerceptualDistance};
 use visrep_probe::{Findings, Progress, SuiteContext, SuiteInfo, TaskVerdicts, eval_transform, limited};
@@ -218,8 +218,8 @@ impl Measure for Opened {
         vec![&self.data]
     }
 
-    fn beside(&self) -> u64 {
-        u64::from(self.trunk.is_some())
+    fn beside(&self, hash: &mut Fingerprint) -> Result<(), Error> {
+        self.trunk.iter().try_for_each(|weights| Ok(hash.file(weights)?))
     }
 
     fn measure(&self, model: &Model, context: &SuiteContext) -> Result<Findings, Error> {

@@ -7,14 +7,14 @@ use super::figures::share;
 use super::folder::{find, missing};
 use super::head::{Classes, Pass, View};
 use super::published::{Measure, Published};
-use super::si_score::shown_hash;
+use super::si_score::add_shown;
 use crate::Error;
 use crate::classes::{OBJECT_POSE_CLASSES, object_pose_classes};
 use std::collections::{BTreeSet, HashSet};
 use std::path::Path;
 use std::sync::Arc;
 use tch::Tensor;
-use visrep_data::{Dataset, ImageFiles};
+use visrep_data::{Dataset, Fingerprint, ImageFiles};
 use visrep_metrics::bootstrap;
 use visrep_models::Model;
 use visrep_probe::{
@@ -159,8 +159,9 @@ impl Measure for Opened {
         self.axes.iter().map(|axis| &axis.data).collect()
     }
 
-    fn beside(&self) -> u64 {
-        shown_hash(self.axes.iter().flat_map(|axis| &axis.shown))
+    fn beside(&self, hash: &mut Fingerprint) -> Result<(), Error> {
+        self.axes.iter().flat_map(|axis| &axis.shown).for_each(|shown| add_shown(hash, shown));
+        Ok(())
     }
 
     fn measure(&self, model: &Model, context: &SuiteContext) -> Result<Findings, Error> {

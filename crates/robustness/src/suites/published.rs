@@ -3,7 +3,7 @@
 use crate::Error;
 use std::path::Path;
 use std::sync::Arc;
-use visrep_data::Dataset;
+use visrep_data::{Dataset, Fingerprint};
 use visrep_models::Model;
 use visrep_probe::{Findings, OpenSuite, Suite, SuiteContext, SuiteInfo};
 
@@ -29,9 +29,9 @@ pub(super) trait Measure {
     /// Its images.
     fn sets(&self) -> Vec<&Arc<dyn Dataset>>;
 
-    /// A number for what the figures depend on beside the images.
-    fn beside(&self) -> u64 {
-        0
+    /// Adds to `hash` what the figures depend on beside the images.
+    fn beside(&self, _hash: &mut Fingerprint) -> Result<(), Error> {
+        Ok(())
     }
 
     /// See [`OpenSuite::run`].
@@ -69,11 +69,12 @@ struct Opened<M> {
 
 impl<M: Measure> OpenSuite for Opened<M> {
     fn fingerprint(&self) -> Result<u64, visrep_probe::Error> {
-        // FNV-1a over the sets' own numbers.
-        let images = self.found.sets().into_iter().try_fold(0xcbf2_9ce4_8422_2325_u64, |hash, data| {
-            Ok::<_, visrep_probe::Error>((hash ^ data.fingerprint()?).wrapping_mul(0x0100_0000_01b3))
-        })?;
-        Ok(images ^ self.found.beside())
+        let mut hash = Fingerprint::new();
+        for data in self.found.sets() {
+            hash.number(data.fingerprint()?);
+        }
+        self.found.beside(&mut hash).map_err(|error| error.of_suite(self.suite))?;
+        Ok(hash.finish())
     }
 
     fn run(&self, model: &Model, context: &SuiteContext) -> Result<Findings, visrep_probe::Error> {

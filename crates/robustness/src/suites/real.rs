@@ -7,7 +7,7 @@ use super::published::{Measure, Published};
 use crate::Error;
 use std::path::Path;
 use std::sync::Arc;
-use visrep_data::{Dataset, Subset};
+use visrep_data::{Dataset, Fingerprint, Subset};
 use visrep_models::Model;
 use visrep_probe::{Findings, SuiteContext, SuiteInfo, TaskVerdicts};
 
@@ -115,11 +115,12 @@ impl Measure for Opened {
         vec![&self.data]
     }
 
-    fn beside(&self) -> u64 {
-        self.labels
-            .iter()
-            .flatten()
-            .fold(0, |hash, &label| (hash ^ u64::from(label)).wrapping_mul(0x0100_0000_01b3).rotate_left(7))
+    fn beside(&self, hash: &mut Fingerprint) -> Result<(), Error> {
+        for labels in &self.labels {
+            hash.number(labels.len() as u64);
+            labels.iter().for_each(|&label| hash.number(label.into()));
+        }
+        Ok(())
     }
 
     fn measure(&self, model: &Model, context: &SuiteContext) -> Result<Findings, Error> {

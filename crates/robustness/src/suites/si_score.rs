@@ -14,7 +14,7 @@ use std::collections::{BTreeMap, HashMap};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use tch::Tensor;
-use visrep_data::{Dataset, ImageFolder, Map};
+use visrep_data::{Dataset, Fingerprint, ImageFolder, Map};
 use visrep_models::Model;
 use visrep_probe::{FactorValue, Findings, Shown, SuiteContext, SuiteInfo, TaskVerdicts, record_by_value};
 
@@ -262,8 +262,9 @@ impl Measure for Opened {
         self.sets.iter().map(|chosen| &chosen.set.data).collect()
     }
 
-    fn beside(&self) -> u64 {
-        shown_hash(self.sets.iter().flat_map(|chosen| &chosen.set.shown))
+    fn beside(&self, hash: &mut Fingerprint) -> Result<(), Error> {
+        self.sets.iter().flat_map(|chosen| &chosen.set.shown).for_each(|shown| add_shown(hash, shown));
+        Ok(())
     }
 
     fn measure(&self, model: &Model, context: &SuiteContext) -> Result<Findings, Error> {
@@ -298,9 +299,9 @@ pub(super) fn verdicts(logits: &Tensor, labels: &[i64]) -> Result<Vec<bool>, Err
     Ok(predictions.iter().zip(labels).map(|(prediction, label)| prediction == label).collect())
 }
 
-/// A number for what images show, FNV-1a: figures depend on it as on the images.
-pub(super) fn shown_hash<'a>(shown: impl Iterator<Item = &'a Shown>) -> u64 {
-    let bytes =
-        shown.flat_map(|shown| format!("{};{};{}\n", shown.value, shown.object, shown.scene).into_bytes());
-    bytes.fold(0xcbf2_9ce4_8422_2325, |hash, byte| (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3))
+/// Adds to `hash` what an image shows: figures depend on it as on the image.
+pub(super) fn add_shown(hash: &mut Fingerprint, shown: &Shown) {
+    hash.text(&shown.value.to_string());
+    hash.number(shown.object as u64);
+    hash.number(shown.scene as u64);
 }

@@ -2,14 +2,14 @@
 
 use super::head::{Classes, Pass, View};
 use super::published::{Measure, Published};
-use super::si_score::{PARTS, PUBLISHED, Part, Present, Set, shown_hash, verdicts};
+use super::si_score::{PARTS, PUBLISHED, Part, Present, Set, add_shown, verdicts};
 use crate::Error;
 use std::collections::{BTreeSet, HashSet};
 use std::ops::ControlFlow;
 use std::path::Path;
 use std::sync::Arc;
 use tch::Tensor;
-use visrep_data::{Dataset, Subset};
+use visrep_data::{Dataset, Fingerprint, Subset};
 use visrep_models::Model;
 use visrep_probe::{
     FactorValue, FeatureSet, Findings, Recorder, Shown, SuiteContext, SuiteInfo, pooled, record_by_value,
@@ -90,8 +90,9 @@ impl Measure for Opened {
         self.factors.iter().map(|factor| &factor.data).collect()
     }
 
-    fn beside(&self) -> u64 {
-        shown_hash(self.factors.iter().flat_map(|factor| &factor.shown))
+    fn beside(&self, hash: &mut Fingerprint) -> Result<(), Error> {
+        self.factors.iter().flat_map(|factor| &factor.shown).for_each(|shown| add_shown(hash, shown));
+        Ok(())
     }
 
     fn measure(&self, model: &Model, context: &SuiteContext) -> Result<Findings, Error> {

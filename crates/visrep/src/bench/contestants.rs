@@ -7,6 +7,7 @@ use anyhow::{Context, Result, bail};
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
+use visrep_data::Fingerprint;
 use visrep_models::{Model, ModelOptions};
 use visrep_train::{Outcome, Recipe, RunOptions, train};
 
@@ -88,11 +89,9 @@ pub fn trained_here(training: &Training<'_>) -> Result<Vec<Contestant>> {
     Ok(found)
 }
 
-/// FNV-1a, folded to 32 bits: enough to tell recipes apart, and the same on every machine.
+/// Folded to 32 bits, which are enough to tell recipes apart.
 fn hash(text: &str) -> u32 {
-    let hash = text.bytes().fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| {
-        (hash ^ u64::from(byte)).wrapping_mul(0x0000_0100_0000_01b3)
-    });
+    let hash = Fingerprint::of(text);
     (hash ^ (hash >> 32)) as u32
 }
 

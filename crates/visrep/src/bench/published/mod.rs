@@ -17,6 +17,7 @@ use ledger::Ledger;
 use registry::Unit;
 use std::path::PathBuf;
 use std::time::Instant;
+use visrep_data::Fingerprint;
 use visrep_models::Model;
 use visrep_probe::{Error, OpenSuite, SuiteContext, weights_hash};
 
@@ -176,10 +177,6 @@ impl Plan {
             self.settings.compute.protocol(model),
             env!("CARGO_PKG_VERSION"),
         );
-        // FNV-1a, the same on every machine.
-        let hash = text.bytes().fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| {
-            (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3)
-        });
-        format!("{hash:016x}")
+        format!("{:016x}", Fingerprint::of(&text))
     }
 }

@@ -1,6 +1,7 @@
 //! Agreement with people's judgements of similarity as suites: BAPPS's 2AFC and just noticeable differences.
 
 use std::path::{Path, PathBuf};
+use visrep_data::Fingerprint;
 use visrep_metrics::{bootstrap_mean, mean, two_afc_human, two_afc_oracle};
 use visrep_models::{Model, ModelOptions};
 use visrep_perceptual::{
@@ -197,10 +198,15 @@ impl Opened {
 
 impl OpenSuite for Opened {
     fn fingerprint(&self) -> Result<u64, Error> {
-        // The sets' sizes and the heads: what the archive holds does not change.
-        let sizes = self.parts.iter().map(|(_, folder)| folder.len() as u64);
-        let heads = LpipsNet::ALL.map(|net| u64::from(self.heads.join(format!("{net}.pth")).is_file()));
-        Ok(sizes.chain(heads).fold(self.parts.len() as u64, |hash, size| hash.wrapping_mul(1_000_003) ^ size))
+        // The sets by their sizes: what the archive holds does not change.
+        let mut hash = Fingerprint::new();
+        self.parts.iter().for_each(|(_, folder)| hash.number(folder.len() as u64));
+        for heads in LpipsNet::ALL.map(|net| self.heads.join(format!("{net}.pth"))) {
+            if heads.is_file() {
+                hash.file(&heads)?;
+            }
+        }
+        Ok(hash.finish())
     }
 
     fn run(&self, model: &Model, context: &SuiteContext) -> Result<Findings, Error> {

@@ -1,9 +1,10 @@
 //! How features and accuracy change with each latent of procedural sprites: the invariance analysis with no download.
 
+use std::iter;
 use std::path::Path;
 use std::sync::Arc;
 use visrep_augment::view_rng;
-use visrep_data::{Dataset, Subset};
+use visrep_data::{Dataset, Fingerprint, Subset};
 use visrep_models::Model;
 use visrep_probe::{
     Error, ExtractOptions, FactorValue, FeatureSet, Findings, KnnOptions, OpenSuite, Recorder, Shown, Suite,
@@ -133,9 +134,11 @@ struct Opened {
 
 impl OpenSuite for Opened {
     fn fingerprint(&self) -> Result<u64, Error> {
-        self.factors.iter().try_fold(self.known.fingerprint()?, |all, changed| {
-            Ok(all.rotate_left(7) ^ changed.data.fingerprint()?)
-        })
+        let mut hash = Fingerprint::new();
+        for data in iter::once(&self.known).chain(self.factors.iter().map(|changed| &changed.data)) {
+            hash.number(data.fingerprint()?);
+        }
+        Ok(hash.finish())
     }
 
     fn run(&self, model: &Model, context: &SuiteContext) -> Result<Findings, Error> {

@@ -2,7 +2,7 @@
 
 use crate::source::Source;
 use std::path::Path;
-use visrep_data::Splits;
+use visrep_data::{Fingerprint, Splits};
 use visrep_models::Model;
 use visrep_probe::{
     Benchmark as _, Error, FewShotBenchmark, Findings, KnnBenchmark, LinearBenchmark, OpenSuite, Part, Suite,
@@ -90,7 +90,10 @@ struct Opened {
 
 impl OpenSuite for Opened {
     fn fingerprint(&self) -> Result<u64, Error> {
-        Ok(self.splits.train.fingerprint()? ^ self.splits.test.fingerprint()?.rotate_left(1))
+        let mut hash = Fingerprint::new();
+        hash.number(self.splits.train.fingerprint()?);
+        hash.number(self.splits.test.fingerprint()?);
+        Ok(hash.finish())
     }
 
     fn run(&self, model: &Model, context: &SuiteContext) -> Result<Findings, Error> {

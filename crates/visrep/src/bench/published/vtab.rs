@@ -1,7 +1,7 @@
 //! VTAB as suites: the tasks by a linear classifier on frozen features, and by fine-tuning.
 
 use std::path::Path;
-use visrep_data::{InMemory, Splits};
+use visrep_data::{Fingerprint, InMemory, Splits};
 use visrep_models::Model;
 use visrep_probe::{Error, Findings, FineTunePreset, OpenSuite, Suite, SuiteContext, SuiteInfo};
 use visrep_vtab::{
@@ -89,12 +89,11 @@ impl Opened {
 
 impl OpenSuite for Opened {
     fn fingerprint(&self) -> Result<u64, Error> {
-        let mut all = 0_u64;
-        for task in self.tasks() {
-            let both = task.train1000.fingerprint()? ^ task.test.fingerprint()?.rotate_left(1);
-            all = all.rotate_left(7) ^ both;
+        let mut hash = Fingerprint::new();
+        for data in self.tasks().iter().flat_map(|task| [&task.train1000, &task.test]) {
+            hash.number(data.fingerprint()?);
         }
-        Ok(all)
+        Ok(hash.finish())
     }
 
     fn run(&self, model: &Model, context: &SuiteContext) -> Result<Findings, Error> {

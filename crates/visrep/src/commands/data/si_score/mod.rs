@@ -138,6 +138,9 @@ impl SiScore {
         tables::write(&folder, set, &variations, least_inside, scenes, &made)?;
         tell(&folder, &done)?;
         if done.written + done.kept == 0 {
+            if done.left_out == scenes.len() {
+                bail!("{}: there are no images, for no scene could be read", folder.display());
+            }
             bail!(
                 "{}: no object lies inside its image as far as is asked for: lower --least-inside",
                 folder.display()

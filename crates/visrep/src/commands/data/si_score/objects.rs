@@ -74,7 +74,7 @@ impl Scenes {
         let count = files.len();
         if per_object > count {
             bail!(
-                "--backgrounds-per-object {per_object}: there are {count} below {}; add some, or ask for fewer",
+                "--backgrounds-per-object {per_object}: {} holds {count}; add some, or ask for fewer",
                 backgrounds.display()
             );
         }
