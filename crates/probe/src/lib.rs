@@ -54,6 +54,7 @@ mod gram;
 mod identity;
 mod knn;
 mod linear;
+mod parts;
 mod passes;
 mod pooling;
 mod progress;
@@ -82,6 +83,7 @@ pub use linear::{
     Fitting, GradientFit, LinearFit, LinearPreset, LinearProbe, LinearProbeOptions, ProbeViews,
     Regularisation,
 };
+pub use parts::Parts;
 pub use passes::passes;
 pub use pooling::Pooling;
 pub use progress::Progress;

@@ -24,6 +24,11 @@ impl Progress {
         Self { enabled, what: what.into(), total: total as u64, done: 0, start: Instant::now(), bar: None }
     }
 
+    /// So many are done in all, counted one by one or not.
+    pub fn reach(&mut self, done: usize) {
+        self.done = done as u64;
+    }
+
     /// Counts `samples` more as done.
     pub fn advance(&mut self, samples: usize) {
         self.done += samples as u64;

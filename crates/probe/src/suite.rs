@@ -4,7 +4,8 @@
 //! Opening a suite looks for its data under a root folder; what is opened can be run on one model after the other, and says by
 //! [`OpenSuite::fingerprint`] whether it is still the same data.
 
-use crate::{Context, Error, Figure, compute_protocol, preprocessing_protocol};
+use crate::{Context, Error, Figure, Parts, compute_protocol, preprocessing_protocol};
+use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -77,12 +78,14 @@ pub struct SuiteContext {
     pub precision: Precision,
     /// A folder for features; `None` keeps none.
     pub cache: Option<PathBuf>,
+    /// Where parts of the measurement are kept when they are finished; for this model and data alone.
+    pub parts: Parts,
     /// Raised when the work should stop.
     pub stop: Arc<AtomicBool>,
 }
 
 impl Default for SuiteContext {
-    /// All images, seed 0, a worker per core, batches of 64, fp32, no progress bars, no cache.
+    /// All images, seed 0, a worker per core, batches of 64, fp32, no progress bars, no cache, no parts.
     fn default() -> Self {
         Self {
             weights: String::new(),
@@ -93,6 +96,7 @@ impl Default for SuiteContext {
             progress: false,
             precision: Precision::Fp32,
             cache: None,
+            parts: Parts::default(),
             stop: Arc::default(),
         }
     }
@@ -160,7 +164,7 @@ pub struct Findings {
 }
 
 /// Which images of a task were classified right.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct TaskVerdicts {
     /// [`Score::task`] of the accuracy, or error, that they make.
     pub task: String,

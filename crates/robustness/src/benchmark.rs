@@ -4,10 +4,11 @@ use crate::Error;
 use crate::corruption_figures::{CorruptionFigures, Normalised};
 use crate::evaluate::{Classifier, CorruptionOptions, CorruptionReport, LabelSpace, evaluate_corruptions};
 use std::collections::BTreeMap;
+use std::sync::Arc;
 use visrep_corrupt::Corruption;
 use visrep_metrics::Score;
 use visrep_models::Model;
-use visrep_probe::{Context, LinearProbeOptions, linear_protocol};
+use visrep_probe::{Context, LinearProbeOptions, Parts, linear_protocol};
 
 const SUITE: &str = "imagenet-c";
 
@@ -42,7 +43,8 @@ impl CorruptionBenchmark {
             workers: context.workers,
             progress: context.progress,
             precision: context.precision,
-            stop: Default::default(),
+            stop: Arc::clone(&context.stop),
+            parts: Parts::default(),
         };
         let data = context.splits().test.clone();
         let report = evaluate_corruptions(model, Classifier::Probe(&probe), data, &corruptions)?;

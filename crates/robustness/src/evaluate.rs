@@ -6,11 +6,11 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use tch::{Device, Kind, Tensor};
 use visrep_augment::Compose;
 use visrep_corrupt::{Corruption, Corruptor, Scale, Severity};
-use visrep_data::{Condition, CorruptedViews, Dataset, Loader, LoaderOptions, Views};
+use visrep_data::{Condition, CorruptedViews, Dataset, Loader, LoaderOptions, Subset, Views};
 use visrep_metrics::{Calibration, Interval, calibration, wilson};
 use visrep_models::{Features, Model};
 use visrep_probe::{
-    CALIBRATION_BINS, LEVEL, LinearProbe, Progress, ece_interval, eval_transform, passes, pooled,
+    CALIBRATION_BINS, LEVEL, LinearProbe, Parts, Progress, ece_interval, eval_transform, passes, pooled,
 };
 use visrep_torch::Precision;
 
@@ -51,10 +51,13 @@ pub struct CorruptionOptions {
     pub precision: Precision,
     /// Raised when the evaluation should stop.
     pub stop: Arc<AtomicBool>,
+    /// Where what is finished is kept, so that an evaluation that was stopped goes on.
+    pub parts: Parts,
 }
 
 impl Default for CorruptionOptions {
-    /// All 19 corruptions, labels other than ImageNet's, seed 0, batches of 128, a worker per core, no bar, fp32, never stopped.
+    /// All 19 corruptions, labels other than ImageNet's, seed 0, batches of 128, a worker per core, no bar, fp32, never stopped, nothing
+    /// kept.
     fn default() -> Self {
         Self {
             corruptions: Corruption::ALL.to_vec(),
@@ -65,6 +68,7 @@ impl Default for CorruptionOptions {
             progress: false,
             precision: Precision::Fp32,
             stop: Arc::default(),
+            parts: Parts::default(),
         }
     }
 }
@@ -142,6 +146,9 @@ pub(crate) struct Tally {
     pub(crate) correct: Vec<bool>,
 }
 
+/// Images after which what was found is kept.
+const BLOCK: usize = 500;
+
 /// Evaluates `model` with `classifier` on `data`, clean and under every corruption and severity.
 ///
 /// Images are decoded and brought to the model's size once, and corrupted in the loader's threads; nothing but a
@@ -181,28 +188,47 @@ pub fn evaluate_corruptions(
         ..Default::default()
     };
     let mut progress = Progress::new(options.progress, "corruptions", views.len());
-    let loader = Loader::new(Arc::new(views), Views::single(Compose::new()), loader_options)?;
+    let views: Arc<dyn Dataset> = Arc::new(views);
+    // Images are told apart by their place among all, whichever of them are loaded: blocks change nothing.
+    let block = if options.parts.is_kept() { BLOCK * conditions.len() } else { views.len().max(1) };
     let mut tallies = vec![Tally::default(); conditions.len()];
-    for pass in passes(model, loader.epoch(0, 0), options.precision)? {
-        let (batch, features) = pass?;
-        if options.stop.load(Ordering::Relaxed) {
-            return Err(visrep_probe::Error::Interrupted.into());
-        }
-        if let Some(row) = batch.labels.iter().position(|&label| label < 0) {
-            return Err(Error::NoLabel { key: batch.keys[row].clone() });
-        }
-        let (confidences, predictions) = classify(model, classifier, &features, options.precision)?;
-        for (row, &index) in batch.indices.iter().enumerate() {
-            let nth = index % conditions.len();
-            if !confidences[row].is_finite() {
-                let (key, condition) = (batch.keys[row].clone(), describe(conditions[nth]));
-                return Err(Error::NotFinite { key, condition });
+    for start in (0..views.len()).step_by(block) {
+        let end = views.len().min(start + block);
+        let found = options.parts.get(&format!("images-from-{}", start / conditions.len()), || {
+            let some: Arc<dyn Dataset> = match end - start {
+                all if all == views.len() => Arc::clone(&views),
+                _ => Arc::new(Subset::new(Arc::clone(&views), (start..end).collect())),
+            };
+            let loader = Loader::new(some, Views::single(Compose::new()), loader_options.clone())?;
+            let mut found: Vec<(Vec<f64>, Vec<bool>)> = vec![Default::default(); conditions.len()];
+            for pass in passes(model, loader.epoch(0, 0), options.precision)? {
+                let (batch, features) = pass?;
+                if options.stop.load(Ordering::Relaxed) {
+                    return Err(visrep_probe::Error::Interrupted.into());
+                }
+                if let Some(row) = batch.labels.iter().position(|&label| label < 0) {
+                    return Err(Error::NoLabel { key: batch.keys[row].clone() });
+                }
+                let (confidences, predictions) = classify(model, classifier, &features, options.precision)?;
+                for (row, &index) in batch.indices.iter().enumerate() {
+                    let nth = index % conditions.len();
+                    if !confidences[row].is_finite() {
+                        let (key, condition) = (batch.keys[row].clone(), describe(conditions[nth]));
+                        return Err(Error::NotFinite { key, condition });
+                    }
+                    let (confident, correct) = &mut found[nth];
+                    confident.push(confidences[row].clamp(0.0, 1.0));
+                    correct.push(predictions[row] == batch.labels[row]);
+                }
+                progress.advance(batch.labels.len());
             }
-            let tally = &mut tallies[nth];
-            tally.confidences.push(confidences[row].clamp(0.0, 1.0));
-            tally.correct.push(predictions[row] == batch.labels[row]);
+            Ok::<_, Error>(found)
+        })?;
+        progress.reach(end);
+        for (tally, (confidences, correct)) in tallies.iter_mut().zip(found) {
+            tally.confidences.extend(confidences);
+            tally.correct.extend(correct);
         }
-        progress.advance(batch.labels.len());
     }
     let mut results = conditions
         .into_iter()

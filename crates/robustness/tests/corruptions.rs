@@ -3,11 +3,12 @@
 #![allow(clippy::unwrap_used)]
 
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use visrep_augment::RgbImage;
 use visrep_corrupt::Corruption;
 use visrep_data::{Dataset, InMemory, Sample, SampleImage, Splits};
 use visrep_models::{Model, ModelOptions};
-use visrep_probe::{Benchmark, Context};
+use visrep_probe::{Benchmark, Context, Parts};
 use visrep_robustness::{
     Classifier, CorruptionBenchmark, CorruptionOptions, Error, LabelSpace, evaluate_corruptions,
 };
@@ -21,7 +22,8 @@ fn data(count: u32, labelled: bool) -> Arc<dyn Dataset> {
             } else {
                 (x / 4 + y / 4 + i).is_multiple_of(2)
             };
-            if on { [200 - i as u8, 150, 90] } else { [30, 60 + i as u8, 40] }
+            let shade = (i % 100) as u8;
+            if on { [200 - shade, 150, 90] } else { [30, 60 + shade, 40] }
         });
         Sample {
             image: SampleImage::Decoded(image),
@@ -59,6 +61,29 @@ fn threads_and_batches_change_nothing() {
         }
     }
     assert!(a.mce().unwrap().is_none(), "AlexNet's errors are for ImageNet's labels");
+}
+
+#[test]
+fn an_evaluation_that_was_stopped_goes_on() {
+    let (model, data) = (model(2), data(501, true));
+    let folder = tempfile::tempdir().unwrap();
+    let run = |parts: &Parts, stopped: bool| {
+        let options = CorruptionOptions {
+            corruptions: vec![Corruption::Brightness],
+            parts: parts.clone(),
+            ..Default::default()
+        };
+        options.stop.store(stopped, Ordering::Relaxed);
+        evaluate_corruptions(&model, Classifier::Head, Arc::clone(&data), &options)
+    };
+    let whole = run(&Parts::default(), false).unwrap();
+    let parts = Parts::in_folder(folder.path());
+    assert!(matches!(run(&parts, true), Err(Error::Probe(visrep_probe::Error::Interrupted))));
+    assert_eq!(run(&parts, false).unwrap().errors(), whole.errors());
+    assert_eq!(parts.finished(), 2, "five hundred images and one");
+    // All is finished: nothing runs that could be stopped.
+    let again = run(&parts, true).unwrap();
+    assert_eq!((again.errors(), again.clean.correct), (whole.errors(), whole.clean.correct));
 }
 
 #[test]

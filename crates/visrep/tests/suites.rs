@@ -145,6 +145,33 @@ fn several_models_stand_in_one_table_and_what_is_finished_stays() {
     assert!(found["scores"][0]["protocol"]["limit"].as_str().unwrap().contains("not the published set"));
 }
 
+/// ImageNet-C with one corruption, of whose severities the fourth cannot be read at first.
+#[test]
+fn a_suite_that_failed_goes_on_where_it_was() {
+    let folder = folder();
+    let path = folder.path();
+    let place = |severity: u8| format!("imagenet-c/fog/{severity}/n01440764/ILSVRC2012_val_00000001.JPEG");
+    let places: Vec<_> = (1..=5).map(place).collect();
+    add(&path.join("data"), &places.iter().map(String::as_str).collect::<Vec<_>>());
+    let file = |severity| path.join("data").join(place(severity));
+    let whole = std::fs::read(file(4)).unwrap();
+    std::fs::write(file(4), b"torn").unwrap();
+    let run = || {
+        let output = visrep(path, &[&["bench", "imagenet-c/fog"], &OF_TENCH[..], &REST].concat());
+        (output.status.success(), String::from_utf8_lossy(&output.stderr).into_owned())
+    };
+    let (success, stderr) = run();
+    assert!(!success && stderr.contains("ILSVRC2012_val_00000001.JPEG"), "{stderr}");
+    std::fs::write(file(4), whole).unwrap();
+    // What is finished is not read again.
+    std::fs::write(file(1), b"torn").unwrap();
+    let (success, stderr) = run();
+    assert!(success, "{stderr}");
+    assert!(stderr.contains("imagenet-c/fog, 4 parts of which are finished"), "{stderr}");
+    assert_eq!(value(&results(path), "tench", "imagenet-c", "fog/4", "error"), 0.0);
+    assert_eq!(std::fs::read_dir(path.join("out/parts")).unwrap().count(), 0, "no part is kept longer");
+}
+
 #[test]
 fn two_models_are_compared_on_the_same_images() {
     let folder = folder();

@@ -250,26 +250,30 @@ impl Measure for Opened {
         }
         let victim = ModelVictim(model);
         let trunk = self.trunk(model)?;
-        let under = |name: &str, attack: Option<Attack>| -> Result<Vec<bool>, Error> {
-            let mut progress = Progress::new(context.progress, name, self.data.len());
-            let mut generator = Generator::new(i64::try_from(context.seed).unwrap_or(i64::MAX));
-            let mut held = Vec::with_capacity(self.data.len());
-            for (pixels, labels) in &batches {
-                context.go_on()?;
-                let images =
-                    pixels.f_permute([0, 3, 1, 2])?.f_to_device(model.device())?.f_to_kind(Kind::Float)?;
-                let (images, labels) =
-                    (images.f_contiguous()?.f_div_scalar(255.0)?, labels.f_to_device(model.device())?);
-                let robust = match attack {
-                    Some(attack) => {
-                        attack.run(victim, trunk.as_ref(), &images, &labels, &mut generator)?.robust
-                    }
-                    None => tch::no_grad(|| crate::attack::classified_right(&victim, &images, &labels))?,
-                };
-                held.extend(Vec::<bool>::try_from(robust.f_to_device(tch::Device::Cpu)?)?);
-                progress.advance(labels.size()[0] as usize);
-            }
-            Ok(held)
+        let under = |name: &str, attack: Option<Attack>| {
+            context.parts.get(name, || -> Result<Vec<bool>, Error> {
+                let mut progress = Progress::new(context.progress, name, self.data.len());
+                let mut generator = Generator::new(i64::try_from(context.seed).unwrap_or(i64::MAX));
+                let mut held = Vec::with_capacity(self.data.len());
+                for (pixels, labels) in &batches {
+                    context.go_on()?;
+                    let images = pixels
+                        .f_permute([0, 3, 1, 2])?
+                        .f_to_device(model.device())?
+                        .f_to_kind(Kind::Float)?;
+                    let (images, labels) =
+                        (images.f_contiguous()?.f_div_scalar(255.0)?, labels.f_to_device(model.device())?);
+                    let robust = match attack {
+                        Some(attack) => {
+                            attack.run(victim, trunk.as_ref(), &images, &labels, &mut generator)?.robust
+                        }
+                        None => tch::no_grad(|| crate::attack::classified_right(&victim, &images, &labels))?,
+                    };
+                    held.extend(Vec::<bool>::try_from(robust.f_to_device(tch::Device::Cpu)?)?);
+                    progress.advance(labels.size()[0] as usize);
+                }
+                Ok(held)
+            })
         };
         let side = model.preprocessing().input_size;
         let mut found = vec![("clean", "none".to_owned(), under("clean", None)?)];

@@ -192,6 +192,7 @@ impl Measure for Opened {
                     progress: context.progress,
                     precision: context.precision,
                     stop: Arc::clone(&context.stop),
+                    parts: context.parts.clone(),
                 };
                 let report = evaluate_corruptions(model, Classifier::Head, Arc::clone(clean), &options)?;
                 record.entry("corruption_constants", report.scale.clone());
@@ -218,22 +219,34 @@ pub(super) fn condition(
     view: View,
     condition: Condition,
 ) -> Result<(ConditionResult, TaskVerdicts), Error> {
-    let (mut tally, mut keys, mut labels) = (Tally::default(), Vec::new(), Vec::new());
     let name = crate::evaluate::describe(condition);
-    pass.each(data, view, &name, |batch, logits| {
+    let (confidences, verdicts): (_, TaskVerdicts) =
+        pass.context.parts.get(&name, || judge(pass, data, view, &name))?;
+    let tally = Tally { confidences, correct: verdicts.correct.clone() };
+    Ok((summarise(condition, tally, pass.context.seed)?, verdicts))
+}
+
+/// The confidence in each image's prediction, and whether it is right.
+fn judge(
+    pass: &Pass<'_>,
+    data: Arc<dyn Dataset>,
+    view: View,
+    name: &str,
+) -> Result<(Vec<f64>, TaskVerdicts), Error> {
+    let (mut found, mut correct, mut keys, mut labels) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
+    pass.each(data, view, name, |batch, logits| {
         if let Some(row) = batch.labels.iter().position(|&label| label < 0) {
             return Err(Error::NoLabel { key: batch.keys[row].clone() });
         }
         let (confidences, predictions) = logits.f_softmax(1, Kind::Double)?.f_max_dim(1, false)?;
         let predictions = Vec::<i64>::try_from(predictions)?;
-        tally.confidences.extend(Vec::<f64>::try_from(confidences)?.into_iter().map(|c| c.clamp(0.0, 1.0)));
-        tally.correct.extend(predictions.iter().zip(&batch.labels).map(|(a, b)| a == b));
+        found.extend(Vec::<f64>::try_from(confidences)?.into_iter().map(|c| c.clamp(0.0, 1.0)));
+        correct.extend(predictions.iter().zip(&batch.labels).map(|(a, b)| a == b));
         keys.extend(batch.keys.iter().cloned());
         labels.extend(&batch.labels);
         Ok(())
     })?;
-    let verdicts = TaskVerdicts::new(name, &keys, &labels, tally.correct.clone());
-    Ok((summarise(condition, tally, pass.context.seed)?, verdicts))
+    Ok((found, TaskVerdicts::new(name, &keys, &labels, correct)))
 }
 
 /// Adds every figure of a corruption benchmark; of a single corruption, no means over corruptions.

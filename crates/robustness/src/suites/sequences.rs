@@ -247,7 +247,8 @@ impl Measure for Opened {
         let pass = Pass { model, context };
         let mut found = Vec::new();
         for part in &self.parts {
-            let (flips, distances) = part.measure(&pass)?;
+            let name = part.perturbation.name();
+            let (flips, distances) = context.parts.get(name, || part.measure(&pass))?;
             let (flip, distance, n) = (mean(&flips)?, mean(&distances)?, flips.len());
             for (metric, value, values) in
                 [("flip-probability", flip, &flips), ("top5-distance", distance, &distances)]

@@ -1,12 +1,11 @@
 //! Two benchmarks side by side: differences, and whether they are more than chance.
 
+use super::paired::{McNemar, Paired};
 use super::results::{ModelEntry, Results, Verdicts, suite_name};
 use anyhow::{Context, Result, bail};
 use serde::Serialize;
 use std::fmt;
-use visrep_corrupt::Corruption;
-use visrep_metrics::{Interval, Score, bootstrap_mean, compare_paired};
-use visrep_probe::{LEVEL, RESAMPLES};
+use visrep_metrics::{Interval, Score};
 
 /// One benchmark's results and the file that they came from.
 pub struct Side {
@@ -52,17 +51,6 @@ pub struct Row {
     pub interval: Option<Interval>,
     /// McNemar's exact test, where the verdicts are right or wrong.
     pub mcnemar: Option<McNemar>,
-}
-
-/// How the verdicts on single images differ.
-#[derive(Debug, Serialize)]
-pub struct McNemar {
-    /// Images that only the first has right.
-    pub only_a: usize,
-    /// Images that only the second has right.
-    pub only_b: usize,
-    /// The two-sided p-value.
-    pub p_value: f64,
 }
 
 /// Protocol entries that differ between models under the same protocol: what a search found, and how a fit went.
@@ -160,91 +148,19 @@ impl Side {
         self.results.scores.iter().filter(of_model)
     }
 
-    fn verdicts<'a>(
+    /// Its records of a model's verdicts, by the task, on some data under a suite.
+    pub(super) fn verdicts<'a>(
         &'a self,
-        model: &ModelEntry,
-        data: &str,
-        suite: &str,
-        task: &str,
-    ) -> Option<&'a Verdicts> {
-        self.results.details.verdicts.iter().find(|found| {
-            (found.model.as_str(), found.data.as_str()) == (&model.id, data)
-                && (found.suite.as_str(), found.task.as_str()) == (suite, task)
-        })
+        model: &'a ModelEntry,
+        data: &'a str,
+        suite: &'a str,
+    ) -> impl Iterator<Item = &'a Verdicts> {
+        self.results
+            .details
+            .verdicts
+            .iter()
+            .filter(move |found| found.model == model.id && found.data == data && found.suite == suite)
     }
-}
-
-/// What verdicts on single images say of a difference.
-enum Paired {
-    Verdicts { interval: Interval, mcnemar: Option<McNemar> },
-    OtherImages,
-}
-
-impl Paired {
-    /// `None` for figures that are no fraction of images that are right or wrong, and where a side has no record.
-    fn find(
-        first: (&Side, &ModelEntry),
-        second: (&Side, &ModelEntry),
-        score: &Score,
-        seed: u64,
-    ) -> Result<Option<Self>> {
-        let tasks = match score.metric.as_str() {
-            "top1" | "error" => vec![score.task.clone()],
-            "mean-error" => conditions(score),
-            _ => return Ok(None),
-        };
-        let mut pairs = Vec::with_capacity(tasks.len());
-        for task in &tasks {
-            let find = |(side, model): (&'_ Side, &ModelEntry)| -> Result<Option<(String, Vec<bool>)>> {
-                let found = side.verdicts(model, &score.data, &score.suite, task);
-                found.map(|found| Ok((found.images.clone(), found.unpack()?))).transpose()
-            };
-            match (find(first)?, find(second)?) {
-                (Some((images, a)), Some((same, b))) if images == same && a.len() == b.len() => {
-                    pairs.push((a, b))
-                }
-                (Some(_), Some(_)) => return Ok(Some(Self::OtherImages)),
-                _ => return Ok(None),
-            }
-        }
-        // Of an error, a verdict is 1 when it is wrong.
-        let sign = if score.metric == "top1" { 1.0 } else { -1.0 };
-        if let [(a, b)] = pairs.as_slice() {
-            let found = compare_paired(a, b, RESAMPLES, LEVEL, seed)?;
-            let interval = if sign > 0.0 { found.interval } else { negated(found.interval) };
-            let (only_a, only_b) = (found.only_first, found.only_second);
-            let mcnemar = Some(McNemar { only_a, only_b, p_value: found.p_value });
-            return Ok(Some(Self::Verdicts { interval, mcnemar }));
-        }
-        // Conditions of one image are not independent: its mean over them is one value.
-        let Some(n) = pairs.first().map(|(a, _)| a.len()) else { return Ok(None) };
-        let mut differences = vec![0.0; n];
-        for (a, b) in &pairs {
-            for ((difference, &a), &b) in differences.iter_mut().zip(a).zip(b) {
-                *difference += sign * (f64::from(b) - f64::from(a)) / pairs.len() as f64;
-            }
-        }
-        let interval = bootstrap_mean(&differences, RESAMPLES, LEVEL, seed)?;
-        Ok(Some(Self::Verdicts { interval, mcnemar: None }))
-    }
-}
-
-/// The tasks whose errors a mean error over severities, or over corruptions too, averages.
-fn conditions(score: &Score) -> Vec<String> {
-    let of = |name: &str| (1..=5).map(|severity| format!("{name}/{severity}")).collect::<Vec<_>>();
-    if score.task != "mean" {
-        return of(&score.task);
-    }
-    // As `15: gaussian_noise, shot_noise, …`; older results do not say.
-    match score.protocol.get("corruptions").and_then(|listed| listed.split_once(": ")) {
-        Some((_, names)) => names.split(", ").flat_map(of).collect(),
-        None => Corruption::BENCHMARK.iter().flat_map(|corruption| of(corruption.name())).collect(),
-    }
-}
-
-/// The interval of minus the value.
-fn negated(interval: Interval) -> Interval {
-    Interval { low: -interval.high, high: -interval.low, ..interval }
 }
 
 impl fmt::Display for Comparison {

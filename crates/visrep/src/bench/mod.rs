@@ -2,6 +2,7 @@
 
 pub mod compare;
 mod contestants;
+mod paired;
 mod pictures;
 pub mod published;
 pub mod results;

@@ -6,7 +6,7 @@ use anyhow::Result;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use visrep_probe::SuiteContext;
+use visrep_probe::{Parts, SuiteContext};
 
 /// How to measure.
 pub struct Settings {
@@ -45,6 +45,7 @@ impl Settings {
             progress: true,
             precision: self.compute.precision,
             cache: Some(self.out.join("features")),
+            parts: Parts::default(),
             stop: Arc::clone(&self.stop),
         }
     }

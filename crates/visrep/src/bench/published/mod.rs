@@ -19,7 +19,7 @@ use std::path::PathBuf;
 use std::time::Instant;
 use visrep_data::Fingerprint;
 use visrep_models::Model;
-use visrep_probe::{Error, OpenSuite, SuiteContext, weights_hash};
+use visrep_probe::{Error, OpenSuite, Parts, SuiteContext, weights_hash};
 
 /// What to measure, and how.
 pub struct Plan {
@@ -52,6 +52,10 @@ pub fn run(plan: &Plan) -> Result<()> {
     std::fs::create_dir_all(&plan.settings.out)
         .with_context(|| format!("cannot create {}", plan.settings.out.display()))?;
     let mut ledger = Ledger::open(&plan.settings.out.join("results.json"), plan.fresh)?;
+    let parts = plan.settings.out.join("parts");
+    if plan.fresh {
+        Parts::in_folder(&parts).clear()?;
+    }
     for (_, weights) in &plan.models {
         if !weights.exists() {
             bail!("there are no weights at {}", weights.display());
@@ -101,8 +105,13 @@ pub fn run(plan: &Plan) -> Result<()> {
                 eprintln!("{id}: {unit} is finished (--fresh runs it again)");
                 continue;
             }
-            eprintln!("{id}: {unit}");
-            match suite.opened.run(&model, &plan.settings.context(&shown)) {
+            let parts = Parts::in_folder(parts.join(&signature));
+            match parts.finished() {
+                0 => eprintln!("{id}: {unit}"),
+                finished => eprintln!("{id}: {unit}, {finished} parts of which are finished"),
+            }
+            let context = SuiteContext { parts: parts.clone(), ..plan.settings.context(&shown) };
+            match suite.opened.run(&model, &context) {
                 Ok(findings) => {
                     findings.notes.iter().for_each(|note| eprintln!("note: {unit}: {note}"));
                     ledger.add(&id, &suite.unit, signature, findings);
@@ -116,6 +125,7 @@ pub fn run(plan: &Plan) -> Result<()> {
                     ledger.results.finished = now();
                     ledger.results.seconds = started.elapsed().as_secs_f64();
                     ledger.save()?;
+                    parts.clear()?;
                 }
                 Err(Error::Interrupted) => return Err(Interrupted.into()),
                 Err(error) => {

@@ -109,8 +109,8 @@ impl Bench {
         }
         let result = if self.suites.is_empty() { self.compare() } else { self.measure() };
         match result {
-            Err(error) if error.is::<Interrupted>() => {
-                eprintln!("{error}");
+            Err(error) if is_interruption(&error) => {
+                eprintln!("{Interrupted}");
                 Ok(ExitCode::from(INTERRUPTED))
             }
             other => other.map(|()| ExitCode::SUCCESS),
@@ -170,4 +170,13 @@ impl Bench {
         };
         published::run(&plan)
     }
+}
+
+/// Whether a signal stopped the work, between measurements or within one.
+fn is_interruption(error: &anyhow::Error) -> bool {
+    use visrep_probe::Error::Interrupted as Stopped;
+    let of_robustness = error.downcast_ref::<visrep_robustness::Error>();
+    error.is::<Interrupted>()
+        || matches!(error.downcast_ref(), Some(Stopped))
+        || matches!(of_robustness, Some(visrep_robustness::Error::Probe(Stopped)))
 }
