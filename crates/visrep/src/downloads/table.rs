@@ -165,6 +165,19 @@ mod tests {
     }
 
     #[test]
+    fn what_belongs_to_a_suite_has_its_name() {
+        let suites: Vec<_> =
+            crate::bench::published::registry::all().iter().map(|suite| suite.info().name).collect();
+        let apart = ["bapps", "frost", "lpips", "remote-sensing", "vtab"];
+        for name in TABLE.iter().flat_map(|entry| &entry.names) {
+            let first = name.split('/').next().unwrap();
+            assert!(suites.contains(&first) || apart.contains(&first), "{name}");
+        }
+        assert_eq!(find(&TABLE, "imagenet-v2").unwrap().len(), 3);
+        assert_eq!(find(&TABLE, "imagenet-c").unwrap().len(), 5);
+    }
+
+    #[test]
     fn every_task_can_be_got_where_it_is_looked_for() {
         for task in visrep_vtab::Task::all() {
             let suite = if task.info().group.is_some() { "vtab" } else { "remote-sensing" };
