@@ -2,7 +2,7 @@
 
 use crate::{Dataset, Error, Sample, SampleImage, folder};
 use bytes::Bytes;
-use std::path::{Path, PathBuf};
+use std::path::{Component, Path, PathBuf};
 
 /// Image files below a folder, with labels that the caller knows: for layouts that are no folder of classes.
 ///
@@ -28,6 +28,35 @@ impl ImageFiles {
         };
         let files = folder::list_images(root, root)?.into_iter().map(key).collect();
         Ok(Self { root: root.into(), files, classes: Vec::new() })
+    }
+
+    /// The files that a list names, each a path under `root` with `/` between its parts and a label, an index into `classes`. None is
+    /// read.
+    ///
+    /// # Errors
+    /// No files; a label beyond the classes; a path that leads out of `root`.
+    pub fn labelled(
+        root: impl Into<PathBuf>,
+        files: impl IntoIterator<Item = (String, u32)>,
+        classes: Vec<String>,
+    ) -> Result<Self, Error> {
+        let root = root.into();
+        let mut all = Vec::new();
+        for (path, label) in files {
+            let row = |problem: String| Error::Row { key: format!("{}/{path}", root.display()), problem };
+            if label as usize >= classes.len() {
+                return Err(row(format!("has label {label}, outside the {} classes", classes.len())));
+            }
+            let inside = Path::new(&path).components().all(|part| matches!(part, Component::Normal(_)));
+            if path.is_empty() || !inside {
+                return Err(row("is no path under the dataset's folder".into()));
+            }
+            all.push((path, Some(label)));
+        }
+        if all.is_empty() {
+            return Err(Error::Layout { path: root, problem: "names no images".into() });
+        }
+        Ok(Self::new(root, all, classes))
     }
 
     /// `files`, each a path relative to `root` with its label, in this order. Nothing is looked at before it is read.
@@ -82,5 +111,20 @@ mod tests {
         assert!(chosen.get(1).err().unwrap().to_string().contains("missing.png"));
         assert!(chosen.get(2).is_err() && chosen.label(2).is_none());
         assert!(ImageFiles::below(root.path().join("none")).is_err());
+    }
+
+    #[test]
+    fn lists_stay_within_their_folder_and_classes() {
+        let of = |files: &[(&str, u32)]| {
+            let files: Vec<_> = files.iter().map(|&(path, label)| (path.to_owned(), label)).collect();
+            ImageFiles::labelled("set", files, vec!["a".into(), "b".into()])
+        };
+        let found = of(&[("x/1.jpg", 1), ("2.jpg", 0)]).unwrap();
+        assert_eq!((found.len(), found.label(0), found.key(1).as_str()), (2, Some(1), "2.jpg"));
+        let problem = |files: &[(&str, u32)]| of(files).err().unwrap().to_string();
+        assert!(problem(&[("1.jpg", 2)]).contains("set/1.jpg"));
+        assert!(problem(&[("../1.jpg", 0)]).contains("no path under"));
+        assert!(problem(&[("", 0)]).contains("no path under"));
+        assert!(problem(&[]).contains("names no images"));
     }
 }

@@ -53,6 +53,18 @@ pub fn average_precision(scores: &[f64], positive: &[bool]) -> Result<f64, Error
     Ok(sum / curve.positives as f64)
 }
 
+/// The mean, over the recalls 0, 0.1, … 1, of the highest precision at that recall or more: Pascal VOC 2007's average precision.
+/// Samples with the same score are ranked together.
+pub fn eleven_point_average_precision(scores: &[f64], positive: &[bool]) -> Result<f64, Error> {
+    let curve = Curve::new(scores, positive)?;
+    let highest = |tenths: usize| {
+        // In whole numbers: hits / positives ≥ tenths / 10.
+        let reached = curve.steps.iter().filter(|(hits, _)| 10 * hits >= tenths * curve.positives);
+        reached.map(|&(hits, alarms)| hits as f64 / (hits + alarms) as f64).fold(0.0, f64::max)
+    };
+    Ok((0..=10).map(highest).sum::<f64>() / 11.0)
+}
+
 /// The fraction of negatives above the threshold at which the fraction of positives is **nearest** to `recall` (0.95 is
 /// customary), as in `fpr_and_fdr_at_recall` of the published code: that need not be the first threshold to reach it.
 /// Of thresholds equally near, that with the higher recall counts, and then that with more false alarms.
@@ -118,6 +130,19 @@ mod tests {
         assert_eq!(auroc(&[3.0, 1.0, 1.0, 0.0], &positive).unwrap(), 0.875);
         assert_eq!(average_precision(&[5.0; 4], &positive).unwrap(), 0.5);
         assert_eq!(average_precision(&[4.0, 1.0, 3.0, 2.0], &positive).unwrap(), 0.75);
+    }
+
+    #[test]
+    fn eleven_recalls_have_the_highest_precision_from_there_on() {
+        // Precisions 1/1, 2/3, 3/6 at the recalls 1/3, 2/3, 1: the first for 0 to 0.3, the second to 0.6, the third to 1.
+        let positive = [true, false, true, false, false, true];
+        let found = eleven_point_average_precision(&[6.0, 5.0, 4.0, 3.0, 2.0, 1.0], &positive).unwrap();
+        assert!((found - (4.0 + 3.0 * 2.0 / 3.0 + 4.0 * 0.5) / 11.0).abs() < 1e-12, "{found}");
+        // A later precision that is higher counts for lower recalls too: 0/1, 1/2, 2/3, 3/4.
+        let found = eleven_point_average_precision(&[4.0, 3.0, 2.0, 1.0], &[false, true, true, true]).unwrap();
+        assert!((found - 0.75).abs() < 1e-12, "{found}");
+        assert_eq!(eleven_point_average_precision(&[1.0; 4], &[true, true, false, false]).unwrap(), 0.5);
+        assert!(eleven_point_average_precision(&[1.0], &[true]).is_err());
     }
 
     #[test]

@@ -56,7 +56,10 @@ pub use corruption::{
     mean_corruption_error_from_means, relative_corruption_error, relative_mean_corruption_error,
     unnormalised_mean_corruption_error,
 };
-pub use detection::{auroc, average_precision, energy_scores, fpr_at_recall, max_logit_scores, msp_scores};
+pub use detection::{
+    auroc, average_precision, eleven_point_average_precision, energy_scores, fpr_at_recall, max_logit_scores,
+    msp_scores,
+};
 pub use effective::ShiftFit;
 pub use error::Error;
 pub use features::FeatureMatrix;

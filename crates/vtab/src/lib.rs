@@ -78,8 +78,8 @@ pub use protocol::{
 };
 pub use read::{
     BIG_EARTH_NET_CLASSES, BigEarthNet, ClevrLabel, KittiSplits, MatArray, NorbLabel, NorbValues, SmallNorb,
-    Svhn, TfRecords, kitti_splits, open_clevr, open_diabetic_retinopathy, open_kitti, read_mat,
-    write_norb_matrix,
+    Svhn, TfRecords, kitti_splits, open_clevr, open_diabetic_retinopathy, open_dtd, open_flowers, open_kitti,
+    open_pets, read_mat, write_norb_matrix,
 };
 pub use sprites::{SpriteLabel, SpriteLatents, Sprites};
 #[cfg(feature = "evaluate")]

@@ -1,7 +1,6 @@
 //! CLEVR v1.0: `images/<split>/CLEVR_<split>_000000.png` and `scenes/CLEVR_<split>_scenes.json`, in which each scene has its
 //! image's name and its objects; an object's `pixel_coords` end with its distance from the camera.
 
-use super::files::labelled_files;
 use crate::error::{io, layout};
 use crate::labels::{clevr_count, clevr_distance};
 use serde::Deserialize;
@@ -63,5 +62,5 @@ pub fn open_clevr(root: impl AsRef<Path>, split: &str, label: ClevrLabel) -> Res
             ["up to 8", "up to 8.5", "up to 9", "up to 9.5", "up to 10", "beyond 10"].map(String::from).into()
         }
     };
-    labelled_files(root.join("images").join(split), files, classes)
+    ImageFiles::labelled(root.join("images").join(split), files, classes)
 }

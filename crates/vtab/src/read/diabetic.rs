@@ -4,7 +4,6 @@
 //! The preparation is B. Graham's, who won the competition: eyes are brought to one radius, the local average is taken away, and what
 //! lies outside nine tenths of the radius is cut off.
 
-use super::files::labelled_files;
 use crate::error::layout;
 use crate::preprocess::{Sampling, scale_bilinear};
 use bytes::Bytes;
@@ -12,7 +11,7 @@ use std::path::Path;
 use std::sync::Arc;
 use visrep_augment::{Border, gaussian_blur};
 use visrep_corrupt::encode_jpeg;
-use visrep_data::{Error, Map, Sample, SampleImage, decode_sample};
+use visrep_data::{Error, ImageFiles, Map, Sample, SampleImage, decode_sample};
 use visrep_decode::{DecodeOptions, Region, RgbImage};
 
 /// The radius that eyes are brought to, in pixels.
@@ -59,7 +58,7 @@ pub fn open_diabetic_retinopathy(root: impl AsRef<Path>, split: &str) -> Result<
         files.push((format!("{}.jpeg", field(image)), grade));
     }
     let classes = ["none", "mild", "moderate", "severe", "proliferative"].map(String::from).into();
-    let files = labelled_files(root.join(folder), files, classes)?;
+    let files = ImageFiles::labelled(root.join(folder), files, classes)?;
     Ok(Map::images(Arc::new(files), |image, key| {
         let sample = Sample { image, label: None, key: key.to_owned() };
         let prepared = btgraham(&decode_sample(&sample, &DecodeOptions::default())?);

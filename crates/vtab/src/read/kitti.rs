@@ -1,7 +1,6 @@
 //! KITTI's object detection set: `training/image_2/000000.png`, `training/label_2/000000.txt`, and of the development kit
 //! `mapping/train_mapping.txt` and `mapping/train_rand.txt`, which say from which drive each image is.
 
-use super::files::labelled_files;
 use crate::error::{io, layout};
 use crate::labels::kitti_distance;
 use crate::numpy_random::RandomState;
@@ -32,7 +31,7 @@ pub fn open_kitti(root: impl AsRef<Path>) -> Result<ImageFiles, Error> {
         files.push((format!("{name}.png"), label(&path, &text)?));
     }
     let classes = ["up to 8 m", "up to 20 m", "beyond 20 m", "no vehicle"].map(String::from).into();
-    labelled_files(images, files, classes)
+    ImageFiles::labelled(images, files, classes)
 }
 
 /// The class of an image, from its label file.

@@ -1,6 +1,5 @@
 //! Datasets that come with lists of their splits: DTD, Flowers-102, Pets, SUN397.
 
-use super::files::labelled_files;
 use super::mat::read_mat;
 use crate::error::{io, layout};
 use std::collections::BTreeSet;
@@ -30,11 +29,11 @@ fn by_folder(list: &Path, images: &Path, known: &[String], skipped: usize) -> Re
         let label = label.ok_or_else(|| row(list, number, format!("names the unknown class `{class}`")))?;
         files.push((line.to_owned(), label as u32));
     }
-    labelled_files(images, files, known.to_vec())
+    ImageFiles::labelled(images, files, known.to_vec())
 }
 
 /// DTD in `root` (the folder `dtd` of its archive, with `images` and `labels`): `train1.txt`, `val1.txt` or `test1.txt`.
-pub(crate) fn open_dtd(root: &Path, split: &str) -> Result<ImageFiles, Error> {
+pub fn open_dtd(root: &Path, split: &str) -> Result<ImageFiles, Error> {
     let list = |split: &str| root.join("labels").join(format!("{split}1.txt"));
     // Every class is in the training list.
     let class = |(_, line): (usize, String)| line.split('/').next().map(String::from);
@@ -59,7 +58,7 @@ pub(crate) fn open_sun397(root: &Path, split: &str) -> Result<ImageFiles, Error>
 }
 
 /// Pets in `root` (with `images` and `annotations`): `trainval.txt` or `test.txt`, lines of a name, a class from 1, and more.
-pub(crate) fn open_pets(root: &Path, split: &str) -> Result<ImageFiles, Error> {
+pub fn open_pets(root: &Path, split: &str) -> Result<ImageFiles, Error> {
     let list = root.join("annotations").join(format!("{split}.txt"));
     let (mut files, mut classes) = (Vec::new(), vec![String::new(); 37]);
     for (number, line) in lines(&list)? {
@@ -71,11 +70,11 @@ pub(crate) fn open_pets(root: &Path, split: &str) -> Result<ImageFiles, Error> {
         classes[class as usize - 1] = name.rsplit_once('_').map_or(name, |(breed, _)| breed).to_owned();
         files.push((format!("{name}.jpg"), class - 1));
     }
-    labelled_files(root.join("images"), files, classes)
+    ImageFiles::labelled(root.join("images"), files, classes)
 }
 
 /// Flowers-102 in `root` (with `jpg`, `imagelabels.mat` and `setid.mat`): `trnid`, `valid` or `tstid`.
-pub(crate) fn open_flowers(root: &Path, split: &str) -> Result<ImageFiles, Error> {
+pub fn open_flowers(root: &Path, split: &str) -> Result<ImageFiles, Error> {
     let numbers = |file: &str, array: &str| -> Result<Vec<f64>, Error> {
         let path = root.join(file);
         let arrays = read_mat(&path, &[array])?;
@@ -92,5 +91,5 @@ pub(crate) fn open_flowers(root: &Path, split: &str) -> Result<ImageFiles, Error
         Ok((format!("image_{:05}.jpg", id as u32), *label as u32 - 1))
     };
     let files = numbers("setid.mat", split)?.into_iter().map(of_image).collect::<Result<Vec<_>, Error>>()?;
-    labelled_files(root.join("jpg"), files, (1..=102).map(|class| class.to_string()).collect())
+    ImageFiles::labelled(root.join("jpg"), files, (1..=102).map(|class| class.to_string()).collect())
 }

@@ -1,11 +1,9 @@
-//! Readers of what the datasets really come as: one file for each format, and a dataset of named image files that many share.
+//! Readers of what the datasets really come as: one file for each format.
 
 mod bigearthnet;
 mod clevr;
 mod diabetic;
-mod files;
 mod kitti;
-#[cfg(feature = "evaluate")]
 mod lists;
 mod mat;
 mod norb;
@@ -17,7 +15,8 @@ pub use clevr::{ClevrLabel, open_clevr};
 pub use diabetic::open_diabetic_retinopathy;
 pub use kitti::{KittiSplits, kitti_splits, open_kitti};
 #[cfg(feature = "evaluate")]
-pub(crate) use lists::{open_dtd, open_flowers, open_pets, open_sun397};
+pub(crate) use lists::open_sun397;
+pub use lists::{open_dtd, open_flowers, open_pets};
 pub use mat::{MatArray, read_mat};
 pub use norb::{NorbLabel, NorbValues, SmallNorb, write_norb_matrix};
 pub use svhn::Svhn;

@@ -7,8 +7,14 @@ use visrep_probe::Suite;
 
 /// Every suite, in the order in which `--list` shows them. A crate's own table is one more line.
 pub fn all() -> Vec<&'static dyn Suite> {
-    let tables: [&[&'static dyn Suite]; 5] =
-        [&transfer::SUITES, &vtab::SUITES, &visrep_robustness::SUITES, &sprites::SUITES, &perceptual::SUITES];
+    let tables: [&[&'static dyn Suite]; 6] = [
+        &transfer::SUITES,
+        &visrep_transfer::SUITES,
+        &vtab::SUITES,
+        &visrep_robustness::SUITES,
+        &sprites::SUITES,
+        &perceptual::SUITES,
+    ];
     tables.concat()
 }
 
