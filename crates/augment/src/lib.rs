@@ -72,7 +72,7 @@ pub use policy::{
     TimmAugment, TrivialAugmentWide,
 };
 pub use random::RandomApply;
-pub use resize::{Filter, Resize, resize, resize_box, resize_region};
+pub use resize::{Filter, Resize, resize, resize_box, resize_float, resize_region};
 pub use rng::{Rng, view_rng};
 pub use sharpness::adjust_sharpness;
 pub use transform::{Compose, Transform};

@@ -48,6 +48,11 @@ impl<'a, T: Copy + Into<f64>> FeatureMatrix<'a, T> {
         self.values.chunks_exact(self.dim)
     }
 
+    /// Sample `index`.
+    pub(crate) fn row(&self, index: usize) -> &'a [T] {
+        &self.values[index * self.dim..(index + 1) * self.dim]
+    }
+
     /// All values in double precision.
     pub(crate) fn to_f64(self) -> Vec<f64> {
         self.values.iter().map(|&value| value.into()).collect()

@@ -32,6 +32,7 @@ mod jnd;
 mod linalg;
 mod matrix;
 mod multi_label;
+mod numpy_random;
 mod paired;
 mod perturbation;
 mod representation;
@@ -64,14 +65,15 @@ pub use effective::ShiftFit;
 pub use error::Error;
 pub use features::FeatureMatrix;
 pub use generative::{
-    FeatureStatistics, InceptionScore, KernelDistance, PrecisionRecall, frechet_distance, inception_score,
-    kernel_distance, precision_recall, squared_mmd,
+    DensityCoverage, FeatureStatistics, InceptionScore, KernelDistance, PrecisionRecall, density_coverage,
+    frechet_distance, inception_score, kernel_distance, kernel_distance_over, precision_recall, squared_mmd,
 };
 pub use interval::{Interval, bootstrap, bootstrap_groups, bootstrap_mean, bootstrap_strata, mean, wilson};
 pub use invariance::{Quartiles, invariance, quartiles};
 pub use jnd::jnd_map;
 pub use matrix::ScoreMatrix;
 pub use multi_label::{F1, mean_average_precision, multi_label_f1, per_class_average_precision};
+pub use numpy_random::NumpyRandom;
 pub use paired::{PairedComparison, compare_paired, mcnemar};
 pub use perturbation::{
     RankingDistance, Reference, flip_probability, mean_ranking_distance, mean_rate_against_baseline,

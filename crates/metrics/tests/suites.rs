@@ -7,10 +7,11 @@ use serde_json::Value;
 use visrep_metrics::{
     Binning, FeatureMatrix, FeatureStatistics, MinibatchCka, Plane, RankingDistance, Reference, ScoreMatrix,
     ShiftFit, TopBin, auroc, aurra, average_precision, class_separation, class_wise_ece, confidences,
-    effective_rank, energy_scores, equal_mass_calibration, flip_probability, fpr_at_recall, frechet_distance,
-    inception_score, jnd_map, linear_cka, max_logit_scores, mcnemar, mean_average_precision,
-    mean_ranking_distance, ms_ssim, msp_scores, multi_label_f1, nll, precision_recall, predictions,
-    retrieval_map, rms_calibration, soft_f1, softmax, squared_mmd, ssim, temperature_scaling,
+    density_coverage, effective_rank, energy_scores, equal_mass_calibration, flip_probability, fpr_at_recall,
+    frechet_distance, inception_score, jnd_map, linear_cka, max_logit_scores, mcnemar,
+    mean_average_precision, mean_ranking_distance, ms_ssim, msp_scores, multi_label_f1, nll,
+    precision_recall, predictions, retrieval_map, rms_calibration, soft_f1, softmax, squared_mmd, ssim,
+    temperature_scaling,
 };
 
 fn golden(part: &str) -> Value {
@@ -166,6 +167,9 @@ fn generated_images() {
     let found = precision_recall(&real, &fake, 3).unwrap();
     close(found.precision, &golden["precision"], 1e-12);
     close(found.recall, &golden["recall"], 1e-12);
+    let found = density_coverage(&real, &fake, 5).unwrap();
+    close(found.density, &golden["density"], 1e-12);
+    close(found.coverage, &golden["coverage"], 1e-12);
     let values = numbers(&golden["probabilities"]);
     let found = inception_score(&ScoreMatrix::new(&values, 5).unwrap(), 4).unwrap();
     close(found.mean, &golden["inception_mean"], 1e-12);

@@ -92,6 +92,61 @@ pub enum Error {
     /// A call that `tch` lacks failed.
     #[error(transparent)]
     Shim(#[from] visrep_torch::Error),
+    /// Another network than FID's.
+    #[error(
+        "FID's network is inception_v3_fid, the model is {found}: the figures of any other network are no FID"
+    )]
+    NotInception {
+        /// The model's name.
+        found: String,
+    },
+    /// The Inception score of a network without classifier.
+    #[error(
+        "the Inception score needs the network's classifier, and these weights have none: take the published file"
+    )]
+    NoClassifier,
+    /// An image without pixels.
+    #[error("{key}: the image has no pixels")]
+    NoPixels {
+        /// What names it.
+        key: String,
+    },
+    /// A file of FID's statistics that is not as it should be.
+    #[error("{}: {problem}", path.display())]
+    Statistics {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong.
+        problem: String,
+    },
+    /// A figure of what is not there.
+    #[error(
+        "the {what} of the images were not kept, or the file of statistics does not hold them: without them only FID can be computed"
+    )]
+    NotKept {
+        /// Features or logits.
+        what: &'static str,
+    },
+    /// Sets that were not described by the same network.
+    #[error(
+        "the images have features of {generated} dimensions and the reference {reference}: both must be of one network"
+    )]
+    Dimensions {
+        /// Of the generated images.
+        generated: usize,
+        /// Of the reference.
+        reference: usize,
+    },
+    /// Fewer samples than one of KID's subsets.
+    #[error(
+        "KID's subsets are of {size} images, and one side has {samples}: give more images, or a smaller subset size"
+    )]
+    TooFewForKid {
+        /// Samples of a subset.
+        size: usize,
+        /// The samples that there are.
+        samples: usize,
+    },
     /// A distance is NaN or infinite.
     #[error("the distance of pair {index}, counted from 0, is not finite: the weights may have diverged")]
     NotFinite {

@@ -8,6 +8,7 @@
 mod bapps;
 mod distance;
 mod error;
+mod generative;
 mod jnd;
 mod lpips;
 mod pixel;
@@ -16,6 +17,10 @@ mod triplets;
 pub use bapps::{BappsFolder, BappsSet};
 pub use distance::PerceptualDistance;
 pub use error::Error;
+pub use generative::{
+    ExtractOptions, GenerativePreset, Inception, InceptionResize, InceptionScoreProtocol, InceptionSet,
+    KidProtocol, NeighbourProtocol, Neighbours, frechet, inception_score, kid, neighbours,
+};
 pub use jnd::{JndPair, JndScores, score_pairs};
 pub use lpips::{HeadTrainer, HeadTraining, Lpips, LpipsHeads, LpipsNet, LpipsVersion, PixelRange};
 pub use pixel::{PixelDistance, ms_ssim, mse, psnr, ssim};

@@ -4,7 +4,7 @@ use anyhow::{Result, bail};
 use std::path::PathBuf;
 use std::str::FromStr;
 use std::sync::Arc;
-use visrep_data::{Concat, Dataset, InMemory, Splits};
+use visrep_data::{Concat, Dataset, ImageFiles, InMemory, Splits};
 
 /// Where images come from.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -74,6 +74,25 @@ impl Source {
                     .flat_map(|part| (0..part.len()).map(move |index| part.get(index)).collect::<Vec<_>>());
                 Ok(Arc::new(InMemory::new(samples.collect::<Result<_, _>>()?, classes)))
             }
+        }
+    }
+
+    /// Every image of the source where labels do not matter: of a folder of image files, all files at any depth, whatever the folders
+    /// are called.
+    pub fn open_images(&self) -> Result<Arc<dyn Dataset>> {
+        let Self::Path(path) = self else { return self.open() };
+        if !path.is_dir() {
+            return self.open();
+        }
+        let files = ImageFiles::below(path)?;
+        match visrep_data::open(path) {
+            // Shards with a picture or two beside them.
+            Ok(data) if data.len() > files.len() => {
+                warn(&data.warnings());
+                Ok(data)
+            }
+            Err(error) if files.is_empty() => Err(error.into()),
+            _ => Ok(Arc::new(files)),
         }
     }
 

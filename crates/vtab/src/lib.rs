@@ -43,7 +43,6 @@ mod error;
 mod labels;
 #[cfg(feature = "evaluate")]
 mod multi_label;
-mod numpy_random;
 #[cfg(feature = "evaluate")]
 mod open;
 #[cfg(feature = "evaluate")]

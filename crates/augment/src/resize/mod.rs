@@ -7,6 +7,7 @@
 //! bicubic enlarges noise) in under 1 % of the values, and by tens of levels where Pillow swaps the passes.
 
 mod bands;
+mod float;
 mod passes;
 mod weights;
 
@@ -14,6 +15,7 @@ use crate::error::{MAX_SIDE, check_side, check_within};
 use crate::simd::with_scratch;
 use crate::{Error, Op, Rng, Transform, View};
 use bands::{horizontal, scratch_len};
+pub use float::resize_float;
 use passes::{Rows, vertical};
 use serde::{Deserialize, Serialize};
 use visrep_decode::{Region, RgbImage};

@@ -15,23 +15,13 @@ pub(super) struct Weights {
 
 impl Weights {
     /// For `count` output pixels that span `from..to` of `len` source pixels.
-    pub(super) fn new(len: u32, (from, to): (f32, f32), count: u32, filter: Filter) -> Self {
-        let scale = f64::from(to - from) / f64::from(count);
-        let stretch = scale.max(1.0);
-        let support = filter.support() * stretch;
+    pub(super) fn new(len: u32, span: (f32, f32), count: u32, filter: Filter) -> Self {
         let (mut windows, mut values) = (Vec::with_capacity(count as usize), Vec::new());
-        let mut window = Vec::new();
-        for i in 0..count {
-            let centre = f64::from(from) + (f64::from(i) + 0.5) * scale;
-            let first = ((centre - support + 0.5) as u32).min(len - 1);
-            let end = ((centre + support + 0.5) as u32).min(len).max(first + 1);
-            window.clear();
-            window.extend((first..end).map(|x| filter.at((f64::from(x) - centre + 0.5) * (1.0 / stretch))));
-            let sum: f64 = window.iter().sum();
+        each_window(len, span, count, filter, |first, window| {
             let start = values.len();
-            values.extend(window.iter().map(|&weight| fixed(if sum == 0.0 { weight } else { weight / sum })));
-            windows.push((first as usize, start, values.len()));
-        }
+            values.extend(window.iter().copied().map(fixed));
+            windows.push((first, start, values.len()));
+        });
         Self { windows, values }
     }
 
@@ -50,6 +40,33 @@ impl Weights {
     #[inline(always)]
     pub(super) fn iter(&self) -> impl Iterator<Item = (usize, &[i32])> {
         self.windows.iter().map(|&(first, start, end)| (first, &self.values[start..end]))
+    }
+}
+
+/// Calls `each` with the first source pixel of each of `count` output pixels that span `from..to` of `len` source pixels, and with
+/// the weights from there on, which add up to 1.
+pub(super) fn each_window(
+    len: u32,
+    (from, to): (f32, f32),
+    count: u32,
+    filter: Filter,
+    mut each: impl FnMut(usize, &[f64]),
+) {
+    let scale = f64::from(to - from) / f64::from(count);
+    let stretch = scale.max(1.0);
+    let support = filter.support() * stretch;
+    let mut window = Vec::new();
+    for i in 0..count {
+        let centre = f64::from(from) + (f64::from(i) + 0.5) * scale;
+        let first = ((centre - support + 0.5) as u32).min(len - 1);
+        let end = ((centre + support + 0.5) as u32).min(len).max(first + 1);
+        window.clear();
+        window.extend((first..end).map(|x| filter.at((f64::from(x) - centre + 0.5) * (1.0 / stretch))));
+        let sum: f64 = window.iter().sum();
+        if sum != 0.0 {
+            window.iter_mut().for_each(|weight| *weight /= sum);
+        }
+        each(first as usize, &window);
     }
 }
 

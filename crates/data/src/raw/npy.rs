@@ -7,6 +7,7 @@ use super::{Layout, MAX_ROWS, Part, RawImages, Shape};
 use crate::Error;
 use crate::labels::Labels;
 use crate::source::{Input, Source};
+use std::io::Write;
 use std::path::{Path, PathBuf};
 
 /// NumPy itself refuses longer headers unless told otherwise.
@@ -41,6 +42,34 @@ impl NpyArray {
         let path = path.as_ref();
         let array = open_array(path)?;
         array.numbers().map_err(|problem| Error::Layout { path: path.into(), problem })
+    }
+}
+
+impl NpyArray {
+    /// Writes the array as an NPY file, version 1.0.
+    pub(super) fn write(&self, to: &mut impl Write) -> std::io::Result<()> {
+        let count = self.shape.iter().try_fold(1, |n: usize, &size| n.checked_mul(size));
+        if count != Some(self.values.len()) {
+            let problem = format!("an array {:?} does not have {} values", self.shape, self.values.len());
+            return Err(std::io::Error::new(std::io::ErrorKind::InvalidInput, problem));
+        }
+        let descr = if self.integers { "<i8" } else { "<f8" };
+        let sizes: String = self.shape.iter().map(|size| format!("{size}, ")).collect();
+        let header = format!("{{'descr': '{descr}', 'fortran_order': False, 'shape': ({sizes}), }}");
+        // So long that the values begin at a multiple of 64 bytes.
+        let padded = (10 + header.len() + 1).next_multiple_of(64) - 10;
+        to.write_all(b"\x93NUMPY\x01\x00")?;
+        to.write_all(&(padded as u16).to_le_bytes())?;
+        to.write_all(format!("{header:<0$}\n", padded - 1).as_bytes())?;
+        let mut bytes = Vec::with_capacity(1 << 16);
+        for values in self.values.chunks(1 << 13) {
+            bytes.clear();
+            values.iter().for_each(|&value| {
+                bytes.extend(if self.integers { (value as i64).to_le_bytes() } else { value.to_le_bytes() });
+            });
+            to.write_all(&bytes)?;
+        }
+        Ok(())
     }
 }
 
@@ -159,7 +188,7 @@ impl Array {
 
 impl Array {
     /// All values.
-    fn numbers(&self) -> Result<NpyArray, String> {
+    pub(super) fn numbers(&self) -> Result<NpyArray, String> {
         let sizes = self.shape.iter().map(|&size| usize::try_from(size).ok()).collect::<Option<Vec<_>>>();
         let count =
             sizes.as_ref().and_then(|sizes| sizes.iter().try_fold(1, |n: usize, &s| n.checked_mul(s)));

@@ -1,14 +1,15 @@
 //! NPZ: several NPY arrays in a ZIP file, as dSprites, MedMNIST and Keras' MNIST come.
 
 use super::npy::Array;
-use super::{NpyOptions, RawImages, inflate};
+use super::{NpyArray, NpyOptions, RawImages, inflate};
 use crate::Error;
 use crate::labels::Labels;
 use crate::source::Source;
 use std::fs::File;
-use std::io::BufReader;
+use std::io::{BufReader, BufWriter, Write};
 use std::path::Path;
-use zip::{CompressionMethod, ZipArchive};
+use zip::write::SimpleFileOptions;
+use zip::{CompressionMethod, ZipArchive, ZipWriter};
 
 /// The names under which images and their labels are known, by split; "" where there are no splits.
 const KNOWN: [(&str, &str, &str); 11] = [
@@ -66,6 +67,48 @@ fn array(path: &Path, archive: &mut Archive, name: &str) -> Result<Array, Error>
     Array::parse(input, start).map_err(layout)
 }
 
+impl NpyArray {
+    /// Reads the arrays called `names` of an `.npz` file, as `numpy.savez` names them: `None` for those that are not there.
+    ///
+    /// # Errors
+    /// As [`NpyArray::read`], and for a file that is no ZIP archive.
+    pub fn read_npz<const N: usize>(
+        path: impl AsRef<Path>,
+        names: [&str; N],
+    ) -> Result<[Option<Self>; N], Error> {
+        let path = path.as_ref();
+        let mut archive = open_archive(path)?;
+        let members = members(&archive);
+        let mut arrays = [const { None }; N];
+        for (place, name) in
+            arrays.iter_mut().zip(names).filter(|(_, name)| members.iter().any(|m| m == name))
+        {
+            let layout =
+                |problem| Error::Layout { path: path.into(), problem: format!("`{name}` {problem}") };
+            *place = Some(array(path, &mut archive, name)?.numbers().map_err(layout)?);
+        }
+        Ok(arrays)
+    }
+
+    /// Writes arrays of `float64`, or of `int64` where [`integers`](Self::integers) says so, as an `.npz` file that
+    /// `numpy.load` reads, with deflate.
+    ///
+    /// # Errors
+    /// A shape that is not that of the values; a file that cannot be written.
+    pub fn write_npz(path: impl AsRef<Path>, arrays: &[(&str, &Self)]) -> Result<(), Error> {
+        let path = path.as_ref();
+        let write = || -> std::io::Result<()> {
+            let mut writer = ZipWriter::new(BufWriter::new(File::create(path)?));
+            for (name, array) in arrays {
+                writer.start_file(format!("{name}.npy"), SimpleFileOptions::default().large_file(true))?;
+                array.write(&mut writer)?;
+            }
+            writer.finish()?.flush()
+        };
+        write().map_err(|source| Error::Io { path: path.into(), source })
+    }
+}
+
 impl RawImages {
     /// Images and labels in an `.npz` file, in the members that the options name, else in the first pair that
     /// is there of those that datasets use: `images` and `labels`, `imgs` and `latents_classes` (dSprites), `x` and
@@ -97,5 +140,27 @@ impl RawImages {
             None => Labels::default(),
         };
         Self::new(path, shape, vec![part], labels, None)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn arrays_come_back_as_they_were() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("statistics.npz");
+        let mu = NpyArray { shape: vec![3], values: vec![0.1, -2.0, 1e300], integers: false };
+        let n = NpyArray { shape: vec![], values: vec![50_000.0], integers: true };
+        NpyArray::write_npz(&path, &[("mu", &mu), ("n", &n)]).unwrap();
+        let found = NpyArray::read_npz(&path, ["n", "sigma", "mu"]).unwrap();
+        assert_eq!(found, [Some(n), None, Some(mu.clone())]);
+
+        let crooked = NpyArray { shape: vec![2, 2], ..mu };
+        let message = NpyArray::write_npz(&path, &[("mu", &crooked)]).unwrap_err().to_string();
+        assert!(message.contains("statistics.npz") && message.contains("[2, 2]"), "{message}");
+        std::fs::write(&path, "no archive").unwrap();
+        assert!(NpyArray::read_npz(&path, ["mu"]).is_err());
     }
 }

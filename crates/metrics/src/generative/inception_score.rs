@@ -13,8 +13,8 @@ pub struct InceptionScore {
 }
 
 /// exp of the mean Kullback-Leibler divergence, in nats, of each row of probabilities from their mean, over `splits` (10 are
-/// customary) runs of equally many consecutive rows: shuffle rows that have an order first. Rows beyond the last whole split
-/// belong to it.
+/// customary) runs of consecutive rows: shuffle rows that have an order first. Of `n` rows, run `i` goes from `i · n / splits` to
+/// `(i + 1) · n / splits`, both rounded down, as in the authors' code and torch-fidelity.
 pub fn inception_score<T: Copy + Into<f64>>(
     probabilities: &ScoreMatrix<'_, T>,
     splits: usize,
@@ -28,8 +28,7 @@ pub fn inception_score<T: Copy + Into<f64>>(
     let rows: Vec<&[T]> = probabilities.rows().collect();
     let scores: Vec<f64> = (0..splits)
         .map(|split| {
-            let end = if split + 1 == splits { n } else { (split + 1) * (n / splits) };
-            let part = &rows[split * (n / splits)..end];
+            let part = &rows[split * n / splits..(split + 1) * n / splits];
             let mut average = vec![0.0; probabilities.classes()];
             for row in part {
                 average.iter_mut().zip(*row).for_each(|(sum, &p)| *sum += p.into() / part.len() as f64);

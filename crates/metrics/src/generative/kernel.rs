@@ -1,7 +1,7 @@
 //! Kernel distance (KID; Bińkowski et al. 2018).
 
 use crate::error::check_lengths;
-use crate::linalg::dot;
+use crate::linalg::{add_transposed_product, transposed_product};
 use crate::{Error, FeatureMatrix, mean};
 use rand::{RngExt, SeedableRng};
 use rand_xoshiro::Xoshiro256PlusPlus;
@@ -23,15 +23,14 @@ pub fn squared_mmd<A: Copy + Into<f64>, B: Copy + Into<f64>>(
     second: &FeatureMatrix<'_, B>,
 ) -> Result<f64, Error> {
     check(first, second, 2)?;
-    let dim = first.dim();
-    let (x, y) = (first.to_f64(), second.to_f64());
-    let (x, y): (Vec<_>, Vec<_>) = (x.chunks_exact(dim).collect(), y.chunks_exact(dim).collect());
-    Ok(mmd(&x, &y))
+    let all = |len: usize| (0..len).collect::<Vec<_>>();
+    let (x, y) = (columns(first, &all(first.len())), columns(second, &all(second.len())));
+    Ok(mmd(&x, first.len(), &y, second.len(), first.dim()))
 }
 
 /// The mean of [`squared_mmd`] over `subsets` (100 are customary) of `size` samples (1000) that are drawn from each side without
 /// replacement. Equal seeds draw equal subsets; they are not those of another library's generator, so that figures agree with
-/// a peer's within their standard deviation.
+/// a peer's within their standard deviation: see [`kernel_distance_over`] for a peer's own.
 pub fn kernel_distance<A: Copy + Into<f64>, B: Copy + Into<f64>>(
     first: &FeatureMatrix<'_, A>,
     second: &FeatureMatrix<'_, B>,
@@ -40,27 +39,45 @@ pub fn kernel_distance<A: Copy + Into<f64>, B: Copy + Into<f64>>(
     seed: u64,
 ) -> Result<KernelDistance, Error> {
     check(first, second, size)?;
-    if subsets == 0 {
-        return Err(Error::Parameter { parameter: "subsets", value: 0.0, expected: "at least 1" });
-    }
-    let dim = first.dim();
-    let (x, y) = (first.to_f64(), second.to_f64());
     let mut rng = Xoshiro256PlusPlus::seed_from_u64(seed);
-    let mut draw = |values: &'_ [f64]| -> Vec<usize> {
+    let mut draw = |len: usize| -> Vec<usize> {
         // The first steps of a Fisher-Yates shuffle.
-        let mut order: Vec<usize> = (0..values.len() / dim).collect();
-        (0..size).for_each(|at| order.swap(at, rng.random_range(at..values.len() / dim)));
+        let mut order: Vec<usize> = (0..len).collect();
+        (0..size).for_each(|at| order.swap(at, rng.random_range(at..len)));
         order.truncate(size);
         order
     };
-    let rows = |values: &[f64], order: Vec<usize>| -> Vec<f64> {
-        order.into_iter().flat_map(|row| values[row * dim..(row + 1) * dim].to_vec()).collect()
+    kernel_distance_over(first, second, (0..subsets).map(|_| (draw(first.len()), draw(second.len()))))
+}
+
+/// The mean of [`squared_mmd`] over given subsets: of each, the indices of its samples on either side. With the subsets that
+/// [`NumpyRandom`](crate::NumpyRandom) draws, the figures are those of a library that draws with NumPy.
+pub fn kernel_distance_over<A: Copy + Into<f64>, B: Copy + Into<f64>>(
+    first: &FeatureMatrix<'_, A>,
+    second: &FeatureMatrix<'_, B>,
+    subsets: impl IntoIterator<Item = (Vec<usize>, Vec<usize>)>,
+) -> Result<KernelDistance, Error> {
+    check(first, second, 2)?;
+    let distance = |(a, b): (Vec<usize>, Vec<usize>)| {
+        for (indices, len) in [(&a, first.len()), (&b, second.len())] {
+            if let Some(&index) = indices.iter().find(|&&index| index >= len) {
+                let expected = "below the number of samples on its side";
+                return Err(Error::Parameter {
+                    parameter: "index of a sample",
+                    value: index as f64,
+                    expected,
+                });
+            }
+            if indices.len() < 2 {
+                let value = indices.len() as f64;
+                return Err(Error::Parameter { parameter: "size", value, expected: "at least 2" });
+            }
+        }
+        Ok(mmd(&columns(first, &a), a.len(), &columns(second, &b), b.len(), first.dim()))
     };
-    let mut distances = Vec::with_capacity(subsets);
-    for _ in 0..subsets {
-        let (a, b) = (rows(&x, draw(&x)), rows(&y, draw(&y)));
-        let (a, b): (Vec<_>, Vec<_>) = (a.chunks_exact(dim).collect(), b.chunks_exact(dim).collect());
-        distances.push(mmd(&a, &b));
+    let distances: Vec<f64> = subsets.into_iter().map(distance).collect::<Result<_, _>>()?;
+    if distances.is_empty() {
+        return Err(Error::Parameter { parameter: "subsets", value: 0.0, expected: "at least 1" });
     }
     let average = mean(&distances)?;
     let squares: Vec<f64> = distances.iter().map(|distance| (distance - average).powi(2)).collect();
@@ -80,17 +97,28 @@ fn check<A: Copy + Into<f64>, B: Copy + Into<f64>>(
     Ok(())
 }
 
-/// See [`squared_mmd`].
-fn mmd(x: &[&[f64]], y: &[&[f64]]) -> f64 {
-    let dim = x[0].len() as f64;
-    let kernel = |a: &[f64], b: &[f64]| (dot(a, b) / dim + 1.0).powi(3);
-    let within = |rows: &[&[f64]]| {
-        let row = |(at, a): (usize, &&[f64])| rows[..at].iter().map(|b| kernel(a, b)).sum::<f64>();
-        let sum: f64 = rows.iter().enumerate().map(row).sum();
-        2.0 * sum / (rows.len() * (rows.len() - 1)) as f64
+/// The samples at `indices`, a column for each: (dimensions, samples).
+fn columns<T: Copy + Into<f64>>(features: &FeatureMatrix<'_, T>, indices: &[usize]) -> Vec<f64> {
+    let mut columns = vec![0.0; features.dim() * indices.len()];
+    for (column, &index) in indices.iter().enumerate() {
+        let places = columns.iter_mut().skip(column).step_by(indices.len());
+        places.zip(features.row(index)).for_each(|(place, &value)| *place = value.into());
+    }
+    columns
+}
+
+/// See [`squared_mmd`]; `x` has `n` columns of `dim` values, `y` has `m`.
+fn mmd(x: &[f64], n: usize, y: &[f64], m: usize, dim: usize) -> f64 {
+    let kernel = |product: &f64| (product / dim as f64 + 1.0).powi(3);
+    let within = |samples: &[f64], n: usize| {
+        let mut products = vec![0.0; n * n];
+        add_transposed_product(samples, n, samples, n, &mut products, true);
+        // Right of the diagonal.
+        let row = |row: usize| products[row * n + row + 1..(row + 1) * n].iter().map(kernel).sum::<f64>();
+        2.0 * (0..n).map(row).sum::<f64>() / (n * (n - 1)) as f64
     };
-    let across: f64 = x.iter().map(|a| y.iter().map(|b| kernel(a, b)).sum::<f64>()).sum();
-    within(x) + within(y) - 2.0 * across / (x.len() * y.len()) as f64
+    let across: f64 = transposed_product(x, n, y, m).iter().map(kernel).sum();
+    within(x, n) + within(y, m) - 2.0 * across / (n * m) as f64
 }
 
 #[cfg(test)]
@@ -110,6 +138,12 @@ mod tests {
         let some = kernel_distance(&first, &second, 20, 2, 1).unwrap();
         assert_eq!(some, kernel_distance(&first, &second, 20, 2, 1).unwrap());
         assert!(some.std > 0.0);
+        let chosen = kernel_distance_over(&first, &second, [(vec![1, 0], vec![2, 0])]).unwrap();
+        let picked = [1.0, 0.0];
+        let picked = squared_mmd(&first, &FeatureMatrix::new(&picked, 1).unwrap()).unwrap();
+        assert!((chosen.mean - picked).abs() < 1e-12 && chosen.std == 0.0);
+        assert!(kernel_distance_over(&first, &second, [(vec![0, 2], vec![0, 1])]).is_err());
+        assert!(kernel_distance_over(&first, &second, [(vec![0, 1], vec![1])]).is_err());
         assert!(kernel_distance(&first, &second, 20, 3, 1).is_err());
         assert!(kernel_distance(&first, &second, 0, 2, 1).is_err());
         assert!(kernel_distance(&first, &second, 1, 1, 1).is_err());

@@ -1,4 +1,4 @@
-//! Precision and recall of generated images (Kynkäänniemi et al. 2019).
+//! Precision and recall of generated images (Kynkäänniemi et al. 2019), density and coverage (Naeem et al. 2020).
 
 use crate::error::check_lengths;
 use crate::{Error, FeatureMatrix};
@@ -21,11 +21,7 @@ pub fn precision_recall<A: Copy + Into<f64>, B: Copy + Into<f64>>(
     generated: &FeatureMatrix<'_, B>,
     k: usize,
 ) -> Result<PrecisionRecall, Error> {
-    check_lengths("dimensions of real", real.dim(), "generated", generated.dim())?;
-    if k == 0 || k >= real.len().min(generated.len()) {
-        let expected = "at least 1 and less than the number of samples on either side";
-        return Err(Error::Parameter { parameter: "k", value: k as f64, expected });
-    }
+    check(real, generated, k)?;
     let dim = real.dim();
     let (real, generated) = (real.to_f64(), generated.to_f64());
     let (of_real, of_generated) = (radii(&real, dim, k), radii(&generated, dim, k));
@@ -35,27 +31,94 @@ pub fn precision_recall<A: Copy + Into<f64>, B: Copy + Into<f64>>(
     })
 }
 
+/// How densely, and how completely, generated samples fill the neighbourhoods of the real ones.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub struct DensityCoverage {
+    /// How many real neighbourhoods a generated sample lies in, relative to `k`: 1 for the same distribution, and above where
+    /// generated samples crowd.
+    pub density: f64,
+    /// The fraction of real samples with a generated one in their neighbourhood.
+    pub coverage: f64,
+}
+
+/// Density and coverage ("Reliable Fidelity and Diversity Metrics for Generative Models", Naeem et al. 2020): neighbourhoods of the
+/// real samples alone, which outliers among the generated ones do not enlarge. A sample lies in a neighbourhood when it is nearer to
+/// its centre than that one's `k`-th nearest neighbour (5 as published). Euclidean distances, in f64; time grows as for
+/// [`precision_recall`].
+pub fn density_coverage<A: Copy + Into<f64>, B: Copy + Into<f64>>(
+    real: &FeatureMatrix<'_, A>,
+    generated: &FeatureMatrix<'_, B>,
+    k: usize,
+) -> Result<DensityCoverage, Error> {
+    check(real, generated, k)?;
+    let dim = real.dim();
+    let (real, generated) = (real.to_f64(), generated.to_f64());
+    let radii = radii(&real, dim, k);
+    let within = each_row(&real, dim, |own, centre| {
+        let near = |sample: &&[f64]| squared_distance(sample, centre) < radii[own];
+        generated.chunks_exact(dim).filter(near).count()
+    });
+    let samples = generated.len() / dim;
+    Ok(DensityCoverage {
+        density: within.iter().sum::<usize>() as f64 / (k * samples) as f64,
+        coverage: within.iter().filter(|&&count| count > 0).count() as f64 / within.len() as f64,
+    })
+}
+
+fn check<A: Copy + Into<f64>, B: Copy + Into<f64>>(
+    real: &FeatureMatrix<'_, A>,
+    generated: &FeatureMatrix<'_, B>,
+    k: usize,
+) -> Result<(), Error> {
+    check_lengths("dimensions of real", real.dim(), "generated", generated.dim())?;
+    if k == 0 || k >= real.len().min(generated.len()) {
+        let expected = "at least 1 and less than the number of samples on either side";
+        return Err(Error::Parameter { parameter: "k", value: k as f64, expected });
+    }
+    Ok(())
+}
+
+/// `f` of every row and its number, in order, on all cores.
+fn each_row<R: Send>(rows: &[f64], dim: usize, f: impl Fn(usize, &[f64]) -> R + Sync) -> Vec<R> {
+    let (count, threads) = (rows.len() / dim, std::thread::available_parallelism().map_or(1, usize::from));
+    let of = |first: usize, rows: &[f64]| -> Vec<R> {
+        rows.chunks_exact(dim).enumerate().map(|(nth, row)| f(first + nth, row)).collect()
+    };
+    // Threads cost more than little work.
+    if threads == 1 || count.saturating_mul(rows.len()) < 1 << 22 {
+        return of(0, rows);
+    }
+    let share = count.div_ceil(threads);
+    std::thread::scope(|scope| {
+        let parts = rows.chunks(share * dim).enumerate();
+        let parts: Vec<_> = parts.map(|(nth, rows)| scope.spawn(move || of(nth * share, rows))).collect();
+        parts
+            .into_iter()
+            .flat_map(|part| part.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)))
+            .collect()
+    })
+}
+
 fn squared_distance(a: &[f64], b: &[f64]) -> f64 {
     a.iter().zip(b).map(|(a, b)| (a - b) * (a - b)).sum()
 }
 
 /// The squared distance of each row to its `k`-th nearest other.
 fn radii(rows: &[f64], dim: usize, k: usize) -> Vec<f64> {
-    let radius = |(own, row): (usize, &[f64])| {
+    each_row(rows, dim, |own, row| {
         let others = rows.chunks_exact(dim).enumerate().filter(|(other, _)| *other != own);
         let mut distances: Vec<f64> = others.map(|(_, other)| squared_distance(row, other)).collect();
         *distances.select_nth_unstable_by(k - 1, f64::total_cmp).1
-    };
-    rows.chunks_exact(dim).enumerate().map(radius).collect()
+    })
 }
 
 /// The fraction of `rows` within a ball of `radii` round one of `centres`.
 fn covered(rows: &[f64], centres: &[f64], radii: &[f64], dim: usize) -> f64 {
-    let near = |row: &&[f64]| {
+    let near = each_row(rows, dim, |_, row| {
         let mut balls = centres.chunks_exact(dim).zip(radii);
         balls.any(|(centre, &radius)| squared_distance(row, centre) <= radius)
-    };
-    rows.chunks_exact(dim).filter(near).count() as f64 / (rows.len() / dim) as f64
+    });
+    near.iter().filter(|&&near| near).count() as f64 / near.len() as f64
 }
 
 #[cfg(test)]
@@ -71,6 +134,10 @@ mod tests {
         let found = precision_recall(&x, &y, 1).unwrap();
         assert_eq!((found.precision, found.recall), (1.0, 0.5));
         assert_eq!(precision_recall(&x, &x, 3).unwrap(), PrecisionRecall { precision: 1.0, recall: 1.0 });
+        // The generated lie in 2, 2 and 1 of the real neighbourhoods, of which none is about 10.
+        let found = density_coverage(&x, &y, 1).unwrap();
+        assert_eq!((found.density, found.coverage), (5.0 / 3.0, 0.75));
+        assert!(density_coverage(&x, &y, 3).is_err());
         assert!(precision_recall(&x, &y, 3).is_err() && precision_recall(&x, &y, 0).is_err());
         assert!(precision_recall(&x, &FeatureMatrix::new(&real, 2).unwrap(), 1).is_err());
     }

@@ -1,4 +1,5 @@
-//! How near generated images are to real ones, from features of both: FID, KID, Inception score, precision and recall.
+//! How near generated images are to real ones, from features of both: FID, KID, Inception score, precision and recall,
+//! density and coverage.
 //!
 //! Which network gives the features, and how images reach its size, decides these figures as much as the images do: state it.
 
@@ -9,5 +10,5 @@ mod manifold;
 
 pub use frechet::{FeatureStatistics, frechet_distance};
 pub use inception_score::{InceptionScore, inception_score};
-pub use kernel::{KernelDistance, kernel_distance, squared_mmd};
-pub use manifold::{PrecisionRecall, precision_recall};
+pub use kernel::{KernelDistance, kernel_distance, kernel_distance_over, squared_mmd};
+pub use manifold::{DensityCoverage, PrecisionRecall, density_coverage, precision_recall};

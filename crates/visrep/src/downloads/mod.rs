@@ -9,6 +9,7 @@ use record::{Record, RecordedFile};
 use std::path::{Path, PathBuf};
 pub use table::{Entry, TABLE, find, read as read_table};
 use table::{FileEntry, Inner};
+pub use unpack::sha256;
 use visrep_models::{FileSource, HubOptions, fetch_file, hub_dataset_files};
 
 /// How datasets are fetched.

@@ -3,10 +3,10 @@
 
 use crate::error::{io, layout};
 use crate::labels::kitti_distance;
-use crate::numpy_random::RandomState;
 use std::collections::BTreeMap;
 use std::path::Path;
 use visrep_data::{Error, ImageFiles};
+use visrep_metrics::NumpyRandom;
 
 /// TFDS draws the drives of its splits with this seed, a tenth for testing and a tenth for validation.
 const TFDS_SEED: u32 = 123;
@@ -100,7 +100,7 @@ pub fn kitti_splits(root: impl AsRef<Path>) -> Result<KittiSplits, Error> {
     // A `BTreeMap` is in the order of the sorted names, which are drawn from.
     let mut names: Vec<&str> = drives.keys().copied().collect();
     let share = (names.len() / 10).max(1);
-    let mut generator = RandomState::new(TFDS_SEED);
+    let mut generator = NumpyRandom::new(TFDS_SEED);
     let mut draw = |names: &mut Vec<&str>| -> Vec<usize> {
         let mut chosen = generator.choice(names.len(), share);
         chosen.sort_unstable();

@@ -1,8 +1,9 @@
-//! `visrep score`: figures from predictions made elsewhere, by fixed contracts: a file in, JSON on standard output.
+//! `visrep score`: figures from predictions, or images, made elsewhere, by fixed contracts: a file or folder in, JSON on standard output.
 
 mod bapps;
 mod calibration;
 mod effective_robustness;
+mod fid;
 mod imagenet_c;
 mod imagenet_real;
 mod shape_bias;
@@ -13,9 +14,9 @@ use anyhow::Result;
 use clap::{Args, Subcommand};
 use serde::Serialize;
 
-/// Score predictions that were made elsewhere
+/// Score predictions, or generated images, that were made elsewhere
 ///
-/// Each suite takes a small file of a fixed form and prints its figures as JSON. CSV files begin with a line that names
+/// Each suite but fid takes a small file of a fixed form; all print their figures as JSON. CSV files begin with a line that names
 /// the columns; further columns are ignored, and rows may stand in any order. Accuracies, errors and 2AFC scores are
 /// printed as fractions, corruption errors in percent of AlexNet's. What is wrong with a file is said with its line and
 /// column, and the exit code is 1.
@@ -36,6 +37,7 @@ enum Suite {
     EffectiveRobustness(effective_robustness::EffectiveRobustness),
     Calibration(calibration::Calibration),
     Vtab(vtab::Vtab),
+    Fid(Box<fid::Fid>),
 }
 
 impl Score {
@@ -48,6 +50,7 @@ impl Score {
             Suite::EffectiveRobustness(suite) => suite.run(),
             Suite::Calibration(suite) => suite.run(),
             Suite::Vtab(suite) => suite.run(),
+            Suite::Fid(suite) => suite.run(),
         }
     }
 }

@@ -1,5 +1,5 @@
-//! NumPy's legacy generator, as far as a published split was drawn with it: `np.random.seed(n)` and
-//! `np.random.choice(…, replace=False)`.
+//! NumPy's legacy generator, as far as published splits and subsets are drawn with it: `np.random.seed(n)`,
+//! `np.random.permutation(n)` and `np.random.choice(…, replace=False)`.
 //!
 //! The generator is MT19937 (Matsumoto and Nishimura 1998); bounded integers are drawn by masking and rejection, and a choice
 //! without replacement is the beginning of a permutation by Fisher and Yates from the end, which is what NumPy keeps stable.
@@ -7,14 +7,21 @@
 const WORDS: usize = 624;
 const SHIFT: usize = 397;
 
-/// `np.random.RandomState(seed)`.
-pub(crate) struct RandomState {
+/// `np.random.RandomState(seed)`, for what was published as drawn with it.
+///
+/// ```
+/// let mut generator = visrep_metrics::NumpyRandom::new(0);
+/// assert_eq!(generator.permutation(6), [5, 2, 1, 3, 0, 4]);
+/// ```
+#[derive(Clone, Debug)]
+pub struct NumpyRandom {
     words: [u32; WORDS],
     next: usize,
 }
 
-impl RandomState {
-    pub(crate) fn new(seed: u32) -> Self {
+impl NumpyRandom {
+    /// The generator after `np.random.seed(seed)`.
+    pub fn new(seed: u32) -> Self {
         let mut words = [seed; WORDS];
         for i in 1..WORDS {
             let before = words[i - 1];
@@ -54,13 +61,19 @@ impl RandomState {
         }
     }
 
-    /// `choice(n, count, replace=False)`.
-    pub(crate) fn choice(&mut self, n: usize, count: usize) -> Vec<usize> {
+    /// `permutation(n)`: the numbers below `n`, shuffled. Below 2³², as NumPy draws no others in this way.
+    pub fn permutation(&mut self, n: usize) -> Vec<usize> {
         let mut all: Vec<usize> = (0..n).collect();
         for i in (1..n).rev() {
             let j = self.up_to(u32::try_from(i).unwrap_or(u32::MAX)) as usize;
             all.swap(i, j);
         }
+        all
+    }
+
+    /// `choice(n, count, replace=False)`: `count` different numbers below `n`; all of them if it is greater.
+    pub fn choice(&mut self, n: usize, count: usize) -> Vec<usize> {
+        let mut all = self.permutation(n);
         all.truncate(count);
         all
     }
@@ -81,11 +94,15 @@ mod tests {
                 case[name].as_array().unwrap().iter().map(|value| value.as_u64().unwrap() as usize).collect()
             };
             let (videos, test) = (case["videos"].as_u64().unwrap() as usize, list("test"));
-            let mut generator = RandomState::new(123);
+            let mut generator = NumpyRandom::new(123);
             assert_eq!(generator.choice(videos, test.len()), test);
             assert_eq!(generator.choice(videos - test.len(), test.len()), list("val"));
         }
-        assert_eq!(RandomState::new(1).choice(1, 1), [0]);
-        assert!(RandomState::new(1).choice(0, 0).is_empty());
+        let mut generator = NumpyRandom::new(2020);
+        assert_eq!(generator.choice(10, 4), [2, 4, 9, 1]);
+        assert_eq!(generator.permutation(12), [1, 6, 5, 4, 10, 7, 2, 9, 3, 8, 11, 0]);
+        assert_eq!(generator.choice(7, 9), [2, 0, 3, 5, 1, 4, 6]);
+        assert_eq!(NumpyRandom::new(1).choice(1, 1), [0]);
+        assert!(NumpyRandom::new(1).choice(0, 0).is_empty());
     }
 }
