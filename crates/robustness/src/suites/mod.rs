@@ -13,11 +13,13 @@ mod labelled;
 mod object_pose;
 mod objectnet;
 mod outliers;
+mod panels;
 mod published;
 mod real;
 mod sequences;
 mod si_score;
 mod si_score_invariance;
+mod translation;
 
 use crate::Error;
 use published::AsSuite;
@@ -26,7 +28,7 @@ use visrep_probe::Suite;
 pub use real::real_labels;
 
 /// Every suite of this crate, in the order in which lists show them.
-pub const SUITES: [&dyn Suite; 24] = [
+pub const SUITES: [&dyn Suite; 25] = [
     &AsSuite(labelled::IMAGENET_VAL),
     &AsSuite(labelled::IMAGENET_V2),
     &AsSuite(real::ImageNetReal),
@@ -47,6 +49,7 @@ pub const SUITES: [&dyn Suite; 24] = [
     &AsSuite(corruptions::IMAGENET_C_BAR),
     &AsSuite(corruptions::IMAGENET_C_BAR_IN_MEMORY),
     &AsSuite(sequences::IMAGENET_P),
+    &AsSuite(translation::Translation),
     &AsSuite(labelled::CIFAR_10_1),
     &AsSuite(cifar::Cifar10C),
     &AsSuite(sequences::CIFAR_10_P),

@@ -89,7 +89,8 @@ fn published_name(score: &Score) -> Option<String> {
         "mean-error" if of_mean => "mean error",
         "mce" => "mCE (AlexNet = 100)",
         "relative-mce" => "relative mCE",
-        "flip-probability" if of_mean => "flip probability",
+        "flip-probability" if of_mean || score.task.starts_with("one-pixel-") => "flip probability",
+        "consistency" => "same class for two crops",
         "mfr" => "mFR (baseline = 100)",
         "mt5d" => "mT5D (baseline = 100)",
         "aupr" => "AUPR",
@@ -124,6 +125,7 @@ pub fn lower_is_better(metric: &str) -> bool {
         "gap",
         "drop",
         "calibration",
+        "change",
     ]
     .iter()
     .any(|part| metric.contains(part))
