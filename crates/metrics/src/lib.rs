@@ -41,6 +41,7 @@ mod selective;
 mod shape_bias;
 mod structural;
 mod two_afc;
+mod typicality;
 mod vtab;
 
 pub use accuracy::{accuracy, predictions, top_k_correct};
@@ -80,4 +81,5 @@ pub use selective::{aurra, soft_f1};
 pub use shape_bias::{ShapeBias, shape_bias};
 pub use structural::{Plane, ms_ssim, ssim};
 pub use two_afc::{TwoAfc, two_afc, two_afc_human, two_afc_oracle};
+pub use typicality::{ClassTypicality, TypicalSet};
 pub use vtab::{VTAB_TASKS, VtabGroup, VtabMeans, vtab_means};

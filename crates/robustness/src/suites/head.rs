@@ -37,6 +37,19 @@ impl Classes {
         notes: &[String],
     ) -> Result<Recorder<'a>, Error> {
         self.check(model)?;
+        Self::begin_any(suite, model, context, notes)
+    }
+
+    /// [`Self::begin`] for a classifier of any classes.
+    pub(super) fn begin_any<'a>(
+        suite: &'a str,
+        model: &'a Model,
+        context: &'a SuiteContext,
+        notes: &[String],
+    ) -> Result<Recorder<'a>, Error> {
+        if model.num_classes() == 0 {
+            return Err(Error::NoHead { model: model.name().into() });
+        }
         let mut record = Recorder::new(suite, model, context);
         record.findings.notes = notes.to_vec();
         record.entry("classifier", "the model's own head");

@@ -12,6 +12,7 @@ mod imagenet_9;
 mod labelled;
 mod object_pose;
 mod objectnet;
+mod ood;
 mod outliers;
 mod panels;
 mod published;
@@ -28,12 +29,13 @@ use visrep_probe::Suite;
 pub use real::real_labels;
 
 /// Every suite of this crate, in the order in which lists show them.
-pub const SUITES: [&dyn Suite; 25] = [
+pub const SUITES: [&dyn Suite; 26] = [
     &AsSuite(labelled::IMAGENET_VAL),
     &AsSuite(labelled::IMAGENET_V2),
     &AsSuite(real::ImageNetReal),
     &AsSuite(labelled::IMAGENET_A),
     &AsSuite(outliers::ImageNetO),
+    &AsSuite(ood::OutOfDistribution),
     &AsSuite(labelled::IMAGENET_R),
     &AsSuite(labelled::IMAGENET_SKETCH),
     &AsSuite(labelled::STYLIZED_IMAGENET),
