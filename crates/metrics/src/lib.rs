@@ -49,6 +49,7 @@ pub use any_label::{AnyLabelAccuracy, any_label_accuracy};
 pub use calibration::{
     Binning, Calibration, ReliabilityBin, TopBin, brier, brier_terms, calibration, class_wise_ece,
     confidences, equal_mass_calibration, nll, nll_terms, rms_calibration, softmax, temperature_scaling,
+    temperature_scaling_published,
 };
 pub use confusion::ConfusionMatrix;
 pub use corruption::{

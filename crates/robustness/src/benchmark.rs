@@ -42,18 +42,13 @@ impl CorruptionBenchmark {
             workers: context.workers,
             progress: context.progress,
             precision: context.precision,
-            stop: Default::default(),
+            ..Default::default()
         };
         let data = context.splits().test.clone();
         let report = evaluate_corruptions(model, Classifier::Probe(&probe), data, &corruptions)?;
         let mut protocol = context.protocol(model);
         protocol.extend(linear_protocol(&probe, &options));
-        let entries = [
-            ("corruption", "in memory, after the evaluation crop, no JPEG step".to_owned()),
-            ("corruption_constants", report.scale.clone()),
-            ("frost", "a drawn substitute, not the benchmark's photographs".to_owned()),
-        ];
-        protocol.extend(entries.map(|(key, value)| (key.to_owned(), value)));
+        protocol.extend(report.protocol().map(|(key, value)| (key.to_owned(), value)));
         let scores = scores(&report, model, context, &protocol)?;
         Ok((report, scores))
     }

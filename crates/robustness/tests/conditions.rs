@@ -73,6 +73,14 @@ fn corruptions_in_memory_are_of_the_usual_images() {
     let found = run("imagenet-c-in-memory", Some("contrast"), root.path(), &model).unwrap();
     near(value(&found, "contrast/5", "error"), 0.5);
     assert!(found.scores[0].protocol["corruption"].contains("no JPEG"));
+    let frosty = || run("imagenet-c-in-memory", Some("frost"), root.path(), &model);
+    let of = |found: &visrep_probe::Findings| found.scores[0].protocol["frost"].clone();
+    assert!(of(&frosty().unwrap()).contains("a drawn substitute"));
+    for (number, (name, _)) in (0..).zip(visrep_corrupt::FROST_PHOTOGRAPHS) {
+        assert!(number == 0 || frosty().unwrap_err().to_string().contains(name), "{name} is missing");
+        support::write(&root.path().join("imagenet-c/frost").join(name), &drawn(number));
+    }
+    assert!(of(&frosty().unwrap()).contains("photographs that are not the benchmark's"));
     let found = run("imagenet-c-bar-in-memory", Some("perlin_noise"), root.path(), &model).unwrap();
     near(value(&found, "perlin_noise", "mean-error"), 0.5);
     stored(root.path(), "imagenet-c-bar", &Corruption::IMAGENET_BAR);
