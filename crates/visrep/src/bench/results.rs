@@ -90,6 +90,7 @@ fn published_name(score: &Score) -> Option<String> {
         "mce" => "mCE (AlexNet = 100)",
         "relative-mce" => "relative mCE",
         "flip-probability" if of_mean || score.task.starts_with("one-pixel-") => "flip probability",
+        "success" if !score.task.contains('/') => "success",
         "consistency" => "same class for two crops",
         "mfr" => "mFR (baseline = 100)",
         "mt5d" => "mT5D (baseline = 100)",
