@@ -132,8 +132,14 @@ fn cifars_arrays_are_read() {
 
 /// The share of flips and the mean top-5 distance of a sequence, by hand.
 fn along(model: &visrep_models::Model, frames: &[RgbImage], noise: bool) -> (f64, f64) {
+    strided(model, frames, if noise { None } else { Some(1) })
+}
+
+/// The same with so many frames from one to the next, or from the first to each.
+fn strided(model: &visrep_models::Model, frames: &[RgbImage], stride: Option<usize>) -> (f64, f64) {
     let rows = logits(model, frames);
-    let pairs: Vec<_> = (1..rows.len()).map(|at| (if noise { 0 } else { at - 1 }, at)).collect();
+    let from = stride.unwrap_or(1);
+    let pairs: Vec<_> = (from..rows.len()).map(|at| (stride.map_or(0, |stride| at - stride), at)).collect();
     let flips = pairs.iter().filter(|&&(a, b)| arg_max(&rows[a]) != arg_max(&rows[b])).count();
     let wide = |row: &Vec<f32>| row.iter().copied().map(f64::from).collect::<Vec<_>>();
     let distance =
@@ -164,6 +170,23 @@ fn flips_are_counted_along_sequences() {
         near(value(&found, perturbation, "top5-distance"), distance);
         flips.push(flip);
     }
+    // Strides of 2; one sequence is too short for 3.
+    let two: Vec<_> = sequences.iter().map(|frames| strided(&model, frames, Some(2))).collect();
+    near(value(&found, "brightness_2", "flip-probability"), (two[0].0 + two[1].0) / 2.0);
+    near(value(&found, "mean_2", "top5-distance"), (two[0].1 + two[1].1) / 2.0);
+    assert!(found.scores.iter().all(|score| !score.task.ends_with("_3") && score.task != "gaussian_noise_2"));
+    // Stronger noise is stored by itself.
+    for (number, frames) in sequences.iter().enumerate() {
+        for (at, frame) in frames.iter().rev().enumerate() {
+            let place = format!("imagenet-p/gaussian_noise_2/{TENCH}/video{number}/{at:02}.png");
+            support::write(&root.path().join(place), frame);
+        }
+    }
+    let stronger = run("imagenet-p", Some("gaussian_noise"), root.path(), &model).unwrap();
+    let backwards = |frames: &Vec<RgbImage>| frames.iter().rev().cloned().collect::<Vec<_>>();
+    let two: Vec<_> = sequences.iter().map(|frames| along(&model, &backwards(frames), true)).collect();
+    near(value(&stronger, "gaussian_noise_2", "flip-probability"), (two[0].0 + two[1].0) / 2.0);
+    near(value(&stronger, "gaussian_noise", "flip-probability"), flips[1]);
     // Two of the ten are noise.
     near(value(&found, "mean", "flip-probability"), (8.0 * flips[0] + 2.0 * flips[1]) / 10.0);
     assert!(found.notes[0].contains("baseline.json"), "{:?}", found.notes);

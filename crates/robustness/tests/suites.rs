@@ -234,6 +234,17 @@ fn objectnet_loses_its_frame_and_knows_several_classes() {
     let expected: Vec<_> = [(0, clock), (1, clock), (2, &[954])].into_iter().map(right).collect();
     assert_eq!(run("objectnet", None, root.path(), &model).unwrap().verdicts[0].correct, expected);
 
+    assert!(found.scores.iter().all(|score| score.task == "objectnet"), "there are no usual images");
+    // Both clocks and a banana are among the usual images, and a tench, which stands for no object.
+    let usual =
+        [409, 530, 954, 0].map(|class| format!("imagenet/val/{}/a.JPEG", synset_name(class).unwrap()));
+    add(root.path(), &usual.each_ref().map(String::as_str));
+    let found = run("objectnet", None, root.path(), &constant(1000, &[(0, 9.0), (530, 5.0)])).unwrap();
+    near(value(&found, "objectnet", "top1"), 2.0 / 3.0);
+    near(value(&found, "imagenet-val-same-classes", "top1"), 2.0 / 3.0);
+    let last = found.scores.last().unwrap();
+    assert!(last.protocol["images"].starts_with("3 of ImageNet's") && !last.protocol.contains_key("border"));
+
     file(root.path(), &format!("{MAPPINGS}/pytorch_to_imagenet_2012_id.json"), r#"{"954": 0, "0": 9}"#);
     let error = run("objectnet", None, root.path(), &model).unwrap_err().to_string();
     assert!(error.contains("class '0' the line 9"), "{error}");
