@@ -42,6 +42,7 @@ mod selective;
 mod shape_bias;
 mod structural;
 mod two_afc;
+mod typicality;
 mod vtab;
 
 pub use accuracy::{accuracy, predictions, top_k_correct};
@@ -49,6 +50,7 @@ pub use any_label::{AnyLabelAccuracy, any_label_accuracy};
 pub use calibration::{
     Binning, Calibration, ReliabilityBin, TopBin, brier, brier_terms, calibration, class_wise_ece,
     confidences, equal_mass_calibration, nll, nll_terms, rms_calibration, softmax, temperature_scaling,
+    temperature_scaling_published,
 };
 pub use confusion::ConfusionMatrix;
 pub use corruption::{
@@ -85,4 +87,5 @@ pub use selective::{aurra, soft_f1};
 pub use shape_bias::{ShapeBias, shape_bias};
 pub use structural::{Plane, ms_ssim, ssim};
 pub use two_afc::{TwoAfc, two_afc, two_afc_human, two_afc_oracle};
+pub use typicality::{ClassTypicality, TypicalSet};
 pub use vtab::{VTAB_TASKS, VtabGroup, VtabMeans, vtab_means};

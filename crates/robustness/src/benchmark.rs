@@ -8,7 +8,7 @@ use std::sync::Arc;
 use visrep_corrupt::Corruption;
 use visrep_metrics::Score;
 use visrep_models::Model;
-use visrep_probe::{Context, LinearProbeOptions, Parts, linear_protocol};
+use visrep_probe::{Context, LinearProbeOptions, linear_protocol};
 
 const SUITE: &str = "imagenet-c";
 
@@ -44,18 +44,13 @@ impl CorruptionBenchmark {
             progress: context.progress,
             precision: context.precision,
             stop: Arc::clone(&context.stop),
-            parts: Parts::default(),
+            ..Default::default()
         };
         let data = context.splits().test.clone();
         let report = evaluate_corruptions(model, Classifier::Probe(&probe), data, &corruptions)?;
         let mut protocol = context.protocol(model);
         protocol.extend(linear_protocol(&probe, &options));
-        let entries = [
-            ("corruption", "in memory, after the evaluation crop, no JPEG step".to_owned()),
-            ("corruption_constants", report.scale.clone()),
-            ("frost", "a drawn substitute, not the benchmark's photographs".to_owned()),
-        ];
-        protocol.extend(entries.map(|(key, value)| (key.to_owned(), value)));
+        protocol.extend(report.protocol().map(|(key, value)| (key.to_owned(), value)));
         let scores = scores(&report, model, context, &protocol)?;
         Ok((report, scores))
     }

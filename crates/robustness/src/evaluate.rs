@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use tch::{Device, Kind, Tensor};
 use visrep_augment::Compose;
-use visrep_corrupt::{Corruption, Corruptor, Scale, Severity};
+use visrep_corrupt::{Corruption, Corruptor, Frost, FrostSource, Scale, Severity};
 use visrep_data::{Condition, CorruptedViews, Dataset, Loader, LoaderOptions, Subset, Views};
 use visrep_metrics::{Calibration, Interval, calibration, wilson};
 use visrep_models::{Features, Model};
@@ -39,6 +39,8 @@ pub struct CorruptionOptions {
     pub corruptions: Vec<Corruption>,
     /// The meaning of the labels.
     pub label_space: LabelSpace,
+    /// What frost is made of.
+    pub frost: Frost,
     /// The seed of the corruptions' random numbers.
     pub seed: u64,
     /// Images per forward pass.
@@ -56,12 +58,13 @@ pub struct CorruptionOptions {
 }
 
 impl Default for CorruptionOptions {
-    /// All 19 corruptions, labels other than ImageNet's, seed 0, batches of 128, a worker per core, no bar, fp32, never stopped, nothing
-    /// kept.
+    /// All 19 corruptions, labels other than ImageNet's, the drawn substitute of frost, seed 0, batches of 128, a worker per core, no bar,
+    /// fp32, never stopped, nothing kept.
     fn default() -> Self {
         Self {
             corruptions: Corruption::ALL.to_vec(),
             label_space: LabelSpace::Other,
+            frost: Frost::substitute(),
             seed: 0,
             batch_size: 128,
             workers: std::thread::available_parallelism().map_or(1, usize::from),
@@ -108,6 +111,8 @@ pub struct CorruptionReport {
     pub corruptions: Vec<(Corruption, Vec<ConditionResult>)>,
     /// Which constants the corruptions used.
     pub scale: String,
+    /// What frost was made of.
+    pub frost: FrostSource,
     label_space: LabelSpace,
 }
 
@@ -131,6 +136,20 @@ impl CorruptionReport {
         }
         let found = corruption_figures::mce(&self.errors(), Some(self.clean.error))?;
         Ok(found.and_then(|(mce, relative)| Some((mce, relative?))))
+    }
+
+    /// What the corruptions were, as entries of a protocol.
+    pub fn protocol(&self) -> [(&'static str, String); 3] {
+        let frost = match self.frost {
+            FrostSource::Published => "the benchmark's photographs",
+            FrostSource::Other => "photographs that are not the benchmark's",
+            FrostSource::Substitute => "a drawn substitute, not the benchmark's photographs",
+        };
+        [
+            ("corruption", "in memory, after the evaluation crop, no JPEG step".into()),
+            ("corruption_constants", self.scale.clone()),
+            ("frost", frost.into()),
+        ]
     }
 
     /// The meaning of the labels.
@@ -178,7 +197,7 @@ pub fn evaluate_corruptions(
     }
     let transform = eval_transform(model.preprocessing())?;
     let size = model.preprocessing().input_size;
-    let corruptor = Corruptor::new(Scale::for_size(size, size));
+    let corruptor = Corruptor::new(Scale::for_size(size, size)).with_frost(options.frost.clone());
     let views = CorruptedViews::new(data, transform, corruptor, conditions.clone(), options.seed)?;
     let scale = format!("{:?}", views.scale());
     let loader_options = LoaderOptions {
@@ -242,7 +261,8 @@ pub fn evaluate_corruptions(
     for &corruption in &options.corruptions {
         corruptions.push((corruption, results.by_ref().take(5).collect::<Result<Vec<_>, _>>()?));
     }
-    Ok(CorruptionReport { clean, corruptions, scale, label_space: options.label_space })
+    let frost = options.frost.source();
+    Ok(CorruptionReport { clean, corruptions, scale, frost, label_space: options.label_space })
 }
 
 /// `clean`, or the corruption and its severity as in `fog/3`.

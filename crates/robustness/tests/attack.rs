@@ -9,7 +9,9 @@ use network::{COUNT, Network, image, uniform};
 use serde_json::Value;
 use tch::{Device, Kind, Tensor};
 use visrep_robustness::Error;
-use visrep_robustness::attack::{Adversarial, Apgd, ApgdLoss, Ball, Norm, Pgd, Square, Victim, fgsm};
+use visrep_robustness::attack::{
+    Adversarial, Apgd, ApgdLoss, Attack as _, Ball, Norm, Pgd, Square, Victim, fgsm,
+};
 use visrep_torch::Generator;
 
 const EPS: f64 = 0.006;
@@ -33,6 +35,7 @@ fn apgd(ball: Ball, loss: ApgdLoss, restarts: usize) -> Apgd {
 
 const LINF: Ball = Ball { norm: Norm::Linf, eps: EPS };
 const WIDE: Ball = Ball { norm: Norm::Linf, eps: 5.0 * EPS };
+const WIDE_L2: Ball = Ball { norm: Norm::L2, eps: 4.0 * EPS2 };
 const L2: Ball = Ball { norm: Norm::L2, eps: EPS2 };
 
 type Attack = Box<dyn Fn(&Network, &Tensor, &Tensor) -> Result<Adversarial, Error>>;
@@ -57,7 +60,12 @@ fn attacks() -> Vec<(&'static str, Ball, Attack)> {
         (
             "square_linf",
             WIDE,
-            seeded(|n, x, y, g| Square { queries: 300, ..Square::new(WIDE.eps) }.run(n, x, y, g)),
+            seeded(|n, x, y, g| Square { queries: 300, ..Square::new(WIDE) }.run(n, x, y, g)),
+        ),
+        (
+            "square_l2",
+            WIDE_L2,
+            seeded(|n, x, y, g| Square { queries: 300, ..Square::new(WIDE_L2) }.run(n, x, y, g)),
         ),
     ]
 }

@@ -1,4 +1,4 @@
-//! Suites of corruptions, sequences and attacks end to end on tiny sets laid out as the published ones.
+//! Suites of corruptions and sequences end to end on tiny sets laid out as the published ones.
 
 #![allow(clippy::unwrap_used)] // a test may panic, its helpers too
 
@@ -11,8 +11,7 @@ use support::{
 use visrep_augment::RgbImage;
 use visrep_corrupt::{Corruption, Perturbation};
 use visrep_metrics::{ALEXNET_CLEAN_ERROR, ALEXNET_ERRORS, RankingDistance};
-use visrep_models::{Model, ModelOptions};
-use visrep_probe::{Error, SuiteContext};
+use visrep_probe::SuiteContext;
 
 const TENCH: &str = "n01440764";
 const STINGRAY: &str = "n01498041";
@@ -73,6 +72,14 @@ fn corruptions_in_memory_are_of_the_usual_images() {
     let found = run("imagenet-c-in-memory", Some("contrast"), root.path(), &model).unwrap();
     near(value(&found, "contrast/5", "error"), 0.5);
     assert!(found.scores[0].protocol["corruption"].contains("no JPEG"));
+    let frosty = || run("imagenet-c-in-memory", Some("frost"), root.path(), &model);
+    let of = |found: &visrep_probe::Findings| found.scores[0].protocol["frost"].clone();
+    assert!(of(&frosty().unwrap()).contains("a drawn substitute"));
+    for (number, (name, _)) in (0..).zip(visrep_corrupt::FROST_PHOTOGRAPHS) {
+        assert!(number == 0 || frosty().unwrap_err().to_string().contains(name), "{name} is missing");
+        support::write(&root.path().join("imagenet-c/frost").join(name), &drawn(number));
+    }
+    assert!(of(&frosty().unwrap()).contains("photographs that are not the benchmark's"));
     let found = run("imagenet-c-bar-in-memory", Some("perlin_noise"), root.path(), &model).unwrap();
     near(value(&found, "perlin_noise", "mean-error"), 0.5);
     stored(root.path(), "imagenet-c-bar", &Corruption::IMAGENET_BAR);
@@ -125,8 +132,14 @@ fn cifars_arrays_are_read() {
 
 /// The share of flips and the mean top-5 distance of a sequence, by hand.
 fn along(model: &visrep_models::Model, frames: &[RgbImage], noise: bool) -> (f64, f64) {
+    strided(model, frames, if noise { None } else { Some(1) })
+}
+
+/// The same with so many frames from one to the next, or from the first to each.
+fn strided(model: &visrep_models::Model, frames: &[RgbImage], stride: Option<usize>) -> (f64, f64) {
     let rows = logits(model, frames);
-    let pairs: Vec<_> = (1..rows.len()).map(|at| (if noise { 0 } else { at - 1 }, at)).collect();
+    let from = stride.unwrap_or(1);
+    let pairs: Vec<_> = (from..rows.len()).map(|at| (stride.map_or(0, |stride| at - stride), at)).collect();
     let flips = pairs.iter().filter(|&&(a, b)| arg_max(&rows[a]) != arg_max(&rows[b])).count();
     let wide = |row: &Vec<f32>| row.iter().copied().map(f64::from).collect::<Vec<_>>();
     let distance =
@@ -157,6 +170,23 @@ fn flips_are_counted_along_sequences() {
         near(value(&found, perturbation, "top5-distance"), distance);
         flips.push(flip);
     }
+    // Strides of 2; one sequence is too short for 3.
+    let two: Vec<_> = sequences.iter().map(|frames| strided(&model, frames, Some(2))).collect();
+    near(value(&found, "brightness_2", "flip-probability"), (two[0].0 + two[1].0) / 2.0);
+    near(value(&found, "mean_2", "top5-distance"), (two[0].1 + two[1].1) / 2.0);
+    assert!(found.scores.iter().all(|score| !score.task.ends_with("_3") && score.task != "gaussian_noise_2"));
+    // Stronger noise is stored by itself.
+    for (number, frames) in sequences.iter().enumerate() {
+        for (at, frame) in frames.iter().rev().enumerate() {
+            let place = format!("imagenet-p/gaussian_noise_2/{TENCH}/video{number}/{at:02}.png");
+            support::write(&root.path().join(place), frame);
+        }
+    }
+    let stronger = run("imagenet-p", Some("gaussian_noise"), root.path(), &model).unwrap();
+    let backwards = |frames: &Vec<RgbImage>| frames.iter().rev().cloned().collect::<Vec<_>>();
+    let two: Vec<_> = sequences.iter().map(|frames| along(&model, &backwards(frames), true)).collect();
+    near(value(&stronger, "gaussian_noise_2", "flip-probability"), (two[0].0 + two[1].0) / 2.0);
+    near(value(&stronger, "gaussian_noise", "flip-probability"), flips[1]);
     // Two of the ten are noise.
     near(value(&found, "mean", "flip-probability"), (8.0 * flips[0] + 2.0 * flips[1]) / 10.0);
     assert!(found.notes[0].contains("baseline.json"), "{:?}", found.notes);
@@ -196,49 +226,4 @@ fn cifars_sequences_are_arrays() {
     npy(&path, &[6, 32, 32, 3], &bytes(&frames));
     let error = run("cifar-10-p", None, root.path(), &model).unwrap_err().to_string();
     assert!(error.contains("expected sequences"), "{error}");
-}
-
-#[test]
-fn attacks_are_at_the_published_budgets() {
-    let places: Vec<_> = (0..4).map(|nth| format!("imagenet/val/{TENCH}/{nth}.JPEG")).collect();
-    let root = images(&places.iter().map(String::as_str).collect::<Vec<_>>());
-    // Whatever is done to an image, the head says tench.
-    let found = run("attacks", Some("fgsm-linf-4"), root.path(), &constant(1000, &[(0, 5.0)])).unwrap();
-    near(value(&found, "clean", "top1"), 1.0);
-    near(value(&found, "fgsm-linf-4", "top1"), 1.0);
-    assert_eq!(found.scores[1].protocol["attack"], "one step of L-infinity 4/255");
-    let found =
-        run("attacks", Some("spatial-worst-of-10"), root.path(), &constant(1000, &[(6, 5.0)])).unwrap();
-    near(value(&found, "spatial-worst-of-10", "top1"), 0.0);
-    assert!(
-        found.scores[1].protocol["attack"].starts_with("shifts of at most 3 pixels, turns of at most 30")
-    );
-    let limited = SuiteContext { limit: Some(2), ..context() };
-    let found = run_in("attacks", Some("fgsm-linf-4"), root.path(), &random(1000), &limited).unwrap();
-    assert!(found.scores.iter().all(|score| score.n == 2));
-    assert!(value(&found, "fgsm-linf-4", "top1") <= value(&found, "clean", "top1"));
-    let lpa = Some("lpa-alexnet-0.5");
-    let missing = run("attacks", lpa, root.path(), &random(1000)).unwrap_err().to_string();
-    assert!(missing.contains("lpips/alexnet.safetensors"), "{missing}");
-    let trunk = Model::create("alexnet", &ModelOptions { seed: Some(1), ..Default::default() }).unwrap();
-    std::fs::create_dir(root.path().join("lpips")).unwrap();
-    trunk.save_weights(root.path().join("lpips/alexnet.safetensors")).unwrap();
-    let small = run("attacks", lpa, root.path(), &constant(1000, &[(0, 5.0)])).unwrap_err().to_string();
-    assert!(small.contains("3, 32, 32]") && small.contains("at least 63"), "{small}");
-    let sizes = ModelOptions {
-        num_classes: Some(1000),
-        image_size: Some((64, 64)),
-        patch_size: Some(16),
-        ..Default::default()
-    };
-    let always = Model::create("mocov3_vit_w96_patch4_16", &sizes).unwrap();
-    tch::no_grad(|| {
-        let variables = always.var_store().variables();
-        let _ = variables["head.weight"].shallow_clone().zero_();
-        let _ = variables["head.bias"].get(0).fill_(5.0);
-    });
-    let found = run_in("attacks", lpa, root.path(), &always, &limited).unwrap();
-    near(value(&found, "lpa-alexnet-0.5", "top1"), 1.0);
-    let none = tempfile::tempdir().unwrap();
-    assert!(matches!(run("attacks", None, none.path(), &random(1000)), Err(Error::MissingData { .. })));
 }

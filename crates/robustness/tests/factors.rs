@@ -150,6 +150,8 @@ fn poses_are_usual_up_to_ten_degrees_from_upright() {
     // Usual: tank 0, 8 and 350 (360 is 0 again), the lamp twice, the jeep at 360.
     near(value(&found, "roll", "top1-usual"), 2.0 / 6.0);
     near(value(&found, "roll", "top1-unusual"), 2.0 / 3.0);
+    near(value(&found, "roll", "top5-usual"), 5.0 / 6.0);
+    near(value(&found, "roll", "top5-unusual"), 1.0);
     near(value(&found, "roll", "drop"), -1.0 / 3.0);
     near(value(&found, "roll/0", "accuracy"), 2.0 / 3.0);
     near(value(&found, "roll/90", "accuracy"), 1.0);

@@ -11,7 +11,7 @@ use tch::{Device, Kind, Tensor};
 use visrep_models::{Model, ModelOptions};
 use visrep_perceptual::{Lpips, LpipsHeads, LpipsNet, LpipsVersion, PerceptualDistance, PixelRange};
 use visrep_robustness::Error;
-use visrep_robustness::attack::{Adversarial, Embedding, LagrangianPerceptual, Victim};
+use visrep_robustness::attack::{Adversarial, Attack as _, Embedding, LagrangianPerceptual, Victim};
 use visrep_torch::Generator;
 
 /// The two convolutions of the network, by the formula of the paper.

@@ -5,8 +5,8 @@
 use tch::{Device, Kind, Tensor};
 use visrep_robustness::Error;
 use visrep_robustness::attack::{
-    Ball, Norm, Spatial, SpatialLimits, SpatialSearch, Universal, UniversalGoal, Victim, rotate_and_shift,
-    universal_success,
+    Attack as _, Ball, Norm, Spatial, SpatialLimits, SpatialSearch, Universal, UniversalGoal, Victim,
+    majority_vote, rotate_and_shift, strongest_patches, universal_outcomes, universal_success,
 };
 use visrep_torch::Generator;
 
@@ -222,4 +222,62 @@ fn what_universal_perturbations_cannot_be_is_refused() {
     let change = x.narrow(0, 0, 1).zeros_like();
     let found = universal_success(&linear, &x, &y, &change, UniversalGoal::Targeted(0));
     assert!(found.unwrap_err().to_string().contains("no image is of a class other"));
+}
+
+#[test]
+fn the_majority_of_transformations_decides() {
+    // Light that a move takes to the other side at times, but seldom to begin with.
+    let x = columns(&[1, 10, 5]);
+    let limits = SpatialLimits { shift: 2.0, degrees: 0.0 };
+    let vote = |votes, seed| {
+        Vec::<i64>::try_from(majority_vote(&sides, &x, limits, votes, &mut Generator::new(seed)).unwrap())
+            .unwrap()
+    };
+    assert_eq!(vote(15, 0)[..2], [0, 1]);
+    // The votes are those of the attack's transformations: with one, the image that it gives.
+    for seed in 0..8 {
+        let drawn = Spatial { limits, search: SpatialSearch::WorstOf(1) };
+        let y = Tensor::from_slice(&[0_i64, 1, 0]);
+        let found = drawn.run(&sides, &x, &y, &mut Generator::new(seed)).unwrap();
+        let right: Vec<bool> = vote(1, seed).iter().zip([0, 1, 0]).map(|(vote, own)| *vote == own).collect();
+        assert_eq!(Vec::<bool>::try_from(found.robust).unwrap(), right);
+    }
+    // Equally many votes for all: the first class. An even one of columns in the middle stays where it is.
+    let alike = |x: &Tensor| -> Result<Tensor, Error> {
+        Ok(Tensor::zeros([x.size()[0], 5], (Kind::Float, Device::Cpu)))
+    };
+    let found = majority_vote(&alike, &x, limits, 4, &mut Generator::new(0)).unwrap();
+    assert_eq!(Vec::<i64>::try_from(found).unwrap(), [0, 0, 0]);
+    assert!(majority_vote(&sides, &x, limits, 0, &mut Generator::new(0)).is_err());
+    assert!(majority_vote(&sides, &(&x * 3.0), limits, 2, &mut Generator::new(0)).is_err());
+}
+
+#[test]
+fn the_strongest_patches_are_kept() {
+    let change = Tensor::zeros([2, 3, 7, 7], (Kind::Float, Device::Cpu));
+    // Of 2 by 2 patches the first has four rows and columns.
+    let put = |image: i64, row: i64, column: i64, value: f64| {
+        let _ = change.get(image).get(1).get(row).get(column).fill_(value);
+    };
+    put(0, 3, 3, 0.5);
+    put(0, 6, 6, -0.75);
+    put(0, 0, 6, 0.1);
+    put(1, 4, 0, 0.3);
+    let sum = |kept| {
+        let left = strongest_patches(&change, 2, kept).unwrap();
+        Vec::<f64>::try_from(left.abs().sum_dim_intlist([1, 2, 3].as_slice(), false, Kind::Double)).unwrap()
+    };
+    for (kept, expected) in
+        [(0, [0.0, 0.0]), (1, [0.75, 0.3]), (2, [1.25, 0.3]), (4, [1.35, 0.3]), (9, [1.35, 0.3])]
+    {
+        for (found, expected) in sum(kept).iter().zip(expected) {
+            assert!((found - expected).abs() < 1e-6, "{kept}: {found} {expected}");
+        }
+    }
+    assert!(strongest_patches(&change, 0, 1).is_err() && strongest_patches(&change.get(0), 2, 1).is_err());
+    // Images of the target's class do not count.
+    let x = images(4, 4, 4);
+    let y = Tensor::from_slice(&[0_i64, 1, 2, 0]);
+    let outcomes = universal_outcomes(&linear, &x, &y, &x.zeros_like(), UniversalGoal::Targeted(0)).unwrap();
+    assert_eq!(outcomes.iter().map(Option::is_some).collect::<Vec<_>>(), [false, true, true, false]);
 }

@@ -35,6 +35,10 @@ fn every_figure_of_a_labelled_set() {
     near(of("rms-calibration"), (p(9.0) - 0.5).abs());
     near(of("rms-calibration-published"), 0.0);
     near(of("aurra"), (1.0 + 1.0 + 2.0 / 3.0 + 0.5) / 4.0);
+    let (temperature, scaled) = (of("temperature"), of("scaled-ece"));
+    assert!((0.2..=5.0).contains(&temperature) && (0.0..=1.0).contains(&scaled), "{temperature} {scaled}");
+    let score = found.scores.iter().find(|score| score.metric == "scaled-nll").unwrap();
+    assert!(score.protocol["scaling"].contains("the other half") && score.value > 0.0);
     assert!(of("brier") > 0.5 && of("adaptive-ece") > 0.0 && of("class-wise-ece") > 0.0);
     for metric in ["top1", "top5", "nll", "brier", "ece", "adaptive-ece", "rms-calibration", "aurra"] {
         let score = found.scores.iter().find(|score| score.metric == metric).unwrap();
@@ -44,6 +48,27 @@ fn every_figure_of_a_labelled_set() {
     }
     assert_eq!(found.verdicts[0].correct, [true, true, false, false]);
     assert_eq!(found.scores[0].protocol["images"], "4 of the 50000 published");
+}
+
+#[test]
+fn temperatures_are_of_the_other_half() {
+    let model = constant(1000, &[(0, 0.5), (6, 0.25)]);
+    // All are right, or all wrong: the lowest temperature is the best, or the highest, and every image gets it.
+    for (class, expected) in [("n01440764", 0.2_f64), ("n15075141", 5.0)] {
+        let places = [0, 1, 2, 3, 4].map(|number| format!("imagenet/val/{class}/{number}.JPEG"));
+        let root = images(&places.each_ref().map(String::as_str));
+        let found = run("imagenet-val", None, root.path(), &model).unwrap();
+        let temperature = value(&found, "imagenet-val", "temperature");
+        assert!((temperature - expected).abs() < 1e-4, "{temperature}");
+        let of = |z: f64| (z / temperature).exp();
+        let all = of(0.5) + of(0.25) + 998.0;
+        let label = if expected < 1.0 { of(0.5) } else { 1.0 };
+        let nll = value(&found, "imagenet-val", "scaled-nll");
+        assert!((nll + (label / all).ln()).abs() < 1e-6, "{nll}");
+        let right = f64::from(u8::from(expected < 1.0));
+        let ece = value(&found, "imagenet-val", "scaled-ece");
+        assert!((ece - (right - of(0.5) / all).abs()).abs() < 1e-6, "{ece}");
+    }
 }
 
 #[test]
@@ -208,6 +233,17 @@ fn objectnet_loses_its_frame_and_knows_several_classes() {
     let clock: &[usize] = &[409, 530];
     let expected: Vec<_> = [(0, clock), (1, clock), (2, &[954])].into_iter().map(right).collect();
     assert_eq!(run("objectnet", None, root.path(), &model).unwrap().verdicts[0].correct, expected);
+
+    assert!(found.scores.iter().all(|score| score.task == "objectnet"), "there are no usual images");
+    // Both clocks and a banana are among the usual images, and a tench, which stands for no object.
+    let usual =
+        [409, 530, 954, 0].map(|class| format!("imagenet/val/{}/a.JPEG", synset_name(class).unwrap()));
+    add(root.path(), &usual.each_ref().map(String::as_str));
+    let found = run("objectnet", None, root.path(), &constant(1000, &[(0, 9.0), (530, 5.0)])).unwrap();
+    near(value(&found, "objectnet", "top1"), 2.0 / 3.0);
+    near(value(&found, "imagenet-val-same-classes", "top1"), 2.0 / 3.0);
+    let last = found.scores.last().unwrap();
+    assert!(last.protocol["images"].starts_with("3 of ImageNet's") && !last.protocol.contains_key("border"));
 
     file(root.path(), &format!("{MAPPINGS}/pytorch_to_imagenet_2012_id.json"), r#"{"954": 0, "0": 9}"#);
     let error = run("objectnet", None, root.path(), &model).unwrap_err().to_string();

@@ -127,6 +127,20 @@ fn several_models_stand_in_one_table_and_what_is_finished_stays() {
     let found = results(path);
     assert_eq!(value(&found, "tench", "imagenet-v2", "top-images", "top1"), 0.5);
     assert_eq!(value(&found, "sting", "imagenet-a", "imagenet-a", "top1"), 1.0);
+    // A table with a row for each model, for effective robustness: tench alone has seen V2.
+    let table = std::fs::read_to_string(path.join("out/accuracies.csv")).unwrap();
+    let lines: Vec<_> = table.lines().collect();
+    assert_eq!(
+        lines[0],
+        "model,imagenet-val,imagenet-a,imagenet-a/imagenet-val-same-classes,imagenet-v2/top-images"
+    );
+    assert!(lines[1].starts_with("resnet18_cifar_w16,66.66") && lines[1].ends_with(",50"), "{table}");
+    assert!(lines[2].starts_with("resnet18_cifar_w16-2,33.33") && lines[2].ends_with(",100,"), "{table}");
+    run(&["imagenet-v2/top-images"], &[&OF_STING], &[]);
+    let fit = ["score", "effective-robustness", "--table", "out/accuracies.csv", "--x", "imagenet-val"];
+    let fit = [&fit[..], &["--y", "imagenet-v2/top-images", "--baseline", "resnet"]].concat();
+    let fit: Value = serde_json::from_str(&succeed(path, &fit)).unwrap();
+    assert_eq!((fit["n"].as_u64(), fit["slope"].as_f64()), (Some(2), Some(0.0)));
     // Other data are other results: one image more.
     add(&path.join("data"), &["imagenet-a/n01498041/b.jpg"]);
     let (_, stderr) = run(&["imagenet-a"], &[&OF_STING], &[]);

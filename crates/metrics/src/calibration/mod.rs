@@ -6,7 +6,7 @@ mod temperature;
 
 pub use class_wise::{Binning, class_wise_ece};
 pub use equal_mass::{TopBin, equal_mass_calibration, rms_calibration};
-pub use temperature::{softmax, temperature_scaling};
+pub use temperature::{softmax, temperature_scaling, temperature_scaling_published};
 
 use crate::error::{check_fractions, check_lengths};
 use crate::{Error, ScoreMatrix, mean};

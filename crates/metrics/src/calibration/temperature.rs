@@ -5,6 +5,10 @@ use crate::{Error, ScoreMatrix};
 /// Temperatures looked at: far beyond any that a network needs.
 const RANGE: (f64, f64) = (0.01, 100.0);
 
+/// Those that the published code looks at, and when it stops.
+const PUBLISHED_RANGE: (f64, f64) = (0.2, 5.0);
+const PUBLISHED_WIDTH: f64 = 1e-4;
+
 /// The temperature T for which softmax(logits / T) has the lowest negative log-likelihood, found by bisection on the sign
 /// of the derivative to a relative precision of 1e-9. Lies in `0.01..=100`: at an end when the likelihood grows beyond it,
 /// as it does when every prediction is right. Logarithms of probabilities are logits. Errs on infinite logits.
@@ -14,31 +18,56 @@ pub fn temperature_scaling<T: Copy + Into<f64>>(
     logits: &ScoreMatrix<'_, T>,
     labels: &[i64],
 ) -> Result<f64, Error> {
-    logits.check_labels(labels)?;
-    check_finite(logits)?;
+    let slope = slope(logits, labels)?;
     let (mut low, mut high) = RANGE;
     while high / low > 1.0 + 1e-9 {
         let middle = (low * high).sqrt();
-        // Of 1/T: the expected logit less the label's, which grows with 1/T.
-        let slope: f64 = logits
-            .rows()
-            .zip(labels)
-            .map(|(row, &label)| {
-                let label: f64 = row[label as usize].into();
-                let (sum, weighted) =
-                    exponentials(row, middle).zip(row).fold((0.0, 0.0), |(sum, weighted), (e, &z)| {
-                        (sum + e, weighted + e * (z.into() - label))
-                    });
-                weighted / sum
-            })
-            .sum();
-        if slope > 0.0 {
+        if slope(middle) > 0.0 {
             low = middle;
         } else {
             high = middle;
         }
     }
     Ok((low * high).sqrt())
+}
+
+/// [`temperature_scaling`] as in the calibration code of Hendrycks et al.: the temperature within `0.2..=5`, by halving that range until it
+/// is narrower than 1e-4.
+///
+/// # Errors
+/// As [`temperature_scaling`].
+pub fn temperature_scaling_published<T: Copy + Into<f64>>(
+    logits: &ScoreMatrix<'_, T>,
+    labels: &[i64],
+) -> Result<f64, Error> {
+    let slope = slope(logits, labels)?;
+    let (mut low, mut high) = PUBLISHED_RANGE;
+    while high - low > PUBLISHED_WIDTH {
+        let middle = f64::midpoint(low, high);
+        if slope(middle) > 0.0 {
+            low = middle;
+        } else {
+            high = middle;
+        }
+    }
+    Ok(f64::midpoint(low, high))
+}
+
+/// The derivative of the negative log-likelihood by 1/T, as a function of the temperature T: the expected logits less the labels', which
+/// grows with 1/T.
+fn slope<'l, T: Copy + Into<f64>>(
+    logits: &'l ScoreMatrix<'_, T>,
+    labels: &'l [i64],
+) -> Result<impl Fn(f64) -> f64 + 'l, Error> {
+    logits.check_labels(labels)?;
+    check_finite(logits)?;
+    let term = |row: &[T], label: i64, temperature: f64| {
+        let label: f64 = row[label as usize].into();
+        let weighted = |(sum, weighted), (e, &z): (f64, &T)| (sum + e, weighted + e * (z.into() - label));
+        let (sum, weighted) = exponentials(row, temperature).zip(row).fold((0.0, 0.0), weighted);
+        weighted / sum
+    };
+    Ok(move |temperature| logits.rows().zip(labels).map(|(row, &label)| term(row, label, temperature)).sum())
 }
 
 /// The rows of softmax(logits / temperature), row-major. Errs on infinite logits and temperatures that are not above 0.
@@ -91,6 +120,8 @@ mod tests {
             let logits = ScoreMatrix::new(&scaled, 2).unwrap();
             let found = temperature_scaling(&logits, &labels).unwrap();
             assert!((found / factor - 1.0).abs() < 1e-8, "{found}");
+            let published = temperature_scaling_published(&logits, &labels).unwrap();
+            assert!((published - factor).abs() < 1e-4, "{published}");
             let p = softmax(&logits, found).unwrap();
             assert!((p[0] - 0.75).abs() < 1e-8 && (p[0] + p[1] - 1.0).abs() < 1e-12);
         }
@@ -101,6 +132,8 @@ mod tests {
         let logits = ScoreMatrix::new(&[5.0, 0.0, 0.0, 5.0], 2).unwrap();
         assert!(temperature_scaling(&logits, &[0, 1]).unwrap() < 0.0101);
         assert!(temperature_scaling(&logits, &[1, 0]).unwrap() > 99.0);
+        assert!((temperature_scaling_published(&logits, &[0, 1]).unwrap() - 0.2).abs() < 1e-4);
+        assert!((temperature_scaling_published(&logits, &[1, 0]).unwrap() - 5.0).abs() < 1e-4);
         assert!(temperature_scaling(&logits, &[0]).is_err());
         let infinite = ScoreMatrix::new(&[f64::NEG_INFINITY, 0.0], 2).unwrap();
         assert!(matches!(temperature_scaling(&infinite, &[1]), Err(Error::Value { index: 0, .. })));

@@ -1,6 +1,6 @@
 //! Auto-PGD (Croce and Hein 2020), PGD whose step size follows the attack's progress: the first half of AutoAttack.
 
-use super::{Adversarial, Ball, EPS, Norm, Victim, check, column, gradient, loss, norms, right};
+use super::{Adversarial, Attack, Ball, EPS, Norm, Victim, check, column, gradient, loss, norms, right};
 use crate::Error;
 use tch::{Device, Kind, Tensor};
 use visrep_torch::Generator;
@@ -44,12 +44,14 @@ impl Apgd {
     pub fn targeted(ball: Ball) -> Self {
         Self { loss: ApgdLoss::TargetedDlr { classes: 9 }, ..Self::cross_entropy(ball) }
     }
+}
 
+impl Attack for Apgd {
     /// Attacks the images that the victim classifies right; the others are not robust as they are.
     ///
     /// # Errors
     /// Images that are not from 0 to 1, labels that are no classes, a loss that needs more classes.
-    pub fn run(
+    fn run(
         &self,
         victim: &dyn Victim,
         images: &Tensor,
@@ -87,7 +89,9 @@ impl Apgd {
         }
         Ok(adversarial)
     }
+}
 
+impl Apgd {
     /// One run: the last misclassified point of each image, and whether it has none.
     fn run_once(
         &self,

@@ -1,7 +1,7 @@
 //! The Lagrangian Perceptual Attack (LPA; Laidlaw, Singla and Feizi 2021, "Perceptual Adversarial Robustness: Defense Against Unseen Threat
 //! Models"): anything may be done to an image that a network hardly sees.
 
-use super::{Adversarial, Victim, check, column, gradient, loss, norms, places, right};
+use super::{Adversarial, Attack, Victim, check, column, gradient, loss, norms, places, right};
 use crate::Error;
 use tch::{Device, Kind, Tensor};
 use visrep_perceptual::{Lpips, PerceptualDistance, PixelRange};
@@ -75,13 +75,15 @@ impl<'e> LagrangianPerceptual<'e> {
     pub fn new(embedding: &'e dyn Embedding, bound: f64) -> Self {
         Self { embedding, bound, steps: Self::STEPS, rounds: Self::ROUNDS }
     }
+}
 
+impl Attack for LagrangianPerceptual<'_> {
     /// Attacks the images that the victim classifies right; the others are not robust as they are.
     ///
     /// # Errors
     /// Images that are not from 0 to 1, labels that are no classes, a bound that is no number of at least 0, an embedding without a row for
     /// each image.
-    pub fn run(
+    fn run(
         &self,
         victim: &dyn Victim,
         images: &Tensor,

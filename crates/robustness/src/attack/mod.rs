@@ -6,7 +6,7 @@
 //! ```
 //! use tch::{Device, Kind, Tensor};
 //! use visrep_models::{Model, ModelOptions};
-//! use visrep_robustness::attack::{Apgd, Ball, ModelVictim, Norm};
+//! use visrep_robustness::attack::{Apgd, Attack, Ball, ModelVictim, Norm};
 //! use visrep_torch::Generator;
 //!
 //! let model = Model::create("resnet18_cifar_w16", &ModelOptions { num_classes: Some(10), ..Default::default() })?;
@@ -24,18 +24,20 @@ mod loss;
 mod pgd;
 mod spatial;
 mod square;
+mod square_l2;
 mod universal;
 
 pub use apgd::{Apgd, ApgdLoss};
 pub use lagrangian::{Embedding, LagrangianPerceptual};
 pub use pgd::{Pgd, fgsm};
-pub use spatial::{Spatial, SpatialLimits, SpatialSearch, rotate_and_shift};
+pub use spatial::{Spatial, SpatialLimits, SpatialSearch, majority_vote, rotate_and_shift};
 pub use square::Square;
-pub use universal::{Universal, UniversalGoal, universal_success};
+pub use universal::{Universal, UniversalGoal, strongest_patches, universal_outcomes, universal_success};
 
 use crate::Error;
 use tch::{Kind, Tensor};
 use visrep_models::Model;
+use visrep_torch::Generator;
 
 /// Added to norms that are divided by.
 const EPS: f64 = 1e-12;
@@ -61,6 +63,21 @@ impl Victim for ModelVictim<'_> {
     fn logits(&self, images: &Tensor) -> Result<Tensor, Error> {
         Ok(self.0.forward(&self.0.preprocessing().standardize(images)?, false)?)
     }
+}
+
+/// What looks for an image near each that the victim gets wrong.
+pub trait Attack {
+    /// Attacks `images` (N, C, H, W) from 0 to 1 of the classes `labels` (N), of kind Int64. Whatever is drawn is by `generator`.
+    ///
+    /// # Errors
+    /// Images that are not from 0 to 1, labels that are no classes, settings that cannot be: each attack says which.
+    fn run(
+        &self,
+        victim: &dyn Victim,
+        images: &Tensor,
+        labels: &Tensor,
+        generator: &mut Generator,
+    ) -> Result<Adversarial, Error>;
 }
 
 /// How the size of a perturbation is measured.

@@ -1,6 +1,6 @@
 //! Projected gradient descent, and the single step it grew from.
 
-use super::{Adversarial, Ball, Norm, Victim, check, gradient, loss, norms, right};
+use super::{Adversarial, Attack, Ball, Norm, Victim, check, gradient, loss, norms, right};
 use crate::Error;
 use tch::{Kind, Tensor};
 use visrep_torch::Generator;
@@ -37,12 +37,12 @@ pub struct Pgd {
     pub random_start: bool,
 }
 
-impl Pgd {
+impl Attack for Pgd {
     /// Attacks all images.
     ///
     /// # Errors
     /// As [`fgsm`].
-    pub fn run(
+    fn run(
         &self,
         victim: &dyn Victim,
         images: &Tensor,
@@ -66,7 +66,9 @@ impl Pgd {
         let robust = right(&tch::no_grad(|| victim.logits(&x))?, labels)?;
         Ok(Adversarial { images: x, robust })
     }
+}
 
+impl Pgd {
     fn start(&self, images: &Tensor, generator: &mut Generator) -> Result<Tensor, Error> {
         let blank = |shape: &[i64]| Tensor::f_empty(shape, (Kind::Float, tch::Device::Cpu));
         let change = blank(&images.size())?;

@@ -1,6 +1,6 @@
 //! Rotations and translations (Engstrom et al. 2019): the worst of some that are drawn, or of a grid.
 
-use super::{Adversarial, Victim, check, loss, right};
+use super::{Adversarial, Attack, Victim, check, loss, right};
 use crate::Error;
 use tch::{Device, Kind, Tensor};
 use visrep_torch::Generator;
@@ -56,14 +56,14 @@ struct Moves {
     degrees: Vec<f64>,
 }
 
-impl Spatial {
+impl Attack for Spatial {
     /// Tries the transformations on all images. Of each image that with the highest cross-entropy is kept among those that are
     /// misclassified, or where there is none among all. The image as it is counts only where it is one of them (it is in the middle of a
     /// grid of odd numbers).
     ///
     /// # Errors
     /// Images that are not from 0 to 1, labels that are no classes, limits that are no numbers of at least 0, nothing to try.
-    pub fn run(
+    fn run(
         &self,
         victim: &dyn Victim,
         images: &Tensor,
@@ -71,19 +71,7 @@ impl Spatial {
         generator: &mut Generator,
     ) -> Result<Adversarial, Error> {
         check(images, labels)?;
-        let SpatialLimits { shift, degrees } = self.limits;
-        if !(shift >= 0.0 && degrees >= 0.0 && shift.is_finite() && degrees.is_finite()) {
-            let problem =
-                format!("limits must be numbers of at least 0, found {shift} pixels and {degrees} degrees");
-            return Err(Error::Attack { problem });
-        }
-        let tries = match self.search {
-            SpatialSearch::WorstOf(count) => count,
-            SpatialSearch::Grid { shifts, angles } => shifts * shifts * angles,
-        };
-        if tries == 0 {
-            return Err(Error::Attack { problem: "there is no transformation to try".into() });
-        }
+        let tries = self.check()?;
         tch::no_grad(|| {
             let count = images.size()[0];
             let mut kept = images.copy();
@@ -107,6 +95,66 @@ impl Spatial {
             }
             Ok(Adversarial { images: kept, robust })
         })
+    }
+}
+
+/// The class (N) that most of `votes` transformations of each image, drawn within the limits, are given; of several equally often, the
+/// first. Whoever classifies so is less easily fooled by a single transformation.
+///
+/// # Errors
+/// As [`Spatial`].
+pub fn majority_vote(
+    victim: &dyn Victim,
+    images: &Tensor,
+    limits: SpatialLimits,
+    votes: usize,
+    generator: &mut Generator,
+) -> Result<Tensor, Error> {
+    let search = SpatialSearch::WorstOf(votes);
+    let drawn = Spatial { limits, search };
+    let count = images.size().first().copied().unwrap_or_default();
+    check(images, &Tensor::f_zeros([count], (Kind::Int64, images.device()))?)?;
+    drawn.check()?;
+    tch::no_grad(|| {
+        let mut counts = None;
+        for nth in 0..votes {
+            let moves = drawn.moves(nth, count as usize, generator)?;
+            let logits = victim.logits(&transform(images, &moves)?)?;
+            let votes = logits.f_zeros_like()?.f_to_kind(Kind::Float)?;
+            let _ = votes.shallow_clone().f_scatter_value_(1, &logits.f_argmax(1, true)?, 1.0)?;
+            counts = Some(match counts {
+                None => votes,
+                Some(counts) => votes.f_add(&counts)?,
+            });
+        }
+        let counts = counts.ok_or_else(nothing_to_try)?;
+        // The first of the highest, whatever `argmax` does with equal ones.
+        let classes = counts.size()[1];
+        let order = Tensor::f_arange_start_step(classes, 0, -1, (Kind::Float, counts.device()))?;
+        let order = order.f_div_scalar((classes + 1) as f64)?;
+        Ok(counts.f_add(&order)?.f_argmax(1, false)?)
+    })
+}
+
+fn nothing_to_try() -> Error {
+    Error::Attack { problem: "there is no transformation to try".into() }
+}
+
+impl Spatial {
+    /// Errs on limits that are no numbers of at least 0; how many transformations are tried, at least one.
+    fn check(&self) -> Result<usize, Error> {
+        let SpatialLimits { shift, degrees } = self.limits;
+        if !(shift >= 0.0 && degrees >= 0.0 && shift.is_finite() && degrees.is_finite()) {
+            let problem =
+                format!("limits must be numbers of at least 0, found {shift} pixels and {degrees} degrees");
+            return Err(Error::Attack { problem });
+        }
+        match self.search {
+            SpatialSearch::WorstOf(0) => Err(nothing_to_try()),
+            SpatialSearch::WorstOf(count) => Ok(count),
+            SpatialSearch::Grid { shifts, angles } if shifts * angles == 0 => Err(nothing_to_try()),
+            SpatialSearch::Grid { shifts, angles } => Ok(shifts * shifts * angles),
+        }
     }
 
     /// The transformations of try `nth`: drawn, or the same of the grid for all.

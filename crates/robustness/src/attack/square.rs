@@ -1,15 +1,15 @@
 //! The Square attack (Andriushchenko et al. 2020), which follows no gradient: random squares of colour, kept when they help.
 
-use super::{Adversarial, Victim, check, loss, places};
+use super::{Adversarial, Attack, Ball, Norm, Victim, check, loss, places, square_l2};
 use crate::Error;
 use tch::{Device, Kind, Tensor};
 use visrep_torch::Generator;
 
-/// The attack in L∞, which needs the victim's logits alone: it finds what gradients hide.
+/// The attack, which needs the victim's logits alone: it finds what gradients hide.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Square {
-    /// The largest change of a value, where white is 1.
-    pub eps: f64,
+    /// What may be done to an image.
+    pub ball: Ball,
     /// How often the victim is asked about an image.
     pub queries: usize,
     /// The share of an image that the first squares cover; 0.8 in AutoAttack.
@@ -18,15 +18,17 @@ pub struct Square {
 
 impl Square {
     /// As in AutoAttack's standard version: 5000 queries.
-    pub fn new(eps: f64) -> Self {
-        Self { eps, queries: 5000, p_init: 0.8 }
+    pub fn new(ball: Ball) -> Self {
+        Self { ball, queries: 5000, p_init: 0.8 }
     }
+}
 
+impl Attack for Square {
     /// Attacks the images that the victim classifies right; the others are not robust as they are.
     ///
     /// # Errors
     /// Images that are not from 0 to 1, labels that are no classes.
-    pub fn run(
+    fn run(
         &self,
         victim: &dyn Victim,
         images: &Tensor,
@@ -34,7 +36,7 @@ impl Square {
         generator: &mut Generator,
     ) -> Result<Adversarial, Error> {
         check(images, labels)?;
-        super::Ball { norm: super::Norm::Linf, eps: self.eps }.check()?;
+        self.ball.check()?;
         tch::no_grad(|| {
             let margin = loss::margin(&victim.logits(images)?, labels)?;
             let adversarial = Adversarial::of_clean(images, margin.f_gt(0.0)?);
@@ -47,7 +49,9 @@ impl Square {
             Ok(adversarial)
         })
     }
+}
 
+impl Square {
     /// The best point of each image and its margin.
     fn run_once(
         &self,
@@ -58,9 +62,15 @@ impl Square {
     ) -> Result<(Tensor, Tensor), Error> {
         let (count, channels, height, width) = x.size4()?;
         let mut draw = Draw { generator, like: x.shallow_clone() };
-        // Vertical stripes of one pixel.
-        let stripes = draw.signs(&[count, channels, 1, width])?.f_mul_scalar(self.eps)?;
-        let best = x.f_add(&stripes)?.f_clamp(0.0, 1.0)?;
+        let eps = self.ball.eps;
+        let best = match self.ball.norm {
+            // Vertical stripes of one pixel.
+            Norm::Linf => {
+                let stripes = draw.signs(&[count, channels, 1, width])?.f_mul_scalar(eps)?;
+                x.f_add(&stripes)?.f_clamp(0.0, 1.0)?
+            }
+            Norm::L2 => square_l2::start(&mut draw, x, eps)?,
+        };
         let margins = loss::margin(&victim.logits(&best)?, y)?;
         for query in 0..self.queries {
             let left = places(&margins.f_gt(0.0)?)?;
@@ -69,14 +79,18 @@ impl Square {
             }
             let of = |tensor: &Tensor| tensor.f_index_select(0, &left);
             let (clean, current, margin) = (of(x)?, of(&best)?, of(&margins)?);
-            let side = ((self.share(query) * (height * width) as f64).sqrt().round_ties_even() as i64).max(1);
-            let side = side.min(height).min(width);
-            let (top, edge) = (draw.integer(height - side)?, draw.integer(width - side)?);
-            let colour = draw.signs(&[channels, 1, 1])?.f_mul_scalar(2.0 * self.eps)?;
-            let change = clean.f_zeros_like()?.f_narrow(0, 0, 1)?;
-            let _ = change.f_narrow(2, top, side)?.f_narrow(3, edge, side)?.f_add_(&colour)?;
-            let moved = current.f_add(&change)?.f_sub(&clean)?.f_clamp(-self.eps, self.eps)?;
-            let moved = clean.f_add(&moved)?.f_clamp(0.0, 1.0)?;
+            let side = (self.share(query) * (height * width) as f64).sqrt().round_ties_even() as i64;
+            let moved = match self.ball.norm {
+                Norm::Linf => {
+                    let side = side.max(1).min(height).min(width);
+                    let (top, edge) = (draw.integer(height - side)?, draw.integer(width - side)?);
+                    let colour = draw.signs(&[channels, 1, 1])?.f_mul_scalar(2.0 * eps)?;
+                    let change = clean.f_zeros_like()?.f_narrow(0, 0, 1)?;
+                    let _ = change.f_narrow(2, top, side)?.f_narrow(3, edge, side)?.f_add_(&colour)?;
+                    self.ball.project(&current.f_add(&change)?, &clean)?
+                }
+                Norm::L2 => square_l2::propose(&mut draw, &clean, &current, side, eps)?,
+            };
             let found = loss::margin(&victim.logits(&moved)?, &of(y)?)?;
             let better = found.f_lt_tensor(&margin)?.f_logical_or(&found.f_le(0.0)?)?;
             let kept = found.f_where_self(&better, &margin)?;
@@ -98,25 +112,25 @@ impl Square {
 }
 
 /// Random numbers on the victim's device.
-struct Draw<'g> {
+pub(super) struct Draw<'g> {
     generator: &'g mut Generator,
     like: Tensor,
 }
 
 impl Draw<'_> {
-    fn uniform(&mut self, shape: &[i64]) -> Result<Tensor, Error> {
+    pub(super) fn uniform(&mut self, shape: &[i64]) -> Result<Tensor, Error> {
         let values = Tensor::f_empty(shape, (Kind::Float, Device::Cpu))?;
         self.generator.uniform_(&values, 0.0, 1.0)?;
         Ok(values)
     }
 
-    fn signs(&mut self, shape: &[i64]) -> Result<Tensor, Error> {
+    pub(super) fn signs(&mut self, shape: &[i64]) -> Result<Tensor, Error> {
         let signs = self.uniform(shape)?.f_mul_scalar(2.0)?.f_sub_scalar(1.0)?.f_sign()?;
         Ok(signs.f_to_device(self.like.device())?.f_to_kind(self.like.kind())?)
     }
 
     /// An integer from 0 to below `end`; 0 if there is none.
-    fn integer(&mut self, end: i64) -> Result<i64, Error> {
+    pub(super) fn integer(&mut self, end: i64) -> Result<i64, Error> {
         Ok((self.uniform(&[1])?.f_mul_scalar(end as f64)?.f_double_value(&[0])?) as i64)
     }
 }

@@ -3,7 +3,7 @@
 
 use super::{Ball, EPS, Norm, Victim, check, gradient, loss};
 use crate::Error;
-use tch::{Kind, Tensor};
+use tch::{Device, Kind, Tensor};
 use visrep_torch::Generator;
 
 /// What a universal perturbation is to do.
@@ -60,7 +60,7 @@ impl Universal {
         };
         let mut change = images.f_narrow(0, 0, 1)?.f_zeros_like()?;
         for _ in 0..self.epochs {
-            let keys = Tensor::f_empty([count], (Kind::Float, tch::Device::Cpu))?;
+            let keys = Tensor::f_empty([count], (Kind::Float, Device::Cpu))?;
             generator.uniform_(&keys, 0.0, 1.0)?;
             let order = keys.f_argsort(0, false)?.f_to_device(images.device())?;
             for batch in order.f_split(self.batch_size, 0)? {
@@ -86,18 +86,18 @@ fn apply(images: &Tensor, change: &Tensor) -> Result<Tensor, Error> {
     Ok(images.f_add(change)?.f_clamp(0.0, 1.0)?)
 }
 
-/// How often a perturbation (1, C, H, W) does what it is to do, on other images than it was fitted to: the fraction of images not of the
-/// target's class that are taken for it, or of all images of which it changes the prediction.
+/// What a perturbation does to each image, on other images than it was fitted to: whether an image is taken for the target, and nothing for
+/// those of the target's class; or whether its prediction changes. `change` is one for all, (1, C, H, W), or one for each, (N, C, H, W).
 ///
 /// # Errors
-/// Images that are not from 0 to 1, labels that are no classes; no image that counts.
-pub fn universal_success(
+/// Images that are not from 0 to 1, labels that are no classes.
+pub fn universal_outcomes(
     victim: &dyn Victim,
     images: &Tensor,
     labels: &Tensor,
     change: &Tensor,
     goal: UniversalGoal,
-) -> Result<f64, Error> {
+) -> Result<Vec<Option<bool>>, Error> {
     check(images, labels)?;
     tch::no_grad(|| {
         let after = victim.logits(&apply(images, change)?)?.f_argmax(1, false)?;
@@ -108,13 +108,56 @@ pub fn universal_success(
             }
             UniversalGoal::Targeted(class) => (after.f_eq(class)?, labels.f_ne(class)?),
         };
-        let all = counted.f_sum(Kind::Int64)?.f_int64_value(&[])?;
-        if all == 0 {
-            return Err(Error::Attack { problem: "no image is of a class other than the target's".into() });
-        }
-        let done = done.f_logical_and(&counted)?.f_sum(Kind::Int64)?.f_int64_value(&[])?;
-        Ok(done as f64 / all as f64)
+        let bools = |tensor: Tensor| Ok::<_, Error>(Vec::<bool>::try_from(tensor.f_to_device(Device::Cpu)?)?);
+        let (done, counted) = (bools(done)?, bools(counted)?);
+        Ok(done.into_iter().zip(counted).map(|(done, counted)| counted.then_some(done)).collect())
     })
+}
+
+/// How often a perturbation (1, C, H, W) does what it is to do: the fraction of [`universal_outcomes`].
+///
+/// # Errors
+/// As [`universal_outcomes`]; no image that counts.
+pub fn universal_success(
+    victim: &dyn Victim,
+    images: &Tensor,
+    labels: &Tensor,
+    change: &Tensor,
+    goal: UniversalGoal,
+) -> Result<f64, Error> {
+    let outcomes = universal_outcomes(victim, images, labels, change, goal)?;
+    let counted: Vec<bool> = outcomes.into_iter().flatten().collect();
+    if counted.is_empty() {
+        return Err(Error::Attack { problem: "no image is of a class other than the target's".into() });
+    }
+    Ok(counted.iter().filter(|&&done| done).count() as f64 / counted.len() as f64)
+}
+
+/// The `kept` strongest patches, by their Euclidean norm, of a grid of `grid` by `grid` over each perturbation (N, C, H, W), and nothing
+/// elsewhere: where the perturbation's effect lies.
+///
+/// # Errors
+/// Other shapes, a grid of none.
+pub fn strongest_patches(change: &Tensor, grid: i64, kept: i64) -> Result<Tensor, Error> {
+    let size = change.size();
+    let &[count, _, height, width] = size.as_slice() else {
+        return Err(Error::Attack {
+            problem: format!("perturbations (N, C, H, W) are needed, found {size:?}"),
+        });
+    };
+    if grid < 1 {
+        return Err(Error::Attack { problem: "a grid has at least one patch".into() });
+    }
+    let patch = |row: i64, column: i64| (row * grid / height) * grid + column * grid / width;
+    let ids: Vec<i64> =
+        (0..height).flat_map(|row| (0..width).map(move |column| patch(row, column))).collect();
+    let ids = Tensor::from_slice(&ids).f_to_device(change.device())?;
+    let squares = change.f_square()?.f_sum_dim_intlist([1].as_slice(), false, change.kind())?;
+    let strength = Tensor::f_zeros([count, grid * grid], (change.kind(), change.device()))?;
+    let strength = strength.f_index_add(1, &ids, &squares.f_flatten(1, -1)?)?;
+    let (_, strongest) = strength.f_topk(kept.clamp(0, grid * grid), 1, true, false)?;
+    let mask = strength.f_zeros_like()?.f_scatter_value(1, &strongest, 1.0)?;
+    Ok(change.f_mul(&mask.f_index_select(1, &ids)?.f_view([count, 1, height, width])?)?)
 }
 
 fn check_class(victim: &dyn Victim, images: &Tensor, class: i64) -> Result<(), Error> {

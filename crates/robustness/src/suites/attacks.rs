@@ -1,200 +1,168 @@
-//! Adversarial attacks on a classifier of ImageNet's validation images, at the budgets under which figures are published.
+//! Adversarial attacks on a classifier of ImageNet's validation images, or of CIFAR-10's test images.
 
+use super::attack_tasks::{CIFAR_10, IMAGENET, Task};
 use super::figures::share;
 use super::folder::{ClassFolders, VAL, VAL_PUBLISHED, class_folders, find, need};
 use super::head::Classes;
+use super::pixels::Pixels;
 use super::published::{Measure, Published};
 use crate::Error;
-use crate::attack::{
-    Adversarial, Apgd, Ball, LagrangianPerceptual, ModelVictim, Norm, Pgd, Spatial, SpatialLimits,
-    SpatialSearch, Square, fgsm,
-};
+use crate::attack::{ModelVictim, classified_right};
+use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use tch::{Kind, Tensor};
-use visrep_data::{Dataset, Fingerprint, Loader, LoaderOptions, Views};
+use visrep_data::{Dataset, Fingerprint, RawImages, Subset};
 use visrep_models::{Model, ModelOptions};
 use visrep_perceptual::{LpipsNet, PerceptualDistance};
-use visrep_probe::{Findings, Progress, SuiteContext, SuiteInfo, TaskVerdicts, eval_transform, limited};
+use visrep_probe::{Findings, Progress, SuiteContext, SuiteInfo, TaskVerdicts, limited};
 use visrep_torch::Generator;
 
-const INFO: SuiteInfo = SuiteInfo {
-    name: "attacks",
-    about: "accuracy under FGSM, PGD, Auto-PGD, Square, LPA, rotations and translations, on 1000 images unless --limit says otherwise",
-    expects: &["imagenet/val/SYNSET/", "lpips/alexnet.{safetensors,pth}, for lpa"],
-    published: VAL_PUBLISHED,
+/// A suite of attacks.
+pub(super) struct Attacks {
+    info: SuiteInfo,
+    classes: Classes,
+    tasks: &'static [(&'static str, Task)],
+    /// Attacks within one ball, by how their names end: of those that were run the worst case is reported too.
+    together: &'static [&'static str],
+}
+
+pub(super) const ATTACKS: Attacks = Attacks {
+    info: SuiteInfo {
+        name: "attacks",
+        about: "accuracy under FGSM, PGD, Auto-PGD, Square, LPA, rotations and translations, on 1000 images unless --limit says otherwise",
+        expects: &[
+            "imagenet/val/SYNSET/",
+            "robustbench/imagenet_test_image_ids.txt, optional: RobustBench's images, the first 5000 of the list, instead of 1000",
+            "lpips/alexnet.{safetensors,pth}, for lpa",
+        ],
+        published: VAL_PUBLISHED,
+    },
+    classes: Classes::ImageNet1k,
+    tasks: IMAGENET,
+    together: &["-linf-4"],
+};
+
+pub(super) const ATTACKS_CIFAR_10: Attacks = Attacks {
+    info: SuiteInfo {
+        name: "attacks-cifar-10",
+        about: "the same on CIFAR-10 at 8/255 in L-infinity and 0.5 in L2, on 1000 images unless --limit says otherwise",
+        expects: &["cifar-10-batches-bin/test_batch.bin"],
+        published: "cs.toronto.edu/~kriz/cifar.html, cifar-10-binary.tar.gz",
+    },
+    classes: Classes::Cifar10,
+    tasks: CIFAR_10,
+    together: &["-linf-8", "-l2-0.5"],
 };
 
 /// Images that are attacked unless the user says otherwise.
 const IMAGES: usize = 1000;
 
-/// 4/255 in L∞, RobustBench's for ImageNet.
-const LINF: Ball = linf(4.0);
+/// Where CIFAR-10's test images may lie.
+const CIFAR: &[&str] =
+    &["cifar-10-batches-bin/test_batch.bin", "cifar-10/test_batch.bin", "cifar10/test_batch.bin"];
 
-const fn linf(of_255: f64) -> Ball {
-    Ball { norm: Norm::Linf, eps: of_255 / 255.0 }
-}
-
-/// An attack at a budget.
-#[derive(Clone, Copy)]
-enum Attack {
-    Fgsm(Ball),
-    /// As imagenet-testbed runs it: 100 steps of 3/100 of the radius in L∞, of a tenth in L2.
-    Pgd(Ball),
-    ApgdCrossEntropy(Ball),
-    ApgdTargeted(Ball),
-    Square(Ball),
-    Spatial(SpatialSearch),
-    /// Within a distance that AlexNet sees.
-    Lagrangian {
-        bound: f64,
-    },
-}
-
-/// Every attack by its name. Radii of L∞ are in 255ths; those of L2 are for 224 pixels and grow with the side.
-const ATTACKS: [(&str, Attack); 12] = [
-    ("fgsm-linf-4", Attack::Fgsm(LINF)),
-    ("pgd-linf-0.5", Attack::Pgd(linf(0.5))),
-    ("pgd-linf-2", Attack::Pgd(linf(2.0))),
-    ("pgd-l2-0.1", Attack::Pgd(Ball { norm: Norm::L2, eps: 0.1 })),
-    ("pgd-l2-0.5", Attack::Pgd(Ball { norm: Norm::L2, eps: 0.5 })),
-    ("apgd-ce-linf-4", Attack::ApgdCrossEntropy(LINF)),
-    ("apgd-t-linf-4", Attack::ApgdTargeted(LINF)),
-    ("square-linf-4", Attack::Square(LINF)),
-    ("spatial-random", Attack::Spatial(SpatialSearch::WorstOf(1))),
-    ("spatial-worst-of-10", Attack::Spatial(SpatialSearch::WorstOf(10))),
-    ("spatial-grid", Attack::Spatial(SpatialSearch::GRID)),
-    ("lpa-alexnet-0.5", Attack::Lagrangian { bound: 0.5 }),
+/// Where RobustBench's list of ImageNet's images may lie, and how many of it are used.
+const LIST: &[&str] = &[
+    "robustbench/imagenet_test_image_ids.txt",
+    "imagenet_test_image_ids.txt",
+    "imagenet/imagenet_test_image_ids.txt",
 ];
+const LISTED: usize = 5000;
 
 /// Where the network may lie whose distance bounds LPA, which is published for torchvision's AlexNet.
 const TRUNK: &[&str] = &["lpips/alexnet.safetensors", "lpips/alexnet.pth"];
 const TRUNK_PUBLISHED: &str =
     "torchvision's alexnet-owt-7be5be79.pth, by `visrep weights get alexnet.tv_in1k`";
 
-/// The attacks of which the worst case is reported too: those in L∞ of 4/255.
-const WORST_OF: &str = "-linf-4";
-
-impl Attack {
-    fn run(
-        self,
-        victim: ModelVictim<'_>,
-        trunk: Option<&Model>,
-        images: &Tensor,
-        labels: &Tensor,
-        generator: &mut Generator,
-    ) -> Result<Adversarial, Error> {
-        let side = u32::try_from(images.size()[3]).unwrap_or(u32::MAX);
-        match self {
-            Self::Fgsm(ball) => fgsm(&victim, images, labels, ball.eps),
-            Self::Pgd(ball) => {
-                let (eps, share) = match ball.norm {
-                    Norm::Linf => (ball.eps, 0.03),
-                    Norm::L2 => (ball.eps * f64::from(side) / 224.0, 0.1),
-                };
-                let attack = Pgd {
-                    ball: Ball { eps, ..ball },
-                    steps: 100,
-                    step_size: share * eps,
-                    random_start: true,
-                };
-                attack.run(&victim, images, labels, generator)
-            }
-            Self::ApgdCrossEntropy(ball) => Apgd::cross_entropy(ball).run(&victim, images, labels, generator),
-            Self::ApgdTargeted(ball) => Apgd::targeted(ball).run(&victim, images, labels, generator),
-            Self::Square(ball) => Square::new(ball.eps).run(&victim, images, labels, generator),
-            Self::Spatial(search) => {
-                let limits = SpatialLimits::for_side(side);
-                Spatial { limits, search }.run(&victim, images, labels, generator)
-            }
-            Self::Lagrangian { bound } => {
-                let trunk = trunk
-                    .ok_or_else(|| Error::Attack { problem: "there is no network to bound LPA by".into() })?;
-                let distance = PerceptualDistance::new(trunk, LpipsNet::Alex.taps())?;
-                LagrangianPerceptual::new(&distance, bound).run(&victim, images, labels, generator)
-            }
-        }
-    }
-
-    /// What is done, for the protocol.
-    fn protocol(self, side: u32) -> String {
-        match self {
-            Self::Fgsm(ball) => format!("one step of {}", of_255(ball)),
-            Self::Pgd(Ball { norm: Norm::Linf, eps }) => {
-                format!("{}, 100 steps of 3 % of it, random start", of_255(Ball { norm: Norm::Linf, eps }))
-            }
-            Self::Pgd(Ball { norm: Norm::L2, eps }) => {
-                format!("L2 {:.4}, 100 steps of 10 % of it, random start", eps * f64::from(side) / 224.0)
-            }
-            Self::ApgdCrossEntropy(ball) => format!("{}, 100 steps, one run", of_255(ball)),
-            Self::ApgdTargeted(ball) => format!("{}, 9 targets of 100 steps each", of_255(ball)),
-            Self::Square(ball) => format!("{}, 5000 queries, p_init 0.8", of_255(ball)),
-            Self::Lagrangian { bound } => {
-                let (rounds, steps) = (LagrangianPerceptual::ROUNDS, LagrangianPerceptual::STEPS);
-                format!(
-                    "the root of LPIPS's baseline on AlexNet at most {bound}, {rounds} rounds of {steps} steps"
-                )
-            }
-            Self::Spatial(search) => {
-                let SpatialLimits { shift, degrees } = SpatialLimits::for_side(side);
-                let tried = match search {
-                    SpatialSearch::WorstOf(count) => format!("the worst of {count} drawn"),
-                    SpatialSearch::Grid { shifts, angles } => {
-                        format!("a grid of {shifts} x {shifts} x {angles}")
-                    }
-                };
-                format!(
-                    "shifts of at most {shift} pixels, turns of at most {degrees} degrees, {tried}, black around"
-                )
-            }
-        }
-    }
-}
-
-fn of_255(ball: Ball) -> String {
-    format!("L-infinity {}/255", ball.eps * 255.0)
-}
-
-/// The suite.
-pub(super) struct Attacks;
-
 impl Published for Attacks {
     type Found = Opened;
 
     fn info(&self) -> SuiteInfo {
-        INFO
+        self.info
     }
 
     fn tasks(&self) -> Vec<String> {
-        ATTACKS.map(|(name, _)| name.to_owned()).to_vec()
+        self.tasks.iter().map(|(name, _)| (*name).to_owned()).collect()
     }
 
     fn find(&self, root: &Path, task: Option<&str>, context: &SuiteContext) -> Result<Opened, Error> {
-        let all = class_folders(&need(&INFO, root, VAL)?, ClassFolders::Synsets(None))?;
-        let mut attacks: Vec<_> =
-            ATTACKS.into_iter().filter(|(name, _)| task.is_none_or(|task| task == *name)).collect();
+        let (data, images) = self.images(root, context)?;
+        let mut tasks: Vec<_> =
+            self.tasks.iter().copied().filter(|(name, _)| task.is_none_or(|task| task == *name)).collect();
         let trunk = find(root, TRUNK);
         let mut notes = Vec::new();
         if trunk.is_none() {
-            let needed = |attack: &Attack| matches!(attack, Attack::Lagrangian { .. });
+            let needed = |task: &Task| matches!(task, Task::Lagrangian { .. });
             let left_out: Vec<_> =
-                attacks.extract_if(.., |(_, attack)| needed(attack)).map(|(name, _)| name).collect();
+                tasks.extract_if(.., |(_, task)| needed(task)).map(|(name, _)| name).collect();
             let paths: Vec<_> = TRUNK.iter().map(|name| root.join(name)).collect();
-            if attacks.is_empty() {
+            if tasks.is_empty() {
                 let published = TRUNK_PUBLISHED;
-                return Err(visrep_probe::Error::MissingData { suite: INFO.name, paths, published }.into());
+                let suite = self.info.name;
+                return Err(visrep_probe::Error::MissingData { suite, paths, published }.into());
             }
             for name in left_out {
                 notes.push(format!("{name}: there is no {} ({TRUNK_PUBLISHED})", paths[0].display()));
             }
         }
-        Ok(Opened { data: limited(all, context.limit.unwrap_or(IMAGES)), attacks, trunk, notes })
+        let Self { info, classes, together, .. } = *self;
+        Ok(Opened { info, classes, together, data, images, tasks, trunk, notes })
     }
 }
 
+impl Attacks {
+    /// The images, and which they are.
+    fn images(&self, root: &Path, context: &SuiteContext) -> Result<(Arc<dyn Dataset>, String), Error> {
+        let (all, of): (Arc<dyn Dataset>, _) = match self.classes {
+            Classes::Cifar10 => (
+                Arc::new(RawImages::open_cifar10(&[need(&self.info, root, CIFAR)?])?),
+                "CIFAR-10's test images",
+            ),
+            Classes::ImageNet1k => {
+                let all = class_folders(&need(&self.info, root, VAL)?, ClassFolders::Synsets(None))?;
+                if let Some(list) = find(root, LIST) {
+                    let data = context.limited(listed(&all, &list)?);
+                    let images = format!("{}, of the first {LISTED} of RobustBench's list", data.len());
+                    return Ok((data, images));
+                }
+                (all, "ImageNet's validation images")
+            }
+        };
+        let data = limited(all, context.limit.unwrap_or(IMAGES));
+        let images = format!("{}, evenly spread over {of}", data.len());
+        Ok((data, images))
+    }
+}
+
+/// The images that a list names, by the last part of their paths, in its order.
+fn listed(all: &Arc<dyn Dataset>, list: &Path) -> Result<Arc<dyn Dataset>, Error> {
+    let name = |path: &str| path.rsplit('/').next().unwrap_or(path).to_owned();
+    let by_name: HashMap<_, _> = (0..all.len()).map(|index| (name(&all.key(index)), index)).collect();
+    let text = std::fs::read_to_string(list)
+        .map_err(|source| visrep_data::Error::Io { path: list.into(), source })?;
+    let lines = text.lines().map(str::trim).filter(|line| !line.is_empty()).take(LISTED);
+    let place = |line: &str| {
+        by_name.get(&name(line)).copied().ok_or_else(|| Error::Layout {
+            path: list.into(),
+            problem: format!("names '{line}', which is none of the {} validation images found", all.len()),
+        })
+    };
+    let indices = lines.map(place).collect::<Result<Vec<_>, _>>()?;
+    if indices.is_empty() {
+        let problem = "names no image: each of its lines is one's path".to_owned();
+        return Err(Error::Layout { path: list.into(), problem });
+    }
+    Ok(Arc::new(Subset::new(Arc::clone(all), indices)))
+}
+
 pub(super) struct Opened {
+    info: SuiteInfo,
+    classes: Classes,
+    together: &'static [&'static str],
     data: Arc<dyn Dataset>,
-    attacks: Vec<(&'static str, Attack)>,
+    /// Which images they are, for the protocol.
+    images: String,
+    tasks: Vec<(&'static str, Task)>,
     /// AlexNet's weights.
     trunk: Option<PathBuf>,
     /// What was left out.
@@ -204,7 +172,7 @@ pub(super) struct Opened {
 impl Opened {
     /// The network whose distance bounds LPA, where that is asked for.
     fn trunk(&self, model: &Model) -> Result<Option<Model>, Error> {
-        let asked = self.attacks.iter().any(|(_, attack)| matches!(attack, Attack::Lagrangian { .. }));
+        let asked = self.tasks.iter().any(|(_, task)| matches!(task, Task::Lagrangian { .. }));
         let Some(path) = self.trunk.as_ref().filter(|_| asked) else { return Ok(None) };
         let options =
             ModelOptions { num_classes: Some(0), device: model.device(), ..ModelOptions::default() };
@@ -223,51 +191,28 @@ impl Measure for Opened {
     }
 
     fn measure(&self, model: &Model, context: &SuiteContext) -> Result<Findings, Error> {
-        let mut record = Classes::ImageNet1k.begin(INFO.name, model, context, &self.notes)?;
+        let mut record = self.classes.begin(self.info.name, model, context, &self.notes)?;
         record.entry("precision", "fp32, whatever --precision says");
-        record
-            .entry("images", format!("{}, evenly spread over ImageNet's validation images", self.data.len()));
+        record.entry("images", self.images.clone());
         record.entry("perturbed", "values from 0 to 1 after resize and crop, before mean and std");
-        let options = LoaderOptions {
-            batch_size: context.batch_size,
-            workers: context.workers,
-            shuffle: false,
-            ..Default::default()
-        };
-        let loader = Loader::new(
-            Arc::clone(&self.data),
-            Views::single(eval_transform(model.preprocessing())?),
-            options,
-        )?;
-        let (mut batches, mut keys, mut all_labels) = (Vec::new(), Vec::new(), Vec::new());
-        for batch in loader.epoch(0, 0) {
-            let batch = batch?;
-            if let (Some(view), true) = (batch.views.first(), batch.labels.iter().all(|&label| label >= 0)) {
-                batches.push((view.to_tensor(), Tensor::from_slice(&batch.labels)));
-            }
-            keys.extend(batch.keys);
-            all_labels.extend(batch.labels);
-        }
+        let pixels = Pixels::load(&self.data, model, context)?;
         let victim = ModelVictim(model);
         let trunk = self.trunk(model)?;
-        let under = |name: &str, attack: Option<Attack>| {
+        let distance = trunk.as_ref().map(|trunk| PerceptualDistance::new(trunk, LpipsNet::Alex.taps()));
+        let distance = distance.transpose()?;
+        let under = |name: &str, task: Option<Task>| {
             context.parts.get(name, || -> Result<Vec<bool>, Error> {
-                let mut progress = Progress::new(context.progress, name, self.data.len());
+                let mut progress = Progress::new(context.progress, name, pixels.len());
                 let mut generator = Generator::new(i64::try_from(context.seed).unwrap_or(i64::MAX));
-                let mut held = Vec::with_capacity(self.data.len());
-                for (pixels, labels) in &batches {
+                let mut held = Vec::with_capacity(pixels.len());
+                for batch in pixels.batches(model.device()) {
                     context.go_on()?;
-                    let images = pixels
-                        .f_permute([0, 3, 1, 2])?
-                        .f_to_device(model.device())?
-                        .f_to_kind(Kind::Float)?;
-                    let (images, labels) =
-                        (images.f_contiguous()?.f_div_scalar(255.0)?, labels.f_to_device(model.device())?);
-                    let robust = match attack {
-                        Some(attack) => {
-                            attack.run(victim, trunk.as_ref(), &images, &labels, &mut generator)?.robust
+                    let (images, labels) = batch?;
+                    let robust = match task {
+                        Some(task) => {
+                            task.held(victim, distance.as_ref(), &images, &labels, &mut generator)?
                         }
-                        None => tch::no_grad(|| crate::attack::classified_right(&victim, &images, &labels))?,
+                        None => tch::no_grad(|| classified_right(&victim, &images, &labels))?,
                     };
                     held.extend(Vec::<bool>::try_from(robust.f_to_device(tch::Device::Cpu)?)?);
                     progress.advance(labels.size()[0] as usize);
@@ -276,26 +221,28 @@ impl Measure for Opened {
             })
         };
         let side = model.preprocessing().input_size;
-        let mut found = vec![("clean", "none".to_owned(), under("clean", None)?)];
-        for &(name, attack) in &self.attacks {
-            found.push((name, attack.protocol(side), under(name, Some(attack))?));
+        let mut found = vec![("clean".to_owned(), "none".to_owned(), under("clean", None)?)];
+        for &(name, task) in &self.tasks {
+            // CIFAR's radii are its own, whatever size a model takes.
+            let task = if self.classes == Classes::ImageNet1k { task.for_side(side) } else { task };
+            found.push((name.to_owned(), task.protocol(side), under(name, Some(task))?));
         }
-        let strongest: Vec<_> = found.iter().filter(|(name, ..)| name.ends_with(WORST_OF)).collect();
-        if strongest.len() > 1 {
-            let names: Vec<_> = strongest.iter().map(|(name, ..)| *name).collect();
-            let held =
-                (0..self.data.len()).map(|image| strongest.iter().all(|(_, _, held)| held[image])).collect();
-            found.push((
-                "worst-of-linf-4",
-                format!("an image holds under all of {}", names.join(", ")),
-                held,
-            ));
+        for ending in self.together {
+            let of_one_ball: Vec<_> = found.iter().filter(|(name, ..)| name.ends_with(ending)).collect();
+            if of_one_ball.len() > 1 {
+                let names: Vec<_> = of_one_ball.iter().map(|(name, ..)| name.as_str()).collect();
+                let protocol = format!("an image holds under all of {}", names.join(", "));
+                let held = (0..pixels.len())
+                    .map(|image| of_one_ball.iter().all(|(_, _, held)| held[image]))
+                    .collect();
+                found.push((format!("worst-of{ending}"), protocol, held));
+            }
         }
         for (name, protocol, held) in found {
             record.entry("attack", protocol);
             let (accuracy, interval) = share(&held)?;
-            record.figure(name, "top1", accuracy, held.len(), Some(interval));
-            record.findings.verdicts.push(TaskVerdicts::new(name, &keys, &all_labels, held));
+            record.figure(&*name, "top1", accuracy, held.len(), Some(interval));
+            record.findings.verdicts.push(TaskVerdicts::new(name, &pixels.keys, &pixels.labels, held));
         }
         Ok(record.findings)
     }

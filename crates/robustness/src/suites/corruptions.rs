@@ -6,11 +6,11 @@ use super::published::{Measure, Published};
 use crate::corruption_figures::CorruptionFigures;
 use crate::evaluate::{Tally, summarise};
 use crate::{Classifier, ConditionResult, CorruptionOptions, Error, LabelSpace, evaluate_corruptions};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use tch::Kind;
-use visrep_corrupt::{Corruption, Severity};
-use visrep_data::{Condition, Dataset};
+use visrep_corrupt::{Corruption, FROST_PHOTOGRAPHS, Frost, Severity};
+use visrep_data::{Condition, Dataset, Fingerprint};
 use visrep_models::Model;
 use visrep_probe::{Findings, Recorder, SuiteContext, SuiteInfo, TaskVerdicts};
 
@@ -23,6 +23,10 @@ pub(super) struct Corruptions {
     /// Those and others that are evaluated where they are there.
     known: &'static [Corruption],
 }
+
+/// Where the photographs of frost may lie, by the first of them.
+const PHOTOGRAPHS: &[&str] =
+    &["imagenet-c/frost/frost1.png", "ImageNet-C/frost/frost1.png", "frost/frost1.png"];
 
 enum Source {
     /// Files in `CORRUPTION/SEVERITY/SYNSET/`.
@@ -46,8 +50,11 @@ pub(super) const IMAGENET_C: Corruptions = Corruptions {
 pub(super) const IMAGENET_C_IN_MEMORY: Corruptions = Corruptions {
     info: SuiteInfo {
         name: "imagenet-c-in-memory",
-        about: "the same 15 corruptions made while they are evaluated: no JPEG, frost a substitute; not the published figures",
-        expects: &["imagenet/val/SYNSET/"],
+        about: "the same 15 corruptions made while they are evaluated: no JPEG; not the published figures",
+        expects: &[
+            "imagenet/val/SYNSET/",
+            "imagenet-c/frost/frost1.png … frost5.jpg, optional: the published photographs; else frost is a drawn substitute",
+        ],
         published: super::folder::VAL_PUBLISHED,
     },
     source: Source::Memory,
@@ -98,8 +105,11 @@ impl Published for Corruptions {
         let source = match self.source {
             Source::Memory => {
                 let path = need(&self.info, root, VAL)?;
-                let corruptions = self.known.iter().copied().filter(asked).collect();
-                Found::Memory { clean: val(&path)?, corruptions }
+                let corruptions: Vec<_> = self.known.iter().copied().filter(asked).collect();
+                // The folder may hold the stored corruption too, in folders of its severities.
+                let first = find(root, PHOTOGRAPHS).filter(|_| corruptions.contains(&Corruption::Frost));
+                let photographs = first.and_then(|first| Some(first.parent()?.to_owned()));
+                Found::Memory { clean: val(&path)?, corruptions, photographs }
             }
             Source::Files(places) => {
                 let folder = need(&self.info, root, places)?;
@@ -142,8 +152,16 @@ pub(super) struct Opened {
 }
 
 enum Found {
-    Files { clean: Option<Arc<dyn Dataset>>, corruptions: Vec<(Corruption, Vec<Arc<dyn Dataset>>)> },
-    Memory { clean: Arc<dyn Dataset>, corruptions: Vec<Corruption> },
+    Files {
+        clean: Option<Arc<dyn Dataset>>,
+        corruptions: Vec<(Corruption, Vec<Arc<dyn Dataset>>)>,
+    },
+    Memory {
+        clean: Arc<dyn Dataset>,
+        corruptions: Vec<Corruption>,
+        /// The folder with the photographs of frost, where frost is asked for.
+        photographs: Option<PathBuf>,
+    },
 }
 
 impl Measure for Opened {
@@ -154,6 +172,15 @@ impl Measure for Opened {
             }
             Found::Memory { clean, .. } => vec![clean],
         }
+    }
+
+    fn beside(&self, hash: &mut Fingerprint) -> Result<(), Error> {
+        if let Found::Memory { photographs: Some(folder), .. } = &self.source {
+            for (name, _) in FROST_PHOTOGRAPHS {
+                hash.file(&folder.join(name))?;
+            }
+        }
+        Ok(())
     }
 
     fn measure(&self, model: &Model, context: &SuiteContext) -> Result<Findings, Error> {
@@ -180,12 +207,12 @@ impl Measure for Opened {
                 let figures = CorruptionFigures { clean: clean.as_ref(), corruptions: &results, label_space };
                 record_figures(&mut record, &figures)?;
             }
-            Found::Memory { clean, corruptions } => {
-                record.entry("corruption", "in memory, after the evaluation crop, no JPEG step");
-                record.entry("frost", "a drawn substitute, not the benchmark's photographs");
+            Found::Memory { clean, corruptions, photographs } => {
+                let frost = photographs.as_deref().map(Frost::open).transpose()?;
                 let options = CorruptionOptions {
                     corruptions: corruptions.clone(),
                     label_space,
+                    frost: frost.unwrap_or_else(Frost::substitute),
                     seed: context.seed,
                     batch_size: context.batch_size,
                     workers: context.workers,
@@ -195,7 +222,7 @@ impl Measure for Opened {
                     parts: context.parts.clone(),
                 };
                 let report = evaluate_corruptions(model, Classifier::Head, Arc::clone(clean), &options)?;
-                record.entry("corruption_constants", report.scale.clone());
+                report.protocol().into_iter().for_each(|(key, value)| record.entry(key, value));
                 let keys: Vec<_> = (0..clean.len()).map(|index| clean.key(index)).collect();
                 let labels: Vec<_> =
                     clean.labels()?.into_iter().map(|label| label.map_or(-1, i64::from)).collect();

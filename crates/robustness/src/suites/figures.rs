@@ -2,10 +2,13 @@
 
 use super::head::Logits;
 use crate::Error;
+use rand::SeedableRng;
+use rand::seq::SliceRandom;
+use visrep_augment::Rng;
 use visrep_metrics::{
     Binning, Interval, ScoreMatrix, TopBin, aurra, bootstrap, bootstrap_mean, brier_terms, calibration,
     class_wise_ece, confidences, equal_mass_calibration, mean, nll_terms, predictions, rms_calibration,
-    top_k_correct, wilson,
+    softmax, temperature_scaling_published, top_k_correct, wilson,
 };
 use visrep_probe::{CALIBRATION_BINS, LEVEL, RESAMPLES, Recorder, TaskVerdicts};
 
@@ -14,7 +17,7 @@ const PER_BIN: usize = 100;
 
 /// Adds every figure of `task`, its verdicts and its reliability diagram: `top1` and `top5` with Wilson's interval; `nll`, `brier`, `ece` (15
 /// bins of equal width), `adaptive-ece` (of equal mass), `rms-calibration` (Hendrycks', over bins of 100) and `aurra` with bootstrap
-/// intervals; `class-wise-ece` and `rms-calibration-published` (which leaves the most confident bin out) without.
+/// intervals; `class-wise-ece` and `rms-calibration-published` (which leaves the most confident bin out) without; and those of [`scaled`].
 pub(super) fn record(record: &mut Recorder<'_>, task: &str, logits: &Logits, seed: u64) -> Result<(), Error> {
     logits.check_labels()?;
     let values = logits.probabilities()?;
@@ -43,8 +46,51 @@ pub(super) fn record(record: &mut Recorder<'_>, task: &str, logits: &Logits, see
     record.figure(task, "class-wise-ece", class_wise, n, None);
     let published = rms_calibration(&confidence, &correct, PER_BIN, TopBin::Dropped)?;
     record.figure(task, "rms-calibration-published", published, n, None);
+    scaled(record, task, logits, seed)?;
     record.findings.reliability.push((task.into(), reliability));
     record.findings.verdicts.push(TaskVerdicts::new(task, logits.keys.iter(), labels, correct));
+    Ok(())
+}
+
+/// For the protocol.
+const SCALING: &str = "each half, drawn by the seed, by the temperature from 0.2 to 5, to 1e-4, of the lowest nll on the other half";
+
+/// Adds what temperature scaling brings: `temperature`, the mean of two, and `scaled-nll` and `scaled-ece`, of probabilities each of which has
+/// a temperature that was fitted without its image. Of fewer than two images there is none.
+fn scaled(record: &mut Recorder<'_>, task: &str, logits: &Logits, seed: u64) -> Result<(), Error> {
+    let n = logits.labels.len();
+    let mut order: Vec<usize> = (0..n).collect();
+    order.shuffle(&mut Rng::seed_from_u64(seed));
+    let (first, second) = order.split_at(n / 2);
+    if first.is_empty() {
+        return Ok(());
+    }
+    let half = |places: &[usize]| {
+        let row = |&place: &usize| &logits.values[place * logits.classes..][..logits.classes];
+        let values: Vec<f32> = places.iter().flat_map(row).copied().collect();
+        (values, places.iter().map(|&place| logits.labels[place]).collect::<Vec<_>>())
+    };
+    let halves = [half(first), half(second)];
+    let fitted = |(values, labels): &(Vec<f32>, Vec<i64>)| -> Result<f64, Error> {
+        Ok(temperature_scaling_published(&ScoreMatrix::new(values, logits.classes)?, labels)?)
+    };
+    let temperatures = [fitted(&halves[1])?, fitted(&halves[0])?];
+    let (mut terms, mut confidence, mut correct) = (Vec::new(), Vec::new(), Vec::new());
+    for ((values, labels), temperature) in halves.iter().zip(temperatures) {
+        let values = softmax(&ScoreMatrix::new(values, logits.classes)?, temperature)?;
+        let matrix = ScoreMatrix::new(&values, logits.classes)?;
+        terms.extend(nll_terms(&matrix, labels)?);
+        confidence.extend(confidences(&matrix)?);
+        correct.extend(predictions(&matrix).iter().zip(labels).map(|(a, b)| a == b));
+    }
+    record.entry("scaling", SCALING);
+    record.figure(task, "temperature", f64::midpoint(temperatures[0], temperatures[1]), n, None);
+    let interval = bootstrap_mean(&terms, RESAMPLES, LEVEL, seed)?;
+    record.figure(task, "scaled-nll", mean(&terms)?, n, Some(interval));
+    let (_, ece) = CONFIDENCE_FIGURES[0];
+    let interval = sorted_bootstrap(&confidence, &correct, ece, seed)?;
+    record.figure(task, "scaled-ece", ece(&confidence, &correct)?, n, Some(interval));
+    record.protocol.remove("scaling");
     Ok(())
 }
 

@@ -1,5 +1,6 @@
 //! One pass of a classifier over a test set.
 
+use super::panels::Panels;
 use crate::Error;
 use std::ops::ControlFlow;
 use std::sync::Arc;
@@ -36,6 +37,19 @@ impl Classes {
         notes: &[String],
     ) -> Result<Recorder<'a>, Error> {
         self.check(model)?;
+        Self::begin_any(suite, model, context, notes)
+    }
+
+    /// [`Self::begin`] for a classifier of any classes.
+    pub(super) fn begin_any<'a>(
+        suite: &'a str,
+        model: &'a Model,
+        context: &'a SuiteContext,
+        notes: &[String],
+    ) -> Result<Recorder<'a>, Error> {
+        if model.num_classes() == 0 {
+            return Err(Error::NoHead { model: model.name().into() });
+        }
         let mut record = Recorder::new(suite, model, context);
         record.findings.notes = notes.to_vec();
         record.entry("classifier", "the model's own head");
@@ -62,12 +76,16 @@ impl Classes {
 /// The evaluation transform for images that are already cropped, as those of ImageNet-C are: nothing where they have the model's size,
 /// else a resize to it. A second resize and crop would lose their borders (RobustBench's issue 59).
 pub(super) fn as_stored(preprocessing: &Preprocessing) -> Result<Compose, Error> {
-    let filter = match preprocessing.interpolation {
+    let side = preprocessing.input_size;
+    Ok(Compose::new().then(Resize::exact(side, side, filter(preprocessing.interpolation))?))
+}
+
+/// A model's interpolation as a filter.
+pub(super) fn filter(interpolation: Interpolation) -> Filter {
+    match interpolation {
         Interpolation::Bilinear => Filter::Bilinear,
         Interpolation::Bicubic => Filter::Bicubic,
-    };
-    let side = preprocessing.input_size;
-    Ok(Compose::new().then(Resize::exact(side, side, filter)?))
+    }
 }
 
 /// What [`as_stored`] does, for the protocol.
@@ -85,6 +103,8 @@ pub(super) enum View {
     Evaluation,
     /// [`as_stored`].
     AsStored,
+    /// As several images: logits and features have a row for each of them, one image's after the other.
+    Panels(Panels),
 }
 
 /// A classifier on one test set.
@@ -134,19 +154,26 @@ impl Pass<'_> {
         mut take: impl FnMut(&Batch, &Features) -> Result<ControlFlow<()>, Error>,
     ) -> Result<(), Error> {
         let Self { model, context } = *self;
-        let transform = match view {
-            View::Evaluation => eval_transform(model.preprocessing())?,
-            View::AsStored => as_stored(model.preprocessing())?,
+        let (views, panels) = match view {
+            View::Evaluation => (Views::single(eval_transform(model.preprocessing())?), None),
+            View::AsStored => (Views::single(as_stored(model.preprocessing())?), None),
+            View::Panels(panels) => (Views::single(panels.clone()), Some(panels)),
         };
         let options = LoaderOptions {
-            batch_size: context.batch_size,
+            batch_size: (context.batch_size / panels.as_ref().map_or(1, Panels::count)).max(1),
             workers: context.workers,
             shuffle: false,
+            seed: context.seed,
             ..Default::default()
         };
         let mut progress = Progress::new(context.progress, what, data.len());
-        let loader = Loader::new(data, Views::single(transform), options)?;
-        for pass in passes(model, loader.epoch(0, 0), context.precision)? {
+        let loader = Loader::new(data, views, options)?;
+        let apart = |batch| match &panels {
+            Some(panels) => panels.apart(batch),
+            None => batch,
+        };
+        let batches = loader.epoch(0, 0).map(|batch| batch.map(apart));
+        for pass in passes(model, batches, context.precision)? {
             let (batch, features) = pass?;
             context.go_on()?;
             let flow = take(&batch, &features)?;
@@ -167,7 +194,10 @@ impl Pass<'_> {
         })?;
         let sums = Vec::<f64>::try_from(logits.f_sum_dim_intlist([1].as_slice(), false, Kind::Double)?)?;
         match sums.iter().position(|sum| !sum.is_finite()) {
-            Some(row) => Err(Error::NotFinite { key: batch.keys[row].clone(), condition: what.into() }),
+            Some(row) => {
+                let key = batch.keys[row * batch.keys.len() / sums.len()].clone();
+                Err(Error::NotFinite { key, condition: what.into() })
+            }
             None => Ok(logits),
         }
     }

@@ -188,7 +188,7 @@ pub(super) const CIFAR_10_1: Labelled = Labelled {
 };
 
 /// The task of ImageNet's validation images of the same classes.
-const CLEAN: &str = "imagenet-val-same-classes";
+pub(super) const CLEAN: &str = "imagenet-val-same-classes";
 
 impl Published for Labelled {
     type Found = Opened;

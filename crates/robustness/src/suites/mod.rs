@@ -1,6 +1,7 @@
 //! The published test sets of distribution shift as suites: each finds its folder, reads it the way it was published, and scores a
 //! classifier of ImageNet-1k's or CIFAR-10's classes as its authors do.
 
+mod attack_tasks;
 mod attacks;
 mod cifar;
 mod corruptions;
@@ -12,12 +13,17 @@ mod imagenet_9;
 mod labelled;
 mod object_pose;
 mod objectnet;
+mod ood;
 mod outliers;
+mod panels;
+mod pixels;
 mod published;
 mod real;
 mod sequences;
 mod si_score;
 mod si_score_invariance;
+mod translation;
+mod universal;
 
 use crate::Error;
 use published::AsSuite;
@@ -26,12 +32,13 @@ use visrep_probe::Suite;
 pub use real::real_labels;
 
 /// Every suite of this crate, in the order in which lists show them.
-pub const SUITES: [&dyn Suite; 24] = [
+pub const SUITES: [&dyn Suite; 28] = [
     &AsSuite(labelled::IMAGENET_VAL),
     &AsSuite(labelled::IMAGENET_V2),
     &AsSuite(real::ImageNetReal),
     &AsSuite(labelled::IMAGENET_A),
     &AsSuite(outliers::ImageNetO),
+    &AsSuite(ood::OutOfDistribution),
     &AsSuite(labelled::IMAGENET_R),
     &AsSuite(labelled::IMAGENET_SKETCH),
     &AsSuite(labelled::STYLIZED_IMAGENET),
@@ -47,10 +54,13 @@ pub const SUITES: [&dyn Suite; 24] = [
     &AsSuite(corruptions::IMAGENET_C_BAR),
     &AsSuite(corruptions::IMAGENET_C_BAR_IN_MEMORY),
     &AsSuite(sequences::IMAGENET_P),
+    &AsSuite(translation::Translation),
     &AsSuite(labelled::CIFAR_10_1),
     &AsSuite(cifar::Cifar10C),
     &AsSuite(sequences::CIFAR_10_P),
-    &AsSuite(attacks::Attacks),
+    &AsSuite(attacks::ATTACKS),
+    &AsSuite(attacks::ATTACKS_CIFAR_10),
+    &AsSuite(universal::UniversalPerturbations),
 ];
 
 impl Error {

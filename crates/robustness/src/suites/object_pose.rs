@@ -237,19 +237,24 @@ fn poses(record: &mut Recorder<'_>, task: &str, seen: &Seen, seed: u64) -> Resul
         let angle = shown.value.numbers().next().unwrap_or_default() as u32;
         angle.min(360 - angle) <= USUAL
     };
-    let of = |usual: bool| -> Vec<bool> {
-        let own = seen.shown.iter().zip(&seen.top1).filter(|(shown, _)| is_usual(shown) == usual);
+    let of = |correct: &[bool], usual: bool| -> Vec<bool> {
+        let own = seen.shown.iter().zip(correct).filter(|(shown, _)| is_usual(shown) == usual);
         own.map(|(_, &right)| right).collect()
     };
-    let (usual, unusual) = (of(true), of(false));
-    if usual.is_empty() || unusual.is_empty() {
-        let missing = if usual.is_empty() { "usual" } else { "unusual" };
-        let note = format!("{task}: there are no images of {missing} poses, so that there is no drop");
-        record.findings.notes.push(note);
-        return Ok(());
+    for (usual, what) in [(true, "usual"), (false, "unusual")] {
+        if of(&seen.top1, usual).is_empty() {
+            let note = format!("{task}: there are no images of {what} poses, so that there is no drop");
+            record.findings.notes.push(note);
+            return Ok(());
+        }
     }
     let mut accuracies = Vec::new();
-    for (metric, correct) in [("top1-usual", usual), ("top1-unusual", unusual)] {
+    for (metric, correct) in [
+        ("top1-usual", of(&seen.top1, true)),
+        ("top1-unusual", of(&seen.top1, false)),
+        ("top5-usual", of(&seen.top5, true)),
+        ("top5-unusual", of(&seen.top5, false)),
+    ] {
         let (accuracy, interval) = share(&correct)?;
         record.figure(task, metric, accuracy, correct.len(), Some(interval));
         accuracies.push(accuracy);

@@ -3,8 +3,9 @@
 //! Which of ImageNet's classes stand for an object's is told by the files that the archive unpacks to `mappings/`.
 
 use super::figures::share;
-use super::folder::need;
+use super::folder::{ClassFolders, VAL, class_folders, find, need, with_labels};
 use super::head::{Classes, Pass, View};
+use super::labelled::CLEAN;
 use super::published::{Measure, Published};
 use crate::Error;
 use serde_json::{Map as JsonMap, Value};
@@ -16,12 +17,16 @@ use visrep_augment::RgbImage;
 use visrep_data::{Dataset, ImageFolder, Map, Sample, SampleImage, Subset, decode_sample};
 use visrep_decode::DecodeOptions;
 use visrep_models::Model;
-use visrep_probe::{Findings, SuiteContext, SuiteInfo, TaskVerdicts};
+use visrep_probe::{Findings, Recorder, SuiteContext, SuiteInfo, TaskVerdicts};
 
 const INFO: SuiteInfo = SuiteInfo {
     name: "objectnet",
     about: "objects in unusual poses and places, 113 classes that are ImageNet's too (Barbu et al. 2019)",
-    expects: &["objectnet-1.0/images/CLASS/", "objectnet-1.0/mappings/ (from the same archive)"],
+    expects: &[
+        "objectnet-1.0/images/CLASS/",
+        "objectnet-1.0/mappings/ (from the same archive)",
+        "imagenet/val/SYNSET/, optional: the same classes of the usual images",
+    ],
     published: "objectnet.dev, objectnet-1.0.zip",
 };
 
@@ -60,7 +65,16 @@ impl Published for ObjectNet {
             let source = |source| visrep_data::Error::Decode { key: key.into(), source };
             Ok(SampleImage::Decoded(inner.map_err(source)?))
         }));
-        Ok(Opened { data, classes, found })
+        let union: BTreeSet<u16> = classes.iter().flatten().copied().collect();
+        let usual = match find(root, VAL) {
+            None => None,
+            Some(path) => {
+                let all = class_folders(&path, ClassFolders::Synsets(None))?;
+                Some(context.limited(with_labels(all, |label| union.contains(&label))?))
+            }
+        };
+        let usual = usual.filter(|usual| !usual.is_empty());
+        Ok(Opened { data, classes, union: union.into_iter().collect(), found, usual })
     }
 }
 
@@ -68,43 +82,73 @@ pub(super) struct Opened {
     data: Arc<dyn Dataset>,
     /// ImageNet's classes that stand for each folder, by label.
     classes: Vec<Vec<u16>>,
+    /// All of these, in order.
+    union: Vec<u16>,
     found: usize,
+    /// ImageNet's validation images of these classes.
+    usual: Option<Arc<dyn Dataset>>,
 }
 
-impl Measure for Opened {
-    fn sets(&self) -> Vec<&Arc<dyn Dataset>> {
-        vec![&self.data]
-    }
-
-    fn measure(&self, model: &Model, context: &SuiteContext) -> Result<Findings, Error> {
-        let mut record = Classes::ImageNet1k.begin(INFO.name, model, context, &[])?;
-        let union: BTreeSet<u16> = self.classes.iter().flatten().copied().collect();
-        let union: Vec<u16> = union.into_iter().collect();
-        let columns: Vec<i64> = union.iter().copied().map(i64::from).collect();
+impl Opened {
+    /// Adds the accuracy of `task` over `data`: `stand` gives the classes that are right for a label.
+    fn accuracy(
+        &self,
+        record: &mut Recorder<'_>,
+        pass: &Pass<'_>,
+        task: &str,
+        data: &Arc<dyn Dataset>,
+        stand: impl Fn(i64) -> Vec<u16>,
+    ) -> Result<(), Error> {
+        let columns: Vec<i64> = self.union.iter().copied().map(i64::from).collect();
         let columns = Tensor::from_slice(&columns);
-        record.entry("border", format!("{BORDER} pixels cut from each side before the resize"));
-        record.entry("classes", format!(
-            "the {} that stand for objects, cut from the 1000 before the arg max; any that stands for the object is right",
-            union.len()
-        ));
-        let objects = self.classes.iter().filter(|own| !own.is_empty()).count();
-        record.entry("images", format!("{} of {objects} classes that are ImageNet's too", self.found));
         let (mut correct, mut keys, mut labels) = (Vec::new(), Vec::new(), Vec::new());
-        let pass = Pass { model, context };
-        pass.each(Arc::clone(&self.data), View::Evaluation, INFO.name, |batch, logits| {
+        pass.each(Arc::clone(data), View::Evaluation, task, |batch, logits| {
             let predictions = Vec::<i64>::try_from(logits.f_index_select(1, &columns)?.f_argmax(1, false)?)?;
             for ((prediction, &label), key) in predictions.into_iter().zip(&batch.labels).zip(&batch.keys) {
-                let own = usize::try_from(label).ok().and_then(|label| self.classes.get(label));
-                let own = own.ok_or_else(|| Error::NoLabel { key: key.clone() })?;
-                correct.push(own.contains(&union[prediction as usize]));
+                if label < 0 {
+                    return Err(Error::NoLabel { key: key.clone() });
+                }
+                correct.push(stand(label).contains(&self.union[prediction as usize]));
                 keys.push(key.clone());
                 labels.push(label);
             }
             Ok(())
         })?;
         let (accuracy, interval) = share(&correct)?;
-        record.figure(INFO.name, "top1", accuracy, correct.len(), Some(interval));
-        record.findings.verdicts.push(TaskVerdicts::new(INFO.name, &keys, &labels, correct));
+        record.figure(task, "top1", accuracy, correct.len(), Some(interval));
+        record.findings.verdicts.push(TaskVerdicts::new(task, &keys, &labels, correct));
+        Ok(())
+    }
+}
+
+impl Measure for Opened {
+    fn sets(&self) -> Vec<&Arc<dyn Dataset>> {
+        [&self.data].into_iter().chain(&self.usual).collect()
+    }
+
+    fn measure(&self, model: &Model, context: &SuiteContext) -> Result<Findings, Error> {
+        let mut record = Classes::ImageNet1k.begin(INFO.name, model, context, &[])?;
+        let pass = Pass { model, context };
+        record.entry("classes", format!(
+            "the {} that stand for objects, cut from the 1000 before the arg max; any that stands for the object is right",
+            self.union.len()
+        ));
+        let objects = self.classes.iter().filter(|own| !own.is_empty()).count();
+        record.entry("border", format!("{BORDER} pixels cut from each side before the resize"));
+        record.entry("images", format!("{} of {objects} classes that are ImageNet's too", self.found));
+        let own = |label: i64| usize::try_from(label).ok().and_then(|label| self.classes.get(label).cloned());
+        self.accuracy(&mut record, &pass, INFO.name, &self.data, |label| own(label).unwrap_or_default())?;
+        record.protocol.remove("border");
+        if let Some(usual) = &self.usual {
+            record
+                .entry("images", format!("{} of ImageNet's validation images of these classes", usual.len()));
+            // Whatever stands for the same object as the label does.
+            let alike = |label: i64| {
+                let stands = |own: &&Vec<u16>| own.iter().any(|&class| i64::from(class) == label);
+                self.classes.iter().filter(stands).flatten().copied().collect()
+            };
+            self.accuracy(&mut record, &pass, CLEAN, usual, alike)?;
+        }
         Ok(record.findings)
     }
 }

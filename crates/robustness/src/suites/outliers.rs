@@ -13,7 +13,7 @@ use visrep_metrics::{
     max_logit_scores, msp_scores,
 };
 use visrep_models::Model;
-use visrep_probe::{Findings, LEVEL, RESAMPLES, SuiteContext, SuiteInfo};
+use visrep_probe::{Findings, LEVEL, RESAMPLES, Recorder, SuiteContext, SuiteInfo};
 
 const INFO: SuiteInfo = SuiteInfo {
     name: "imagenet-o",
@@ -77,22 +77,37 @@ impl Measure for Opened {
         values.extend(cut(pass.logits(Arc::clone(&self.inliers), View::Evaluation, "inliers")?));
         let (outliers, n) = (self.outliers.len(), self.outliers.len() + self.inliers.len());
         let positive: Vec<bool> = (0..n).map(|index| index < outliers).collect();
-        let matrix = ScoreMatrix::new(&values, 200)?;
-        let probabilities = visrep_metrics::softmax(&matrix, 1.0)?;
-        let scores = [
-            ("msp", msp_scores(&ScoreMatrix::new(&probabilities, 200)?)?),
-            ("max-logit", max_logit_scores(&matrix)),
-            ("energy", energy_scores(&matrix, 1.0)?),
-        ];
-        for (task, scores) in scores {
-            for (metric, statistic) in FIGURES {
-                let value = statistic(&scores, &positive)?;
-                let interval = interval(&scores, &positive, statistic, context.seed)?;
-                record.figure(task, metric, value, n, Some(interval));
-            }
+        for (score, values) in head_scores(&ScoreMatrix::new(&values, 200)?)? {
+            record_detection(&mut record, score, &values, &positive, context.seed)?;
         }
         Ok(record.findings)
     }
+}
+
+/// The scores of outliers that logits give: by name, one for each row.
+pub(super) fn head_scores(logits: &ScoreMatrix<'_, f32>) -> Result<[(&'static str, Vec<f64>); 3], Error> {
+    let probabilities = visrep_metrics::softmax(logits, 1.0)?;
+    Ok([
+        ("msp", msp_scores(&ScoreMatrix::new(&probabilities, logits.classes())?)?),
+        ("max-logit", max_logit_scores(logits)),
+        ("energy", energy_scores(logits, 1.0)?),
+    ])
+}
+
+/// Adds how well `scores` tell outliers, which come first and are the positives: `aupr`, `auroc` and `fpr95` of `task`.
+pub(super) fn record_detection(
+    record: &mut Recorder<'_>,
+    task: &str,
+    scores: &[f64],
+    positive: &[bool],
+    seed: u64,
+) -> Result<(), Error> {
+    for (metric, statistic) in FIGURES {
+        let value = statistic(scores, positive)?;
+        let interval = interval(scores, positive, statistic, seed)?;
+        record.figure(task, metric, value, scores.len(), Some(interval));
+    }
+    Ok(())
 }
 
 type Statistic = fn(&[f64], &[bool]) -> Result<f64, visrep_metrics::Error>;

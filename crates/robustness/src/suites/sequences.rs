@@ -15,7 +15,7 @@ use visrep_metrics::{
     mean_rate_against_baseline,
 };
 use visrep_models::Model;
-use visrep_probe::{Findings, LEVEL, RESAMPLES, SuiteContext, SuiteInfo};
+use visrep_probe::{Findings, LEVEL, RESAMPLES, Recorder, SuiteContext, SuiteInfo};
 
 /// A suite of sequences.
 pub(super) struct Sequences {
@@ -38,7 +38,7 @@ pub(super) const IMAGENET_P: Sequences = Sequences {
         name: "imagenet-p",
         about: "how often predictions flip along sequences of ImageNet's images (Hendrycks & Dietterich 2019)",
         expects: &[
-            "imagenet-p/PERTURBATION/SYNSET/NAME/00.png and so on, the frames",
+            "imagenet-p/PERTURBATION/SYNSET/NAME/00.png and so on, the frames; gaussian_noise_2, _3 and shot_noise_2, _3 too where they are",
             "imagenet-p/baseline.json, optional: {\"gaussian_noise\": {\"flip\": 0.2, \"top5\": 0.6}, …} for mFR and mT5D",
         ],
         published: "zenodo.org, record 3565846, as H.264: `ffmpeg -i NAME.mp4 NAME/%02d.png`; or `visrep corrupt --all --sequence`",
@@ -60,9 +60,15 @@ pub(super) const CIFAR_10_P: Sequences = Sequences {
     form: Form::Arrays,
 };
 
+/// How hard a comparison is: of noise its strength, for which there are sequences of their own; of the others how many frames lie between
+/// two that are compared.
+const DIFFICULTIES: [usize; 3] = [1, 2, 3];
+
 /// The sequences of one perturbation: frames one after the other.
 struct Part {
     perturbation: Perturbation,
+    /// Of noise, the one that was stored; of the others, the highest that is evaluated.
+    difficulty: usize,
     frames: Arc<dyn Dataset>,
     /// How many frames each sequence has.
     lengths: Vec<usize>,
@@ -72,6 +78,7 @@ impl Part {
     fn open(
         path: &Path,
         perturbation: Perturbation,
+        difficulty: usize,
         form: Form,
         context: &SuiteContext,
     ) -> Result<Self, Error> {
@@ -108,7 +115,7 @@ impl Part {
                 "has a sequence of one frame (number {sequence}): there is nothing to compare it with"
             )));
         }
-        let part = Self { perturbation, frames, lengths };
+        let part = Self { perturbation, difficulty, frames, lengths };
         let chosen = context.places(part.lengths.len());
         Ok(if chosen.len() < part.lengths.len() { part.only(&chosen) } else { part })
     }
@@ -126,12 +133,21 @@ impl Part {
         Self { frames: Arc::new(Subset::new(self.frames, indices)), lengths, ..self }
     }
 
-    /// For each sequence, the fraction of flips and the mean top-5 distance.
-    fn measure(&self, pass: &Pass<'_>) -> Result<(Vec<f64>, Vec<f64>), Error> {
+    /// What is compared with what, with the difficulty of it. A stride that is longer than a sequence is left out.
+    fn comparisons(&self) -> Vec<(usize, Reference)> {
         // Frames of noise have no order: each is compared with the first, which is clean.
-        let reference =
-            if self.perturbation.is_noise() { Reference::First } else { Reference::Previous { stride: 1 } };
-        let (mut flips, mut distances) = (Vec::new(), Vec::new());
+        if self.perturbation.is_noise() {
+            return vec![(self.difficulty, Reference::First)];
+        }
+        let strides =
+            (1..=self.difficulty).filter(|stride| self.lengths.iter().all(|length| length > stride));
+        strides.map(|stride| (stride, Reference::Previous { stride })).collect()
+    }
+
+    /// For each comparison, and in it for each sequence, the fraction of flips and the mean top-5 distance.
+    fn measure(&self, pass: &Pass<'_>) -> Result<Vec<(Vec<f64>, Vec<f64>)>, Error> {
+        let comparisons = self.comparisons();
+        let mut found = vec![(Vec::new(), Vec::new()); comparisons.len()];
         let mut lengths = self.lengths.iter().copied();
         let mut length = lengths.next().unwrap_or_default();
         let mut sequence: Vec<Vec<f64>> = Vec::with_capacity(length);
@@ -144,15 +160,22 @@ impl Part {
                     continue;
                 }
                 let predictions: Vec<i64> = sequence.iter().map(|row| arg_max(row)).collect();
-                flips.push(flip_probability(&[predictions], reference)?);
                 let whole = [std::mem::take(&mut sequence)];
-                distances.push(mean_ranking_distance(&whole, reference, RankingDistance::Top5)?);
+                for ((flips, distances), &(_, reference)) in found.iter_mut().zip(&comparisons) {
+                    flips.push(flip_probability(&[predictions.as_slice()], reference)?);
+                    distances.push(mean_ranking_distance(&whole, reference, RankingDistance::Top5)?);
+                }
                 length = lengths.next().unwrap_or_default();
             }
             Ok(())
         })?;
-        Ok((flips, distances))
+        Ok(found)
     }
+}
+
+/// A perturbation, or the mean, at a difficulty: the first has no number, as the published folders.
+fn at(name: &str, difficulty: usize) -> String {
+    if difficulty == 1 { name.to_owned() } else { format!("{name}_{difficulty}") }
 }
 
 fn arg_max(row: &[f64]) -> i64 {
@@ -173,20 +196,26 @@ impl Published for Sequences {
     fn find(&self, root: &Path, task: Option<&str>, context: &SuiteContext) -> Result<Opened, Error> {
         let folder = need(&self.info, root, self.places)?;
         let (mut parts, mut notes) = (Vec::new(), Vec::new());
-        for perturbation in Perturbation::ALL {
-            let name = match self.form {
-                Form::Frames => perturbation.name().to_owned(),
-                Form::Arrays => format!("{perturbation}.npy"),
+        let asked = |perturbation: &Perturbation| task.is_none_or(|task| task == perturbation.name());
+        for perturbation in Perturbation::ALL.into_iter().filter(asked) {
+            let stored = |difficulty: usize| match self.form {
+                Form::Frames => at(perturbation.name(), difficulty),
+                Form::Arrays => format!("{}.npy", at(perturbation.name(), difficulty)),
             };
-            if task.is_some_and(|task| task != perturbation.name()) {
-                continue;
-            }
-            match find(&folder, &[&name]) {
-                Some(path) => parts.push(Part::open(&path, perturbation, self.form, context)?),
-                None if Perturbation::BENCHMARK.contains(&perturbation) => {
-                    notes.push(format!("{perturbation}: there is no {}", folder.join(name).display()));
+            let hardest = DIFFICULTIES[DIFFICULTIES.len() - 1];
+            // Of noise each difficulty is stored, of the others one is read in several ways.
+            let difficulties: &[_] = if perturbation.is_noise() { &DIFFICULTIES } else { &[hardest] };
+            for &difficulty in difficulties {
+                let name = stored(if perturbation.is_noise() { difficulty } else { 1 });
+                match find(&folder, &[&name]) {
+                    Some(path) => {
+                        parts.push(Part::open(&path, perturbation, difficulty, self.form, context)?)
+                    }
+                    None if Perturbation::BENCHMARK.contains(&perturbation) && name == stored(1) => {
+                        notes.push(format!("{perturbation}: there is no {}", folder.join(name).display()));
+                    }
+                    None => {}
                 }
-                None => {}
             }
         }
         if parts.is_empty() {
@@ -243,50 +272,78 @@ impl Measure for Opened {
     fn measure(&self, model: &Model, context: &SuiteContext) -> Result<Findings, Error> {
         let mut record = self.classes.begin(self.info.name, model, context, &self.notes)?;
         record.entry("preprocessing", as_stored_protocol(model.preprocessing()));
-        record.entry("reference", "the first frame for noise, else the frame before");
         let pass = Pass { model, context };
         let mut found = Vec::new();
         for part in &self.parts {
             let name = part.perturbation.name();
-            let (flips, distances) = context.parts.get(name, || part.measure(&pass))?;
-            let (flip, distance, n) = (mean(&flips)?, mean(&distances)?, flips.len());
-            for (metric, value, values) in
-                [("flip-probability", flip, &flips), ("top5-distance", distance, &distances)]
+            let measured = context.parts.get(name, || part.measure(&pass))?;
+            for ((difficulty, reference), (flips, distances)) in part.comparisons().into_iter().zip(measured)
             {
-                let interval = bootstrap_mean(values, RESAMPLES, LEVEL, context.seed)?;
-                record.figure(part.perturbation.name(), metric, value, n, Some(interval));
-            }
-            if Perturbation::BENCHMARK.contains(&part.perturbation) {
-                found.push((part.perturbation, flip, distance, n));
+                record.entry(
+                    "reference",
+                    match reference {
+                        Reference::First => "the first frame".to_owned(),
+                        Reference::Previous { stride: 1 } => "the frame before".to_owned(),
+                        Reference::Previous { stride } => format!("the frame {stride} before"),
+                    },
+                );
+                let (flip, distance, n) = (mean(&flips)?, mean(&distances)?, flips.len());
+                for (metric, value, values) in
+                    [("flip-probability", flip, &flips), ("top5-distance", distance, &distances)]
+                {
+                    let interval = bootstrap_mean(values, RESAMPLES, LEVEL, context.seed)?;
+                    let task = at(name, difficulty);
+                    record.figure(task, metric, value, n, Some(interval));
+                }
+                if Perturbation::BENCHMARK.contains(&part.perturbation) {
+                    found.push((difficulty, Found { perturbation: part.perturbation, flip, distance, n }));
+                }
             }
         }
+        record.entry(
+            "reference",
+            "the first frame for noise, else the frame before, or 2 or 3 before by the difficulty",
+        );
+        for difficulty in DIFFICULTIES {
+            let own = found.iter().filter(|(of, _)| *of == difficulty).map(|&(_, found)| found);
+            self.means(&mut record, difficulty, &own.collect::<Vec<_>>())?;
+        }
+        Ok(record.findings)
+    }
+}
+
+/// A perturbation's figures.
+#[derive(Clone, Copy)]
+struct Found {
+    perturbation: Perturbation,
+    flip: f64,
+    distance: f64,
+    n: usize,
+}
+
+impl Opened {
+    /// Adds the means over the benchmark's perturbations at one difficulty, where there are several.
+    fn means(&self, record: &mut Recorder<'_>, difficulty: usize, found: &[Found]) -> Result<(), Error> {
         if found.len() < 2 {
-            return Ok(record.findings);
+            return Ok(());
         }
-        let n = found.iter().map(|(.., n)| n).sum();
-        let names: Vec<_> = found.iter().map(|(perturbation, ..)| perturbation.name()).collect();
+        let n = found.iter().map(|found| found.n).sum();
+        let names: Vec<_> = found.iter().map(|found| found.perturbation.name()).collect();
         record.entry("perturbations", format!("{}: {}", names.len(), names.join(", ")));
-        record.figure(
-            "mean",
-            "flip-probability",
-            mean(&found.iter().map(|found| found.1).collect::<Vec<_>>())?,
-            n,
-            None,
-        );
-        record.figure(
-            "mean",
-            "top5-distance",
-            mean(&found.iter().map(|found| found.2).collect::<Vec<_>>())?,
-            n,
-            None,
-        );
+        let of = |figure: fn(&Found) -> f64| mean(&found.iter().map(figure).collect::<Vec<_>>());
+        record.figure(at("mean", difficulty), "flip-probability", of(|found| found.flip)?, n, None);
+        record.figure(at("mean", difficulty), "top5-distance", of(|found| found.distance)?, n, None);
+        // The baseline is of the first.
+        if difficulty > 1 {
+            return Ok(());
+        }
         match &self.baseline {
             Some(baseline) if found.len() == Perturbation::BENCHMARK.len() => {
                 let (mut flips, mut distances) = (Vec::new(), Vec::new());
-                for (perturbation, flip, distance, _) in found {
-                    let Some((of_flips, of_distances)) = baseline.of(perturbation) else { continue };
-                    flips.push((flip, of_flips));
-                    distances.push((distance, of_distances));
+                for found in found {
+                    let Some((of_flips, of_distances)) = baseline.of(found.perturbation) else { continue };
+                    flips.push((found.flip, of_flips));
+                    distances.push((found.distance, of_distances));
                 }
                 record.entry("normaliser", "baseline.json");
                 record.figure("mean", "mfr", mean_rate_against_baseline(&flips)?, n, None);
@@ -297,6 +354,6 @@ impl Measure for Opened {
                 "mFR and mT5D need AlexNet's figures, which were never published: give baseline.json".into(),
             ),
         }
-        Ok(record.findings)
+        Ok(())
     }
 }

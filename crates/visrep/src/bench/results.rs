@@ -89,7 +89,9 @@ fn published_name(score: &Score) -> Option<String> {
         "mean-error" if of_mean => "mean error",
         "mce" => "mCE (AlexNet = 100)",
         "relative-mce" => "relative mCE",
-        "flip-probability" if of_mean => "flip probability",
+        "flip-probability" if of_mean || score.task.starts_with("one-pixel-") => "flip probability",
+        "success" if !score.task.contains('/') => "success",
+        "consistency" => "same class for two crops",
         "mfr" => "mFR (baseline = 100)",
         "mt5d" => "mT5D (baseline = 100)",
         "aupr" => "AUPR",
@@ -127,6 +129,7 @@ pub fn lower_is_better(metric: &str) -> bool {
         "gap",
         "drop",
         "calibration",
+        "change",
     ]
     .iter()
     .any(|part| metric.contains(part))

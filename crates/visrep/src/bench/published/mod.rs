@@ -7,6 +7,7 @@ pub mod registry;
 mod sprites;
 mod transfer;
 mod vtab;
+mod wide;
 
 use super::results::ModelEntry;
 use super::{Interrupted, Settings, environment, now, table, write};
@@ -139,6 +140,7 @@ pub fn run(plan: &Plan) -> Result<()> {
     if !results.scores.is_empty() {
         let file = |name: &str| plan.settings.out.join(name);
         write(&file("results.csv"), &export::csv(results)?)?;
+        write(&file("accuracies.csv"), &wide::csv(results)?)?;
         write(&file("results.md"), export::markdown(results, &missing).as_bytes())?;
         write(&file("report.html"), report::suites::render(results, &missing)?.as_bytes())?;
         let shown = |name: &str| file(name).display().to_string();

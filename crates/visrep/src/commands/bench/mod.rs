@@ -26,8 +26,8 @@ use visrep_train::stop_on_signals;
 /// ObjectNet, cue conflict, SI-Score, CIFAR-10-C, attacks, BAPPS and more (--list). Sets that are not there are told and left out; what
 /// is finished is kept in the output folder and not run again.
 ///
-/// Writes results.json (every number with its protocol) and report.html (one self-contained page); for suites results.csv and
-/// results.md too.
+/// Writes results.json (every number with its protocol) and report.html (one self-contained page); for suites results.csv,
+/// results.md and accuracies.csv (a row for each model, for `visrep score effective-robustness`) too.
 #[derive(Args)]
 #[command(
     args_conflicts_with_subcommands = true,
