@@ -9,7 +9,7 @@ use std::collections::{BTreeMap, HashMap};
 use std::path::PathBuf;
 use std::rc::Rc;
 use std::sync::Arc;
-use std::sync::atomic::AtomicBool;
+use std::sync::atomic::{AtomicBool, Ordering};
 use visrep_data::Splits;
 use visrep_metrics::{Interval, Score};
 use visrep_models::{CropMode, Model, Preprocessing};
@@ -97,7 +97,7 @@ impl Context {
             cache: self.cache.clone(),
             progress: self.progress,
             precision: self.precision,
-            pooling: Pooling::PreLogits,
+            ..ExtractOptions::default()
         }
     }
 
@@ -112,6 +112,11 @@ impl Context {
             pass: None,
             batch_size: self.batch_size,
         }
+    }
+
+    /// Errs with [`Error::Interrupted`] once [`Self::stop`] is raised.
+    pub fn go_on(&self) -> Result<(), Error> {
+        if self.stop.load(Ordering::Relaxed) { Err(Error::Interrupted) } else { Ok(()) }
     }
 
     /// The model's features (what its classifier reads) of one part of the data, extracted at the first call.

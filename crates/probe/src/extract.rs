@@ -3,7 +3,7 @@
 use crate::identity::{data_hash, weights_hash};
 use crate::passes::pooled_passes;
 use crate::progress::Progress;
-use crate::{Error, FeatureSet, Pooling, cache};
+use crate::{Error, FeatureSet, Normalisation, Pooling, cache};
 use std::path::PathBuf;
 use std::sync::Arc;
 use tch::{Device, Kind, Tensor};
@@ -27,14 +27,17 @@ pub struct ExtractOptions {
     pub precision: Precision,
     /// Which vector stands for an image.
     pub pooling: Pooling,
+    /// How pixels become the network's input.
+    pub normalisation: Normalisation,
 }
 
 impl Default for ExtractOptions {
-    /// Batches of 64, a worker per core, no cache, no bar, fp32, what the classifier reads.
+    /// Batches of 64, a worker per core, no cache, no bar, fp32, what the classifier reads, the model's own normalisation.
     fn default() -> Self {
         let workers = std::thread::available_parallelism().map_or(1, usize::from);
         let (precision, pooling) = (Precision::Fp32, Pooling::PreLogits);
-        Self { batch_size: 64, workers, cache: None, progress: false, precision, pooling }
+        let normalisation = Normalisation::Model;
+        Self { batch_size: 64, workers, cache: None, progress: false, precision, pooling, normalisation }
     }
 }
 
@@ -68,7 +71,8 @@ pub fn extract(model: &Model, data: Arc<dyn Dataset>, options: &ExtractOptions) 
 }
 
 /// As [`extract`], with images prepared by the first of `views` instead of the model's own evaluation transform; it must end
-/// at the model's input size. `preprocessing` says in words what the views do, and the normalisation: cached features are known by it.
+/// at the model's input size. `preprocessing` says in words what the views do, and the model's normalisation: cached features are
+/// known by it.
 pub fn extract_views(
     model: &Model,
     data: Arc<dyn Dataset>,
@@ -83,7 +87,11 @@ pub fn extract_views(
     let (weights, samples) = (weights_hash(model)?, data_hash(data.as_ref(), options.workers)?);
     let device = if matches!(model.device(), Device::Cpu) { "cpu" } else { "accelerator" };
     let (precision, pooling) = (options.precision.to_string(), options.pooling.to_string());
-    let path = cache::path(folder, &[&weights, &samples, preprocessing, &pooling, device, &precision]);
+    let preprocessing = match options.normalisation {
+        Normalisation::Model => preprocessing.to_owned(),
+        other => format!("{preprocessing}; {other}"),
+    };
+    let path = cache::path(folder, &[&weights, &samples, &preprocessing, &pooling, device, &precision]);
     if let Some(set) = cache::read(&path, data.len())
         && is_current(&set, model, &data, views, options)?
     {
@@ -146,7 +154,7 @@ fn compute(
     let mut progress = Progress::new(options.progress, "features", data.len());
     let loader = Loader::new(data, views.clone(), loader_options)?;
     let (mut features, mut labels, mut keys) = (Vec::new(), Vec::new(), Vec::new());
-    let (epoch, preprocessing) = (loader.epoch(0, 0), model.preprocessing().clone());
+    let (epoch, preprocessing) = (loader.epoch(0, 0), options.normalisation.of(model.preprocessing()));
     for pass in pooled_passes(model, epoch, options.precision, options.pooling, preprocessing)? {
         let (batch, found) = pass?;
         features.push(pooled(&found)?);

@@ -32,7 +32,7 @@
 //! let (model, _) = Model::from_weights("resnet50", "resnet50.safetensors", &ModelOptions::default())?;
 //! let preset: FineTunePreset = "bit-hyper-rule".parse()?;
 //! let execution = Execution { progress: true, ..Default::default() };
-//! let tuning = &preset.tunings(&model, data.train.as_ref())?[0];
+//! let tuning = &preset.tunings(&model, data.train.as_ref(), Default::default())?[0];
 //! let tuned = fine_tune(&model, Arc::clone(&data.train), tuning, &execution)?;
 //! println!("{:.4}", tuned.evaluate(data.test, &execution)?.top1);
 //! # Ok(())
@@ -74,8 +74,8 @@ pub use factors::{FactorValue, Shown, record_by_value, record_invariance};
 pub use features::FeatureSet;
 pub use few_shot::{RIDGE_L2, few_shot_ridge, ridge_scores};
 pub use fine_tune::{
-    FineTuneBenchmark, FineTunePreset, FineTuned, FineTuning, ImagePipeline, Normalisation, Selected,
-    fine_tune, fine_tune_selected,
+    FineTuneBenchmark, FineTunePreset, FineTuned, FineTuning, ImagePipeline, LabelKeeping, Normalisation,
+    Selected, fine_tune, fine_tune_selected, select_fine_tuning,
 };
 pub use identity::{data_hash, weights_hash};
 pub use knn::{KnnOptions, knn, knn_sweep};
@@ -92,5 +92,5 @@ pub use sampling::few_shot_indices;
 pub use suite::{Findings, OpenSuite, Recorder, Suite, SuiteContext, SuiteInfo, TaskVerdicts, limited};
 pub use suites::{
     FewShotBenchmark, KnnBenchmark, KnnSweepBenchmark, LinearBenchmark, LinearPresetBenchmark,
-    linear_protocol,
+    gradient_protocol, linear_protocol,
 };

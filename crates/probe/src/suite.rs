@@ -38,6 +38,16 @@ pub trait Suite: Sync {
         Vec::new()
     }
 
+    /// What a task of [`Self::tasks`] is, in one line, where its name does not say it.
+    fn about_task(&self, _task: &str) -> Option<String> {
+        None
+    }
+
+    /// Whether it takes so long that it is run only where it is named, not with all suites.
+    fn by_name_only(&self) -> bool {
+        false
+    }
+
     /// Finds the data under `root`, of all tasks or of one. Reads names and labels, no image.
     ///
     /// # Errors

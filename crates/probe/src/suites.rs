@@ -253,7 +253,7 @@ pub fn linear_protocol(probe: &LinearProbe, options: &LinearProbeOptions) -> BTr
 }
 
 /// The protocol entries of a linear probe that was trained by stochastic gradient descent.
-fn gradient_protocol(probe: &LinearProbe, fit: &GradientFit) -> BTreeMap<String, String> {
+pub fn gradient_protocol(probe: &LinearProbe, fit: &GradientFit) -> BTreeMap<String, String> {
     let mut entries = vec![
         ("classifier", "linear, cross entropy, stochastic gradient descent".to_owned()),
         ("optimizer", json(&fit.optimizer)),

@@ -151,14 +151,14 @@ fn protocols_are_the_published_ones() {
     let near = |found: Vec<f64>, expected: &[f64]| {
         assert!(found.iter().zip(expected).all(|(a, b)| (a - b).abs() < 1e-9), "{found:?} {expected:?}");
     };
-    let small = FineTuning::bit_hyper_rule(1000, 32 * 32).unwrap();
+    let small = FineTuning::bit_hyper_rule(1000, 32 * 32, Default::default()).unwrap();
     assert_eq!((small.images.size(), small.batch_size, curve(&small).total()), (128, 512, 500));
     assert!(small.mix.is_none() && small.head == HeadStart::Zero && small.weight_decay == 0.0);
     near(lr(&small, &[0, 50, 100, 199, 200, 300, 400]), &[0.0, 0.0015, 0.003, 0.003, 3e-4, 3e-5, 3e-6]);
-    let medium = FineTuning::bit_hyper_rule(20_000, 96 * 96).unwrap();
+    let medium = FineTuning::bit_hyper_rule(20_000, 96 * 96, Default::default()).unwrap();
     assert_eq!((medium.images.size(), curve(&medium).total(), curve(&medium).warmup()), (480, 10_000, 500));
     assert!(medium.mix.is_some());
-    let large = FineTuning::bit_hyper_rule(500_000, 500 * 375).unwrap();
+    let large = FineTuning::bit_hyper_rule(500_000, 500 * 375, Default::default()).unwrap();
     near(lr(&large, &[5999, 6000, 12_000, 18_000]), &[0.003, 3e-4, 3e-5, 3e-6]);
 
     let vtab = FineTuning::vtab(ImagePipeline::squash(224).unwrap());
@@ -182,7 +182,7 @@ fn protocols_are_the_published_ones() {
     for name in FineTunePreset::names() {
         let preset: FineTunePreset = name.parse().unwrap();
         assert_eq!(preset.to_string(), name);
-        for tuning in preset.tunings(&model(0), stripes(6, 180).as_ref()).unwrap() {
+        for tuning in preset.tunings(&model(0), stripes(6, 180).as_ref(), Default::default()).unwrap() {
             let protocol = tuning.protocol(&curve(&tuning), tuning.batch_size);
             assert!(protocol["steps"].parse::<u64>().unwrap() >= 500 && !protocol["source"].is_empty());
         }

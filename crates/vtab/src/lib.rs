@@ -2,7 +2,8 @@
 //!
 //! [`Task`] is the table of the 19 tasks and of the remote-sensing tasks beside them; [`open_task`] finds a task's data under a
 //! folder, in VTAB-1k's file lists, as the dataset is published, or as a mirror; [`VtabSuite`] does so for all and says what is
-//! missing; [`VtabBenchmark`] measures a model on them with an [`Adaptation`]: [`FrozenLinear`] or [`FineTuneAdaptation`].
+//! missing; [`VtabBenchmark`] measures a model on them with an [`Adaptation`]: [`FrozenLinear`], [`FineTuneAdaptation`] or
+//! [`HeadAdaptation`]. The published protocols are [`AdaptationProtocol`]s.
 //!
 //! | dataset | read as |
 //! |---|---|
@@ -28,8 +29,8 @@
 //! assert_eq!("kitti_distance".parse::<Task>()?.info().classes, 4);
 //! assert_eq!(kitti_distance([("Van", 12.5), ("Pedestrian", 3.0)]), 1);
 //!
-//! // The structured tasks without any download, on procedural sprites.
-//! let suite = VtabSuite::sprites(&OpenOptions { limit: Some(100), ..OpenOptions::default() })?;
+//! // Four structured tasks without any download, on drawn sprites and toys.
+//! let suite = VtabSuite::drawn(&OpenOptions { limit: Some(100), ..OpenOptions::default() })?;
 //! assert_eq!((suite.found[0].train1000.len(), suite.found[0].test.len()), (1000, 100));
 //! # Ok::<(), visrep_vtab::Error>(())
 //! ```
@@ -56,9 +57,10 @@ mod store;
 #[cfg(feature = "evaluate")]
 mod suite;
 mod task;
+mod toys;
 
 #[cfg(feature = "evaluate")]
-pub use adapt::{Adaptation, Adapted, FineTuneAdaptation, FrozenLinear};
+pub use adapt::{Adaptation, Adapted, FineTuneAdaptation, FrozenLinear, HeadAdaptation};
 pub use error::Error;
 pub use labels::{
     KITTI_VEHICLES, clevr_count, clevr_distance, dsprites_location, dsprites_orientation, kitti_distance,
@@ -73,7 +75,8 @@ pub use prepare::InputPreparation;
 pub use preprocess::{Sampling, resize_bilinear};
 #[cfg(feature = "evaluate")]
 pub use protocol::{
-    ADAPTER_PAPER, AdaptationProtocol, InputRange, LIGHTWEIGHT_SWEEP, OFFICIAL, Schedule, WeightDecay,
+    ADAPTER_PAPER, ADAPTER_PAPER_LINEAR, AdaptationProtocol, Examples, InputRange, LIGHTWEIGHT_SWEEP,
+    OFFICIAL, Schedule, Trained, WeightDecay,
 };
 pub use read::{
     BIG_EARTH_NET_CLASSES, BigEarthNet, ClevrLabel, KittiSplits, MatArray, NorbLabel, NorbValues, SmallNorb,
@@ -84,3 +87,4 @@ pub use sprites::{SpriteLabel, SpriteLatents, Sprites};
 #[cfg(feature = "evaluate")]
 pub use suite::{MissingTask, VtabBenchmark, VtabSuite};
 pub use task::{Sizes, Task, TaskInfo};
+pub use toys::{ToyLatents, ToyPart, Toys};

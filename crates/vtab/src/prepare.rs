@@ -5,7 +5,8 @@ use serde::{Deserialize, Serialize};
 use visrep_augment::{Compose, Op};
 use visrep_data::Views;
 use visrep_decode::RgbImage;
-use visrep_models::{Model, Preprocessing};
+use visrep_models::{CropMode, Interpolation, Model, Preprocessing};
+use visrep_probe::{ImagePipeline, eval_transform};
 
 /// A named way from an image to the network's input. The model's own mean and standard deviation are applied after it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -32,6 +33,21 @@ impl InputPreparation {
     /// A model whose own preprocessing cannot be made.
     pub fn views(self, model: &Model) -> Result<(Views, String), visrep_probe::Error> {
         let own = model.preprocessing();
+        let (transform, said) = self.transform(own)?;
+        Ok((Views::single(transform), format!("{said}, mean {:?}, std {:?}", own.mean, own.std)))
+    }
+
+    /// The same as what fine-tuning does to images, in training and in evaluation alike.
+    ///
+    /// # Errors
+    /// As [`Self::views`].
+    pub fn pipeline(self, model: &Model) -> Result<ImagePipeline, visrep_probe::Error> {
+        let own = model.preprocessing();
+        let (train, said) = self.transform(own)?;
+        Ok(ImagePipeline::new(said, own.input_size, train, self.transform(own)?.0))
+    }
+
+    fn transform(self, own: &Preprocessing) -> Result<(Compose, String), visrep_probe::Error> {
         let side = own.input_size;
         Ok(match self {
             Self::Vtab(sampling) => {
@@ -39,19 +55,13 @@ impl InputPreparation {
                     Sampling::HalfPixel => "half-pixel centres",
                     Sampling::Corner => "corners, as TensorFlow 1",
                 };
-                let op = vtab_resize(side, sampling);
                 let said = format!("both edges {side} bilinear without antialiasing ({name})");
-                (Views::single(Compose::new().then(op)), with_statistics(said, own))
+                (Compose::new().then(vtab_resize(side, sampling)), said)
             }
             Self::Squash => {
-                let squashed = Preprocessing {
-                    crop_pct: 1.0,
-                    crop_mode: visrep_models::CropMode::Squash,
-                    interpolation: visrep_models::Interpolation::Bilinear,
-                    ..own.clone()
-                };
-                let said = format!("both edges {side} bilinear antialiased");
-                (Views::single(visrep_probe::eval_transform(&squashed)?), with_statistics(said, own))
+                let (crop_mode, interpolation) = (CropMode::Squash, Interpolation::Bilinear);
+                let squashed = Preprocessing { crop_pct: 1.0, crop_mode, interpolation, ..own.clone() };
+                (eval_transform(&squashed)?, format!("both edges {side} bilinear antialiased"))
             }
             Self::Model => {
                 let said = format!(
@@ -60,18 +70,14 @@ impl InputPreparation {
                     own.resize_size(),
                     own.interpolation
                 );
-                (Views::single(visrep_probe::eval_transform(own)?), with_statistics(said, own))
+                (eval_transform(own)?, said)
             }
         })
     }
 }
 
 /// VTAB's resize of both sides to `side` as an operation.
-pub(crate) fn vtab_resize(side: u32, sampling: Sampling) -> Op {
+fn vtab_resize(side: u32, sampling: Sampling) -> Op {
     let resize = move |image: RgbImage| resize_bilinear(&image, side, side, sampling);
     Op::custom("resize without antialiasing", Some((side, side)), resize)
-}
-
-fn with_statistics(said: String, p: &Preprocessing) -> String {
-    format!("{said}, mean {:?}, std {:?}", p.mean, p.std)
 }

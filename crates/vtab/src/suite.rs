@@ -3,14 +3,14 @@
 use crate::adapt::{Adaptation, FrozenLinear};
 use crate::open::{Origin, Whole, splits_of};
 use crate::sprites::{SpriteLabel, Sprites};
-use crate::{Error, OpenOptions, Task, TaskData, open_task};
+use crate::{Error, NorbLabel, OpenOptions, Task, TaskData, ToyPart, Toys, open_task};
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use visrep_data::Dataset;
 use visrep_metrics::{Score, VTAB_TASKS, VtabGroup, mean, vtab_means};
 use visrep_models::Model;
-use visrep_probe::{Benchmark, Context, Figure, compute_protocol};
+use visrep_probe::{Benchmark, Context, Evaluation, Figure, compute_protocol};
 
 /// The suite's name in scores.
 const SUITE: &str = "vtab";
@@ -53,21 +53,37 @@ impl VtabSuite {
         suite
     }
 
-    /// dSprites' two tasks on [`Sprites`], which need no data. Their scores are marked, and are none of VTAB's.
+    /// dSprites' and smallNORB's tasks on [`Sprites`] and [`Toys`], which need no data. Their scores are marked, and are none of
+    /// VTAB's.
     ///
     /// # Errors
     /// None that is known; the splits are made as those of any dataset.
-    pub fn sprites(options: &OpenOptions) -> Result<Self, Error> {
-        let tasks = [
-            (Task::DspritesLocation, SpriteLabel::Location),
-            (Task::DspritesOrientation, SpriteLabel::Orientation),
-        ];
-        let stand_in = |(task, label)| -> Result<TaskData, Error> {
+    pub fn drawn(options: &OpenOptions) -> Result<Self, Error> {
+        let sprites = |label| {
             let all: Arc<dyn Dataset> = Arc::new(Sprites::new(label));
             let [train, val, test] = splits_of(&all, [0.8, 0.1, 0.1]);
-            let note = "procedural sprites, not dSprites".into();
-            let whole = Whole { train, val: Some(val), test, origin: Origin::Drawn, note };
-            let data = TaskData::from_whole(task, whole, PathBuf::from("procedural sprites"), options)?;
+            (train, val, test, "sprites, not dSprites")
+        };
+        let toys = |label| -> (Arc<dyn Dataset>, _, _, _) {
+            let testing: Arc<dyn Dataset> = Arc::new(Toys::new(ToyPart::Testing, label));
+            let [val, test] = splits_of(&testing, [0.5, 0.5]);
+            (Arc::new(Toys::new(ToyPart::Training, label)), val, test, "toys, not smallNORB")
+        };
+        let tasks = [
+            (Task::DspritesLocation, sprites(SpriteLabel::Location)),
+            (Task::DspritesOrientation, sprites(SpriteLabel::Orientation)),
+            (Task::SmallNorbAzimuth, toys(NorbLabel::Azimuth)),
+            (Task::SmallNorbElevation, toys(NorbLabel::Elevation)),
+        ];
+        let stand_in = |(task, (train, val, test, said))| -> Result<TaskData, Error> {
+            let whole = Whole {
+                train,
+                val: Some(val),
+                test,
+                origin: Origin::Drawn,
+                note: format!("procedural {said}"),
+            };
+            let data = TaskData::from_whole(task, whole, PathBuf::from("drawn by visrep"), options)?;
             Ok(TaskData { stand_in: true, ..data })
         };
         Ok(Self { found: tasks.into_iter().map(stand_in).collect::<Result<_, _>>()?, missing: Vec::new() })
@@ -104,8 +120,22 @@ impl VtabBenchmark {
     /// # Errors
     /// Data that cannot be read, a model that refuses them.
     pub fn run_task(&self, data: &TaskData, model: &Model, context: &Context) -> Result<Score, Error> {
+        self.report_task(data, model, context).map(|(score, _)| score)
+    }
+
+    /// One task's score, and how each test image was classified, by every run that the score averages.
+    ///
+    /// # Errors
+    /// As [`Self::run_task`].
+    pub fn report_task(
+        &self,
+        data: &TaskData,
+        model: &Model,
+        context: &Context,
+    ) -> Result<(Score, Vec<Evaluation>), Error> {
         let adapted = self.adaptation.adapt(model, data, context)?;
-        let evaluation = adapted.evaluation;
+        let (value, interval) = adapted.top1(context.seed)?;
+        let n = data.test.len();
         let mut protocol = self.protocol(model, context);
         protocol.extend(adapted.protocol);
         let entries = [
@@ -115,11 +145,9 @@ impl VtabBenchmark {
             ("official_test", data.official_test.to_string()),
         ];
         protocol.extend(entries.map(|(key, value)| (key.to_owned(), value)));
-        let interval = Some(evaluation.top1_interval);
-        let n = evaluation.correct.len();
-        let figure = Figure { task: data.name(), metric: "top1", value: evaluation.top1, n, interval };
+        let figure = Figure { task: data.name(), metric: "top1", value, n, interval: Some(interval) };
         let score = context.score(model, SUITE, figure, &protocol);
-        Ok(Score { data: data.place.display().to_string(), ..score })
+        Ok((Score { data: data.place.display().to_string(), ..score }, adapted.evaluations))
     }
 
     /// What holds for every task.

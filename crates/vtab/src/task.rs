@@ -66,6 +66,11 @@ pub struct TaskInfo {
     pub splits: &'static str,
     /// What the classes are.
     pub labels: &'static str,
+    /// Whether a mirrored image (left and right) keeps its label. BiT-HyperRule mirrors only then; its authors name no tasks, so
+    /// that this and [`Self::crops`] are read off the labels.
+    pub flips: bool,
+    /// Whether an image of which a random part is cut off keeps its label.
+    pub crops: bool,
 }
 
 impl Task {
@@ -158,6 +163,8 @@ static TABLE: [TaskInfo; 22] = {
         sizes: None,
         splits: "",
         labels: "the dataset's classes",
+        flips: true,
+        crops: true,
     };
     [
         TaskInfo {
@@ -226,6 +233,7 @@ static TABLE: [TaskInfo; 22] = {
             sizes: sizes(65_931, 7326, 26_032),
             splits: "the last tenth of the training images is for validation; the extra images are not used",
             labels: "the digit; files call 0 10",
+            flips: false,
             ..BASE
         },
         TaskInfo {
@@ -295,6 +303,7 @@ static TABLE: [TaskInfo; 22] = {
             sizes: sizes(63_000, 7000, 15_000),
             splits: "the last tenth of the training images is for validation; the dataset's validation images are for testing",
             labels: "3 to 10 objects",
+            crops: false,
             ..BASE
         },
         TaskInfo {
@@ -307,6 +316,7 @@ static TABLE: [TaskInfo; 22] = {
             sizes: sizes(63_000, 7000, 15_000),
             splits: "as clevr_count",
             labels: "the distance of the nearest object, in bins that end at 8, 8.5, 9, 9.5 and 10",
+            crops: false,
             ..BASE
         },
         TaskInfo {
@@ -331,6 +341,7 @@ static TABLE: [TaskInfo; 22] = {
             sizes: sizes(6347, 423, 711),
             splits: "whole drives, drawn by NumPy's generator with seed 123, a tenth for validation and a tenth for testing",
             labels: "the nearest car, van or truck: up to 8 m, up to 20 m, beyond, none",
+            crops: false,
             ..BASE
         },
         TaskInfo {
@@ -343,6 +354,8 @@ static TABLE: [TaskInfo; 22] = {
             sizes: sizes(589_824, 73_728, 73_728),
             splits: "80, 10 and 10 % of the only split",
             labels: "the x position, 32 classes in pairs",
+            flips: false,
+            crops: false,
             ..BASE
         },
         TaskInfo {
@@ -355,6 +368,7 @@ static TABLE: [TaskInfo; 22] = {
             sizes: sizes(589_824, 73_728, 73_728),
             splits: "80, 10 and 10 % of the only split",
             labels: "the orientation, 40 classes in 16 bins",
+            flips: false,
             ..BASE
         },
         TaskInfo {
@@ -367,6 +381,7 @@ static TABLE: [TaskInfo; 22] = {
             sizes: sizes(24_300, 12_150, 12_150),
             splits: "the first half of the test images is for validation",
             labels: "the azimuth, 20 degrees apart",
+            flips: false,
             ..BASE
         },
         TaskInfo {
@@ -444,6 +459,17 @@ mod tests {
         assert_eq!(sums, trainval);
         let classes = Task::VTAB.map(|task| task.info().classes);
         assert_eq!(classes, [102, 100, 47, 102, 37, 10, 397, 2, 10, 45, 5, 8, 6, 6, 4, 16, 16, 18, 9]);
+    }
+
+    #[test]
+    fn what_a_mirror_or_a_crop_would_change_is_marked() {
+        let without = |keeps: fn(&TaskInfo) -> bool| {
+            Task::all().filter(move |task| !keeps(task.info())).map(Task::name)
+        };
+        let flips: Vec<_> = without(|info| info.flips).collect();
+        assert_eq!(flips, ["svhn", "dsprites_location", "dsprites_orientation", "smallnorb_azimuth"]);
+        let crops: Vec<_> = without(|info| info.crops).collect();
+        assert_eq!(crops, ["clevr_count", "clevr_distance", "kitti_distance", "dsprites_location"]);
     }
 
     #[test]

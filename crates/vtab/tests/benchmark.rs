@@ -9,11 +9,12 @@ use support::{Root, message};
 use visrep_data::{Dataset, Splits};
 use visrep_metrics::Score;
 use visrep_models::{Model, ModelOptions};
-use visrep_probe::{Benchmark, Context, FineTuning, ImagePipeline};
+use visrep_probe::{Benchmark, Context, FineTunePreset, FineTuning, ImagePipeline, LabelKeeping};
 use visrep_train::Length;
 use visrep_vtab::{
-    FineTuneAdaptation, FrozenLinear, InputPreparation, OpenOptions, Sampling, Task, TaskData, VtabBenchmark,
-    VtabSuite, Whole,
+    ADAPTER_PAPER, ADAPTER_PAPER_LINEAR, AdaptationProtocol, FineTuneAdaptation, FrozenLinear,
+    InputPreparation, LIGHTWEIGHT_SWEEP, OFFICIAL, OpenOptions, Sampling, Schedule, Task, TaskData,
+    VtabBenchmark, VtabSuite, WeightDecay, Whole,
 };
 
 /// Small enough that threads would only wait for each other.
@@ -32,10 +33,10 @@ fn context(data: &TaskData) -> Context {
 }
 
 #[test]
-fn sprites_are_told_apart_and_marked_as_stand_ins() {
+fn sprites_and_toys_are_told_apart_and_marked_as_stand_ins() {
     let options = OpenOptions { limit: Some(300), ..OpenOptions::default() };
-    let suite = VtabSuite::sprites(&options).unwrap();
-    assert_eq!(suite.found.len(), 2);
+    let suite = VtabSuite::drawn(&options).unwrap();
+    assert_eq!(suite.found.len(), 4);
     let counts = suite.found[0].training_counts().unwrap();
     assert!(counts.len() == 16 && counts.iter().all(|count| *count > 20), "{counts:?}");
     let context = context(&suite.found[0]);
@@ -45,7 +46,7 @@ fn sprites_are_told_apart_and_marked_as_stand_ins() {
     let score = benchmark.run_task(data, &model(), &context).unwrap();
     assert_eq!(
         (score.task.as_str(), score.metric.as_str(), score.n),
-        ("dsprites_location (sprites)", "top1", 300)
+        ("dsprites_location (drawn)", "top1", 300)
     );
     // Random features that are averaged over the image hardly tell places apart: above 1 of 16.
     assert!(score.value > 0.0625, "{score:?}");
@@ -113,9 +114,7 @@ fn means_name_what_is_missing() {
 #[test]
 fn fine_tuning_plugs_in() {
     let root = Root::new();
-    let classes: Vec<_> = (0..10).map(|class| format!("c{class}")).collect();
-    root.classes("vtab/eurosat/2750", &classes, 4);
-    let suite = VtabSuite::open_tasks(root.path(), &[Task::EuroSat], &OpenOptions::default());
+    let suite = eurosat(&root);
     let context = context(&suite.found[0]);
     let tuning = |lr: f64| {
         let mut tuning = FineTuning::vtab(ImagePipeline::squash(32).unwrap());
@@ -128,11 +127,125 @@ fn fine_tuning_plugs_in() {
     let data = &benchmark.suite().found[0];
     let score = benchmark.run_task(data, &model(), &context).unwrap();
     assert_eq!((score.n, score.protocol["adaptation"].as_str()), (8, "two rates"));
-    assert_eq!(score.protocol["val_top1_by_candidate"].split(", ").count(), 2);
+    assert_eq!(score.protocol["val_top1_by_candidate"].split("; ").count(), 2);
     // At the first rate nothing is learned, and the classifier starts at 0.
     assert_eq!(score.protocol["candidate"], "2 of 2", "{:?}", score.protocol);
     assert!(score.value > 0.1, "{score:?}");
     assert_eq!(score.protocol["steps"], "24");
+}
+
+/// EuroSAT's ten classes in colours, told apart by a small network.
+fn eurosat(root: &Root) -> VtabSuite {
+    let classes: Vec<_> = (0..10).map(|class| format!("c{class}")).collect();
+    root.classes("vtab/eurosat/2750", &classes, 4);
+    VtabSuite::open_tasks(root.path(), &[Task::EuroSat], &OpenOptions::default())
+}
+
+/// The protocol in a few steps of small batches.
+fn short(protocol: &AdaptationProtocol) -> AdaptationProtocol {
+    let schedules: &[Schedule] = match protocol.schedules[0] {
+        Schedule::Steps { .. } => &[
+            Schedule::Steps { steps: 6, decays: [2, 4, 5], warmup: 1 },
+            Schedule::Steps { steps: 12, decays: [9, 10, 11], warmup: 1 },
+        ],
+        Schedule::Cosine { .. } => &[Schedule::Cosine { epochs: 3, warmup: 1 }],
+    };
+    let schedules = &schedules[..protocol.schedules.len()];
+    AdaptationProtocol { schedules, batch_size: 8, ..protocol.clone() }
+}
+
+#[test]
+fn the_published_protocols_are_carried_out_as_their_data_say() {
+    let root = Root::new();
+    let context = context(&eurosat(&root).found[0]);
+    let run = |protocol: &AdaptationProtocol| {
+        let benchmark = VtabBenchmark::with(eurosat(&root), protocol.adaptation());
+        let data = &benchmark.suite().found[0];
+        benchmark.report_task(data, &model(), &context).unwrap()
+    };
+    let has = |score: &Score, key: &str, part: &str| {
+        assert!(score.protocol[key].contains(part), "{part:?} is not in {key}: {:?}", score.protocol);
+    };
+    let (official, runs) = run(&short(&OFFICIAL));
+    assert_eq!((runs.len(), official.protocol["training_examples"].as_str()), (1, "trainval[:1000]"));
+    has(&official, "adaptation", "fine-tuning: official");
+    has(
+        &official,
+        "preprocessing",
+        "without antialiasing (half-pixel centres); the model's own mean and std",
+    );
+    has(&official, "deviation", "normalise them within");
+    assert!(!official.protocol.contains_key("candidate") && official.protocol["steps"] == "6");
+
+    let (sweep, _) = run(&short(&LIGHTWEIGHT_SWEEP));
+    assert_eq!(sweep.protocol["training_examples"], "train800val200");
+    has(&sweep, "candidate", "of 4");
+    assert_eq!(sweep.protocol["val_top1_by_candidate"].split("; ").count(), 4);
+
+    // A part of the grid: two rates by one decay, twice.
+    let few = AdaptationProtocol {
+        learning_rates: &[0.5, 1e-9],
+        weight_decay: WeightDecay::Of(&[1e-4]),
+        seeds: 2,
+        ..short(&ADAPTER_PAPER)
+    };
+    let (adapter, runs) = run(&few);
+    assert_eq!((runs.len(), adapter.protocol["final_seeds"].as_str()), (2, "0, 1"));
+    assert!((adapter.value - (runs[0].top1 + runs[1].top1) / 2.0).abs() < 1e-12 && adapter.n == 8);
+    assert!(
+        adapter.protocol["val_top1_by_candidate"]
+            .starts_with("adapter-paper: lr 0.000000001, weight decay 0.0001")
+    );
+    has(&adapter, "preprocessing", "bilinear antialiased; mean [0.485, 0.456, 0.406]");
+    has(&adapter, "deviation", "images of 32 pixels");
+    assert_eq!(adapter.protocol["top1_by_seed"].split(", ").count(), 2);
+
+    let all_still = AdaptationProtocol { learning_rates: &[1e-7, 1e-9], ..few.clone() };
+    has(&run(&all_still).0, "candidate", "1 of 2");
+
+    let (linear, runs) = run(&AdaptationProtocol { seeds: 3, ..short(&ADAPTER_PAPER_LINEAR) });
+    assert_eq!(
+        (runs.len(), linear.protocol["adaptation"].as_str()),
+        (3, "linear classifier: adapter-paper-linear")
+    );
+    has(&linear, "candidate", "of 40");
+    has(&linear, "preprocessing", "mean [0.485, 0.456, 0.406]");
+    assert!(linear.value > 0.3, "{linear:?}");
+}
+
+#[test]
+fn a_run_can_be_stopped() {
+    let root = Root::new();
+    let context = context(&eurosat(&root).found[0]);
+    context.stop.store(true, std::sync::atomic::Ordering::Relaxed);
+    let fine_tuned = Box::new(FineTuneAdaptation::new(FineTunePreset::Vtab));
+    let benchmark = VtabBenchmark::with(eurosat(&root), fine_tuned);
+    message(
+        benchmark.run_task(&benchmark.suite().found[0], &model(), &context),
+        &["was stopped after 1 of 1000"],
+    );
+    let benchmark = VtabBenchmark::with(eurosat(&root), ADAPTER_PAPER_LINEAR.adaptation());
+    assert!(benchmark.run_task(&benchmark.suite().found[0], &model(), &context).is_err());
+}
+
+#[test]
+fn bit_hyper_rule_mirrors_and_crops_only_what_stands_it() {
+    let root = Root::new();
+    let data = eurosat(&root).found.remove(0).train1000;
+    let said = |task: Task| {
+        let keeping = LabelKeeping { flip: task.info().flips, crop: task.info().crops };
+        let tunings = FineTunePreset::BitHyperRule.tunings(&model(), data.as_ref(), keeping).unwrap();
+        tunings[0].images.description().to_owned()
+    };
+    for task in [Task::Svhn, Task::DspritesLocation, Task::DspritesOrientation, Task::SmallNorbAzimuth] {
+        assert!(!said(task).contains("flip"), "{task}");
+    }
+    assert!(
+        said(Task::DspritesLocation).starts_with("training: both edges 128 bilinear antialiased; evaluation")
+    );
+    assert!(
+        said(Task::Pets).starts_with("training: both edges 160 bilinear antialiased, random crop 128, flip;")
+    );
 }
 
 #[test]

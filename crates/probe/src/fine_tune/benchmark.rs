@@ -42,7 +42,7 @@ impl FineTuneBenchmark {
     fn tune(&self, model: &Model, context: &Context) -> Result<(FineTuned, Option<String>), Error> {
         let (train, execution) = (&context.splits().train, context.execution());
         let candidates = match &self.protocol {
-            Protocol::Preset(preset) => preset.tunings(model, train.as_ref())?,
+            Protocol::Preset(preset) => preset.tunings(model, train.as_ref(), Default::default())?,
             Protocol::Own(candidates) => candidates.clone(),
         };
         if let [tuning] = &candidates[..] {

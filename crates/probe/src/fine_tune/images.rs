@@ -9,6 +9,23 @@ use visrep_augment::{
 };
 use visrep_models::Preprocessing;
 
+/// Which changes of a training image leave its label right. Mirrored, a digit may be no digit, and what is cut off cannot be
+/// counted: protocols that augment leave out what a task does not stand.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct LabelKeeping {
+    /// Mirroring left and right.
+    pub flip: bool,
+    /// Cropping at random places.
+    pub crop: bool,
+}
+
+impl Default for LabelKeeping {
+    /// Both, as for photographs of objects.
+    fn default() -> Self {
+        Self { flip: true, crop: true }
+    }
+}
+
 /// The transforms of training and of evaluation, both to squares of one size.
 #[derive(Clone)]
 pub struct ImagePipeline {
@@ -31,16 +48,22 @@ impl ImagePipeline {
     }
 
     /// BiT's: both edges resized to `resize`, a random crop of `crop` pixels and a flip; in evaluation both edges resized to `crop`.
-    /// Errs on sizes that no image can have.
-    pub fn bit(resize: u32, crop: u32) -> Result<Self, Error> {
+    /// Of crop and flip only what `keeping` allows; without the crop, training images are resized as in evaluation. Errs on sizes
+    /// that no image can have.
+    pub fn bit(resize: u32, crop: u32, keeping: LabelKeeping) -> Result<Self, Error> {
         let bilinear = Filter::Bilinear;
-        let train = Compose::new()
-            .then(Resize::exact(resize, resize, bilinear)?)
-            .then(RandomCrop::new(crop)?)
-            .then(RandomHorizontalFlip::new(0.5)?);
-        let description = format!(
-            "training: both edges {resize} bilinear antialiased, random crop {crop}, flip; evaluation: both edges {crop}"
-        );
+        let (mut train, mut steps) = (Compose::new(), "bilinear antialiased".to_owned());
+        let side = if keeping.crop { resize } else { crop };
+        train = train.then(Resize::exact(side, side, bilinear)?);
+        if keeping.crop {
+            train = train.then(RandomCrop::new(crop)?);
+            steps += &format!(", random crop {crop}");
+        }
+        if keeping.flip {
+            train = train.then(RandomHorizontalFlip::new(0.5)?);
+            steps += ", flip";
+        }
+        let description = format!("training: both edges {side} {steps}; evaluation: both edges {crop}");
         Ok(Self::new(description, crop, train, Resize::exact(crop, crop, bilinear)?))
     }
 
@@ -131,7 +154,7 @@ impl Normalisation {
     pub const UNIT: Self = Self::Constants { mean: [0.0; 3], std: [1.0; 3] };
 
     /// What a model of `preprocessing` is given under it.
-    pub(super) fn of(self, preprocessing: &Preprocessing) -> Preprocessing {
+    pub(crate) fn of(self, preprocessing: &Preprocessing) -> Preprocessing {
         match self {
             Self::Model => preprocessing.clone(),
             Self::Constants { mean, std } => Preprocessing { mean, std, ..preprocessing.clone() },
@@ -144,6 +167,33 @@ impl fmt::Display for Normalisation {
         match self {
             Self::Model => f.write_str("the model's own mean and std"),
             Self::Constants { mean, std } => write!(f, "mean {mean:?}, std {std:?}"),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use visrep_augment::{RgbImage, view_rng};
+
+    #[test]
+    fn images_are_mirrored_and_cropped_only_where_labels_stand_it() {
+        // Brighter to the right, with one dark column at the left end.
+        let image = RgbImage::from_fn(20, 20, |x, _| if x == 0 { [0; 3] } else { [100 + 5 * x as u8; 3] });
+        let seen = |flip, crop| -> (bool, bool) {
+            let pipeline = ImagePipeline::bit(20, 16, LabelKeeping { flip, crop }).unwrap();
+            assert_eq!(pipeline.description().contains("flip"), flip);
+            assert_eq!(pipeline.description().contains("random crop"), crop);
+            let views =
+                (0..40).map(|seed| pipeline.train().apply(image.clone(), &mut view_rng(seed, 0, 0, 0)));
+            let views: Vec<_> = views.collect();
+            assert!(views.iter().all(|view| (view.width(), view.height()) == (16, 16)));
+            let mirrored = views.iter().any(|view| view.pixel(3, 8)[0] > view.pixel(12, 8)[0]);
+            let whole = |view: &RgbImage| [0, 15].iter().any(|&x| view.pixel(x, 8)[0] < 90);
+            (mirrored, !views.iter().all(whole))
+        };
+        for (flip, crop) in [(true, true), (true, false), (false, true), (false, false)] {
+            assert_eq!(seen(flip, crop), (flip, crop));
         }
     }
 }

@@ -12,9 +12,9 @@ mod train;
 mod tuned;
 
 pub use benchmark::FineTuneBenchmark;
-pub use images::{ImagePipeline, Normalisation};
+pub use images::{ImagePipeline, LabelKeeping, Normalisation};
 pub use preset::FineTunePreset;
-pub use select::{Selected, fine_tune_selected};
+pub use select::{Selected, fine_tune_selected, select_fine_tuning};
 pub use train::fine_tune;
 pub use tuned::FineTuned;
 

@@ -1,6 +1,6 @@
 //! The published protocols of fine-tuning.
 
-use super::{FineTuning, ImagePipeline, Normalisation};
+use super::{FineTuning, ImagePipeline, LabelKeeping, Normalisation};
 use crate::{Error, Pooling};
 use std::fmt;
 use std::str::FromStr;
@@ -59,11 +59,16 @@ impl FineTunePreset {
     }
 
     /// The protocols that it comes to for `model` and these training images: one, or those of a sweep, of which the best on
-    /// held-out samples is meant.
+    /// held-out samples is meant. BiT-HyperRule augments only as `keeping` allows.
     ///
     /// # Errors
     /// Where the size of the images matters, one that cannot be read.
-    pub fn tunings(self, model: &Model, train: &dyn Dataset) -> Result<Vec<FineTuning>, Error> {
+    pub fn tunings(
+        self,
+        model: &Model,
+        train: &dyn Dataset,
+        keeping: LabelKeeping,
+    ) -> Result<Vec<FineTuning>, Error> {
         let size = model.preprocessing().input_size;
         let vtab = |tuning: FineTuning| FineTuning {
             deviation: format!(
@@ -73,7 +78,9 @@ impl FineTunePreset {
             ..tuning
         };
         Ok(match self {
-            Self::BitHyperRule => vec![FineTuning::bit_hyper_rule(train.len(), typical_area(train)?)?],
+            Self::BitHyperRule => {
+                vec![FineTuning::bit_hyper_rule(train.len(), typical_area(train)?, keeping)?]
+            }
             Self::Vtab => vec![vtab(FineTuning::vtab(ImagePipeline::squash(size)?))],
             Self::VtabLightweight => {
                 FineTuning::vtab_lightweight(&ImagePipeline::squash(size)?).into_iter().map(vtab).collect()
@@ -124,11 +131,11 @@ impl FineTuning {
     /// learning rate of 0.003 and momentum 0.9, batches of 512, no weight decay, a classifier that starts at 0. Below 20 000
     /// `examples` 500 steps without mixup, below 500 000 10 000 steps, else 20 000, with mixup of 0.1; ten times less learning
     /// at 2/5, 3/5 and 4/5 (3/10, 6/10 and 9/10 of the longer ones). Images of fewer than 96 x 96 pixels (`area`) are resized to 160
-    /// and cropped to 128, others to 512 and 480.
+    /// and cropped to 128, others to 512 and 480; they are cropped and mirrored as far as `keeping` says that labels stay right.
     ///
     /// # Errors
     /// None that the rule can bring about: the constants are valid.
-    pub fn bit_hyper_rule(examples: usize, area: u64) -> Result<Self, Error> {
+    pub fn bit_hyper_rule(examples: usize, area: u64, keeping: LabelKeeping) -> Result<Self, Error> {
         let (resize, crop) = if area < 96 * 96 { (160, 128) } else { (512, 480) };
         let schedule = match examples {
             ..20_000 => by_steps(0.003, 100, &[200, 300, 400], 500),
@@ -143,7 +150,7 @@ impl FineTuning {
             name: "BiT-HyperRule".into(),
             source: "Kolesnikov et al. 2020; google-research/big_transfer bit_hyperrule.py".into(),
             deviation: "normalised as the model was trained, which for BiT is mean and std 0.5".into(),
-            images: ImagePipeline::bit(resize, crop)?,
+            images: ImagePipeline::bit(resize, crop, keeping)?,
             batch_size: 512,
             mix,
             schedule,
@@ -153,13 +160,14 @@ impl FineTuning {
 
     /// VTAB's published run on 1000 examples (Zhai et al. 2019, arXiv:1910.04867; `scripts/run_all_tasks.sh` of
     /// google-research/task_adaptation): SGD with a learning rate of 0.01 and momentum 0.9, batches of 64, 1000 steps with ten
-    /// times less learning at 300, 600 and 900, 80 steps of warm-up, pixels in \[0, 1\], no weight decay, no augmentation, a
+    /// times less learning at 300, 600 and 900, 80 steps of warm-up, no weight decay, no augmentation, a
     /// classifier that starts at 0. The official images are resized without antialiasing, which the caller's `images` do.
     pub fn vtab(images: ImagePipeline) -> Self {
         Self {
             name: "VTAB".into(),
             source: "Zhai et al. 2019; google-research/task_adaptation scripts/run_all_tasks.sh".into(),
-            deviation: "normalised as the model was trained; the authors' models take pixels in 0 to 1"
+            deviation: "the authors' modules take pixels in 0 to 1 and normalise them within: here by the mean and std of the \
+                        model's training"
                 .into(),
             images,
             normalisation: Normalisation::Model,

@@ -17,18 +17,18 @@ pub struct Selected {
     pub accuracies: Vec<f64>,
 }
 
-/// Fine-tunes with each of `candidates` on `train`, chooses the most accurate on `validation` (of equals the first), and
-/// fine-tunes with that on both: VTAB's 800 and 200 examples.
+/// Fine-tunes with each of `candidates` on `train`. Which of them is the most accurate on `validation` (of equals the first), and
+/// the accuracy of each.
 ///
 /// # Errors
 /// No candidates; those of [`fine_tune`]; for a candidate whose training diverges the accuracy is 0, unless they all do.
-pub fn fine_tune_selected(
+pub fn select_fine_tuning(
     model: &Model,
     train: &Arc<dyn Dataset>,
     validation: &Arc<dyn Dataset>,
     candidates: &[FineTuning],
     execution: &Execution,
-) -> Result<Selected, Error> {
+) -> Result<(usize, Vec<f64>), Error> {
     let (mut accuracies, mut diverged) = (Vec::new(), None);
     for tuning in candidates {
         let result = fine_tune(model, Arc::clone(train), tuning, execution)
@@ -49,6 +49,21 @@ pub fn fine_tune_selected(
     if let Some(error) = diverged.filter(|_| accuracies.iter().all(|&accuracy| accuracy == 0.0)) {
         return Err(error);
     }
+    Ok((chosen, accuracies))
+}
+
+/// [`select_fine_tuning`], and fine-tuning with the chosen one on both sets: VTAB's 800 and 200 examples.
+///
+/// # Errors
+/// Those of [`select_fine_tuning`].
+pub fn fine_tune_selected(
+    model: &Model,
+    train: &Arc<dyn Dataset>,
+    validation: &Arc<dyn Dataset>,
+    candidates: &[FineTuning],
+    execution: &Execution,
+) -> Result<Selected, Error> {
+    let (chosen, accuracies) = select_fine_tuning(model, train, validation, candidates, execution)?;
     let all: Arc<dyn Dataset> =
         Arc::new(Concat::of_same_classes(vec![Arc::clone(train), Arc::clone(validation)])?);
     let tuned = fine_tune(model, all, &candidates[chosen], execution)?;

@@ -201,7 +201,7 @@ impl LinearPreset {
                     progress: execution.progress,
                     precision: execution.precision,
                     pooling: self.pooling,
-                    cache: None,
+                    ..Default::default()
                 };
                 LinearProbe::fit(&crate::extract(model, data, &extract)?, options)
             }

@@ -38,13 +38,17 @@ pub struct TaskData {
     pub val200: Arc<dyn Dataset>,
     /// The 1000 together, for the final training.
     pub train1000: Arc<dyn Dataset>,
+    /// The first 1000 of the training and validation images, on which VTAB's official script trains: where a validation set was
+    /// published these are other images than the 800 and 200. `None` where file lists say which images to take, since they name
+    /// only those.
+    pub trainval1000: Option<Arc<dyn Dataset>>,
     /// The test set.
     pub test: Arc<dyn Dataset>,
     /// Whether the 1000 examples are the official ones, as lists say.
     pub official_train: bool,
     /// Whether the test set is the official one, whole.
     pub official_test: bool,
-    /// A stand-in for the task, whose score is not the task's: procedural sprites.
+    /// A stand-in for the task, whose score is not the task's: procedural sprites or toys.
     pub stand_in: bool,
     /// Where the splits come from, for reports.
     pub description: String,
@@ -75,7 +79,7 @@ impl TaskData {
     /// The name in scores: the task's, marked where it is a stand-in.
     #[must_use]
     pub fn name(&self) -> String {
-        if self.stand_in { format!("{} (sprites)", self.task) } else { self.task.name().to_owned() }
+        if self.stand_in { format!("{} (drawn)", self.task) } else { self.task.name().to_owned() }
     }
 
     /// The number of images of each class among the 1000.
@@ -188,6 +192,7 @@ fn listed(folder: &Path, task: Task, options: &OpenOptions) -> Result<Option<Tas
         train800,
         val200,
         train1000,
+        trainval1000: None,
         test,
         official_train: true,
         official_test: official,

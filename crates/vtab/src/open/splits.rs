@@ -140,16 +140,20 @@ pub(super) fn thousand(
         }
     }
     let order = shuffled(train.len(), options.seed, 2);
-    let (train800, val200) = match &val {
+    let most = train.len().min(1000);
+    let first = part(&train, &order, 0..most);
+    let (train800, val200, trainval1000) = match &val {
         Some(val) => {
             let of_val = shuffled(val.len(), options.seed, 3);
-            (part(&train, &order, 0..train.len().min(800)), part(val, &of_val, 0..val.len().min(200)))
+            let part_of_val = |count: usize| part(val, &of_val, 0..val.len().min(count));
+            // Of trainval, training images come first.
+            let trainval = if most < 1000 { joined(first, part_of_val(1000 - most)) } else { first };
+            (part(&train, &order, 0..train.len().min(800)), part_of_val(200), trainval)
         }
         None => {
             // A small set is divided in the same proportion.
-            let all = train.len().min(1000);
-            let cut = (all * 4).div_ceil(5).min(all.saturating_sub(1));
-            (part(&train, &order, 0..cut), part(&train, &order, cut..all))
+            let cut = (most * 4).div_ceil(5).min(most.saturating_sub(1));
+            (part(&train, &order, 0..cut), part(&train, &order, cut..most), first)
         }
     };
     let train1000 = joined(train800.clone(), val200.clone());
@@ -175,6 +179,7 @@ pub(super) fn thousand(
         train800,
         val200,
         train1000,
+        trainval1000: Some(trainval1000),
         test,
         official_train: false,
         official_test,

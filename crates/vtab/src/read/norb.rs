@@ -25,6 +25,15 @@ pub enum NorbLabel {
     Elevation,
 }
 
+impl NorbLabel {
+    pub(crate) fn classes(self) -> Vec<String> {
+        match self {
+            Self::Azimuth => (0..18).map(|class| format!("{} degrees", class * 20)).collect(),
+            Self::Elevation => (0..9).map(|class| format!("{} degrees", 30 + class * 5)).collect(),
+        }
+    }
+}
+
 /// A matrix in a file, plain or packed with gzip.
 struct Matrix {
     store: Store,
@@ -109,11 +118,7 @@ impl SmallNorb {
         };
         let records = records.as_chunks::<4>().0;
         let labels = records.chunks_exact(4).enumerate().map(of_row).collect::<Result<_, _>>()?;
-        let classes = match label {
-            NorbLabel::Azimuth => (0..18).map(|class| format!("{} degrees", class * 20)).collect(),
-            NorbLabel::Elevation => (0..9).map(|class| format!("{} degrees", 30 + class * 5)).collect(),
-        };
-        Ok(Self { path: path.into(), name, images, labels, classes })
+        Ok(Self { path: path.into(), name, images, labels, classes: label.classes() })
     }
 }
 
