@@ -6,7 +6,7 @@ mod effective_robustness;
 mod imagenet_c;
 mod imagenet_real;
 mod shape_bias;
-mod table;
+pub mod table;
 mod vtab;
 
 use anyhow::Result;
