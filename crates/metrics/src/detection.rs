@@ -139,7 +139,8 @@ mod tests {
         let found = eleven_point_average_precision(&[6.0, 5.0, 4.0, 3.0, 2.0, 1.0], &positive).unwrap();
         assert!((found - (4.0 + 3.0 * 2.0 / 3.0 + 4.0 * 0.5) / 11.0).abs() < 1e-12, "{found}");
         // A later precision that is higher counts for lower recalls too: 0/1, 1/2, 2/3, 3/4.
-        let found = eleven_point_average_precision(&[4.0, 3.0, 2.0, 1.0], &[false, true, true, true]).unwrap();
+        let found =
+            eleven_point_average_precision(&[4.0, 3.0, 2.0, 1.0], &[false, true, true, true]).unwrap();
         assert!((found - 0.75).abs() < 1e-12, "{found}");
         assert_eq!(eleven_point_average_precision(&[1.0; 4], &[true, true, false, false]).unwrap(), 0.5);
         assert!(eleven_point_average_precision(&[1.0], &[true]).is_err());

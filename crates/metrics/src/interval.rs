@@ -52,6 +52,32 @@ pub fn bootstrap_mean(values: &[f64], resamples: usize, level: f64, seed: u64) -
     )
 }
 
+/// The percentile bootstrap interval of the mean of the means of several sets, whose sizes may differ: the values of each are resampled by
+/// themselves. No set may be empty.
+pub fn bootstrap_mean_of_means(
+    sets: &[&[f64]],
+    resamples: usize,
+    level: f64,
+    seed: u64,
+) -> Result<Interval, Error> {
+    for values in sets {
+        check_values("values", values, "a finite number", f64::is_finite)?;
+        mean(values)?;
+    }
+    let sizes: Vec<usize> = sets.iter().map(|values| values.len()).collect();
+    let all: Vec<f64> = sets.concat();
+    let statistic = |mut sample: &[usize]| {
+        let mut sum = 0.0;
+        for &size in &sizes {
+            let (own, others) = sample.split_at(size);
+            sum += own.iter().map(|&i| all[i]).sum::<f64>() / size as f64;
+            sample = others;
+        }
+        sum / sizes.len() as f64
+    };
+    bootstrap_strata(&sizes, statistic, resamples, level, seed)
+}
+
 /// The percentile bootstrap interval of the mean of `values` that come in groups, such as several crops of one
 /// photograph: whole groups are resampled (the cluster bootstrap), since values within one are not independent.
 /// `groups` names the group of each value, by any number; there must be two groups at least.
@@ -249,6 +275,19 @@ mod tests {
         assert!(bootstrap_mean(&[f64::NAN], 10, 0.95, 0).is_err());
         assert!(bootstrap_mean(&[1.0], 0, 0.95, 0).is_err());
         assert_eq!(bootstrap_mean(&[2.0], 5, 0.95, 0).unwrap().high, 2.0);
+    }
+
+    #[test]
+    fn means_of_means_weigh_sets_alike() {
+        let (long, short): (Vec<f64>, [f64; 2]) = ((0..400).map(|i| f64::from(i % 2)).collect(), [3.0, 3.0]);
+        let found = bootstrap_mean_of_means(&[&long, &short], 2000, 0.95, 1).unwrap();
+        // The standard error of the first is 0.025, the second has none: half of it around 1.75.
+        assert!((found.low - (1.75 - 1.96 * 0.0125)).abs() < 0.003, "{found:?}");
+        assert!((found.high - (1.75 + 1.96 * 0.0125)).abs() < 0.003, "{found:?}");
+        let alone = bootstrap_mean_of_means(&[&long], 100, 0.95, 7).unwrap();
+        assert_eq!(alone, bootstrap_mean(&long, 100, 0.95, 7).unwrap());
+        assert!(bootstrap_mean_of_means(&[&long, &[]], 10, 0.95, 0).is_err());
+        assert!(bootstrap_mean_of_means(&[], 10, 0.95, 0).is_err());
     }
 
     #[test]

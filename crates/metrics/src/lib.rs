@@ -70,9 +70,12 @@ pub use generative::{
     DensityCoverage, FeatureStatistics, InceptionScore, KernelDistance, PrecisionRecall, density_coverage,
     frechet_distance, inception_score, kernel_distance, kernel_distance_over, precision_recall, squared_mmd,
 };
-pub use interval::{Interval, bootstrap, bootstrap_groups, bootstrap_mean, bootstrap_strata, mean, wilson};
+pub use interval::{
+    Interval, bootstrap, bootstrap_groups, bootstrap_mean, bootstrap_mean_of_means, bootstrap_strata, mean,
+    wilson,
+};
 pub use invariance::{Quartiles, invariance, quartiles};
-pub use jnd::jnd_map;
+pub use jnd::{jnd_map, jnd_map_interval};
 pub use matrix::ScoreMatrix;
 pub use multi_label::{F1, mean_average_precision, multi_label_f1, per_class_average_precision};
 pub use numpy_random::NumpyRandom;
@@ -85,7 +88,7 @@ pub use retrieval::{average_precisions, retrieval_map};
 pub use score::Score;
 pub use selective::{aurra, soft_f1};
 pub use shape_bias::{ShapeBias, shape_bias};
-pub use structural::{Plane, ms_ssim, ssim};
+pub use structural::{Plane, ms_ssim, ms_ssim_fitted, ms_ssim_scales, ssim};
 pub use two_afc::{TwoAfc, two_afc, two_afc_human, two_afc_oracle};
 pub use typicality::{ClassTypicality, TypicalSet};
 pub use vtab::{VTAB_TASKS, VtabGroup, VtabMeans, vtab_means};

@@ -49,17 +49,39 @@ pub fn ssim(first: &Plane<'_>, second: &Plane<'_>, peak: f64) -> Result<f64, Err
 /// coarsest, each to its published power; scales are halved by the mean of 2 × 2 pixels, an odd last row or column being
 /// dropped. Negative terms count as 0. Errs where a side is below 176 pixels, so that the window does not fit the last scale.
 pub fn ms_ssim(first: &Plane<'_>, second: &Plane<'_>, peak: f64) -> Result<f64, Error> {
-    check(first, second, peak, 1 << (EXPONENTS.len() - 1))?;
+    over_scales(first, second, peak, &EXPONENTS)
+}
+
+/// [`ms_ssim`] over as many of the five scales as the window fits, for images that are smaller: the finest, whose published powers are
+/// made to sum to 1. A side of 64 pixels has three scales, and one of 11 to 21 pixels has one, which is [`ssim`] with the negative as 0.
+/// Not the published measure where it is not all five ([`ms_ssim_scales`]).
+pub fn ms_ssim_fitted(first: &Plane<'_>, second: &Plane<'_>, peak: f64) -> Result<f64, Error> {
+    let scales = ms_ssim_scales(first.width.min(first.height()));
+    if scales == EXPONENTS.len() {
+        return ms_ssim(first, second, peak);
+    }
+    let exponents = &EXPONENTS[..scales.max(1)];
+    let sum: f64 = exponents.iter().sum();
+    over_scales(first, second, peak, &exponents.iter().map(|exponent| exponent / sum).collect::<Vec<_>>())
+}
+
+/// How many of MS-SSIM's five scales have room for the window where the shorter side has so many pixels.
+pub fn ms_ssim_scales(side: usize) -> usize {
+    (0..EXPONENTS.len()).take_while(|scale| side >> scale >= WINDOW).count()
+}
+
+fn over_scales(first: &Plane<'_>, second: &Plane<'_>, peak: f64, exponents: &[f64]) -> Result<f64, Error> {
+    check(first, second, peak, 1 << (exponents.len() - 1))?;
     let (mut a, mut b, mut width) = (first.values.to_vec(), second.values.to_vec(), first.width);
     let mut product = 1.0;
-    for (scale, exponent) in EXPONENTS.into_iter().enumerate() {
+    for (scale, exponent) in exponents.iter().enumerate() {
         if scale > 0 {
             (a, b) = (halved(&a, width), halved(&b, width));
             width /= 2;
         }
         let (whole, contrast) = terms(&a, &b, width, peak);
-        let term = if scale + 1 == EXPONENTS.len() { whole } else { contrast };
-        product *= term.max(0.0).powf(exponent);
+        let term = if scale + 1 == exponents.len() { whole } else { contrast };
+        product *= term.max(0.0).powf(*exponent);
     }
     Ok(product)
 }

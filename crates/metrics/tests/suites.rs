@@ -9,9 +9,9 @@ use visrep_metrics::{
     ShiftFit, TopBin, auroc, aurra, average_precision, class_separation, class_wise_ece, confidences,
     density_coverage, effective_rank, energy_scores, equal_mass_calibration, flip_probability, fpr_at_recall,
     frechet_distance, inception_score, jnd_map, linear_cka, max_logit_scores, mcnemar,
-    mean_average_precision, mean_ranking_distance, ms_ssim, msp_scores, multi_label_f1, nll,
-    precision_recall, predictions, retrieval_map, rms_calibration, soft_f1, softmax, squared_mmd, ssim,
-    temperature_scaling,
+    mean_average_precision, mean_ranking_distance, ms_ssim, ms_ssim_fitted, ms_ssim_scales, msp_scores,
+    multi_label_f1, nll, precision_recall, predictions, retrieval_map, rms_calibration, soft_f1, softmax,
+    squared_mmd, ssim, temperature_scaling,
 };
 
 fn golden(part: &str) -> Value {
@@ -199,10 +199,15 @@ fn structural_similarity() {
         .collect();
     let (a, b) = (Plane::new(&first, 190).unwrap(), Plane::new(&second, 190).unwrap());
     close(ms_ssim(&a, &b, 255.0).unwrap(), &golden["ms_ssim"], 1e-12);
-    let corner = |values: &[f64]| -> Vec<f64> {
-        values.chunks(190).take(40).flat_map(|row| row[..57].to_vec()).collect()
+    close(ms_ssim_fitted(&a, &b, 255.0).unwrap(), &golden["ms_ssim"], 1e-12);
+    let corner = |values: &[f64], rows: usize, columns: usize| -> Vec<f64> {
+        values.chunks(190).take(rows).flat_map(|row| row[..columns].to_vec()).collect()
     };
-    let (first, second) = (corner(&first), corner(&second));
+    let (a, b) = (corner(&first, 64, 70), corner(&second, 64, 70));
+    let (a, b) = (Plane::new(&a, 70).unwrap(), Plane::new(&b, 70).unwrap());
+    close(ms_ssim_fitted(&a, &b, 255.0).unwrap(), &golden["ms_ssim_64"], 1e-12);
+    assert_eq!([10, 11, 43, 44, 64, 175, 176, 999].map(ms_ssim_scales), [0, 1, 2, 3, 3, 4, 5, 5]);
+    let (first, second) = (corner(&first, 40, 57), corner(&second, 40, 57));
     let (a, b) = (Plane::new(&first, 57).unwrap(), Plane::new(&second, 57).unwrap());
     close(ssim(&a, &b, 255.0).unwrap(), &golden["ssim"], 1e-12);
 }

@@ -47,6 +47,13 @@ impl BappsSet {
     pub const VALIDATION: [Self; 6] =
         [Self::Traditional, Self::Cnn, Self::Superres, Self::Deblur, Self::Color, Self::Frameinterp];
 
+    /// The first two of them, which the paper calls distortions.
+    pub const DISTORTIONS: &'static [Self] = &[Self::Traditional, Self::Cnn];
+
+    /// The other four, the outputs of real algorithms.
+    pub const REAL_ALGORITHMS: &'static [Self] =
+        &[Self::Superres, Self::Deblur, Self::Color, Self::Frameinterp];
+
     /// The sets of just noticeable differences.
     pub const JND: [Self; 2] = [Self::Traditional, Self::Cnn];
 
@@ -153,22 +160,52 @@ impl BappsFolder {
 
     /// The triplets in order. Each is read when it is asked for.
     pub fn triplets(&self) -> impl ExactSizeIterator<Item = Result<Triplet, Error>> + '_ {
-        self.names.iter().map(|name| {
-            Ok(Triplet {
-                reference: self.patch("ref", name)?,
-                first: self.patch("p0", name)?,
-                second: self.patch("p1", name)?,
-                judge: self.share("judge", name)?,
-            })
-        })
+        self.names.iter().map(|name| self.read_triplet(name))
+    }
+
+    /// The triplet at `index`, counted from 0 in the order of the files' names.
+    ///
+    /// # Errors
+    /// A file that cannot be read; an index past the last.
+    pub fn triplet(&self, index: usize) -> Result<Triplet, Error> {
+        self.read_triplet(self.name(index)?)
     }
 
     /// The pairs in order. Each is read when it is asked for.
     pub fn pairs(&self) -> impl ExactSizeIterator<Item = Result<JndPair, Error>> + '_ {
-        self.names.iter().map(|name| {
-            let (first, second) = (self.patch("p0", name)?, self.patch("p1", name)?);
-            Ok(JndPair { first, second, same: self.share("same", name)? })
+        self.names.iter().map(|name| self.read_pair(name))
+    }
+
+    /// The pair at `index`, counted from 0 in the order of the files' names.
+    ///
+    /// # Errors
+    /// As [`Self::triplet`].
+    pub fn pair(&self, index: usize) -> Result<JndPair, Error> {
+        self.read_pair(self.name(index)?)
+    }
+
+    fn name(&self, index: usize) -> Result<&str, Error> {
+        self.names.get(index).map(String::as_str).ok_or_else(|| Error::Bapps {
+            path: self.folder.clone(),
+            problem: format!(
+                "holds {}, so that there is no number {index}, counted from 0",
+                self.names.len()
+            ),
         })
+    }
+
+    fn read_triplet(&self, name: &str) -> Result<Triplet, Error> {
+        Ok(Triplet {
+            reference: self.patch("ref", name)?,
+            first: self.patch("p0", name)?,
+            second: self.patch("p1", name)?,
+            judge: self.share("judge", name)?,
+        })
+    }
+
+    fn read_pair(&self, name: &str) -> Result<JndPair, Error> {
+        let (first, second) = (self.patch("p0", name)?, self.patch("p1", name)?);
+        Ok(JndPair { first, second, same: self.share("same", name)? })
     }
 
     fn patch(&self, part: &str, name: &str) -> Result<RgbImage, Error> {

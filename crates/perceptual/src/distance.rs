@@ -1,9 +1,11 @@
 //! LPIPS's baseline distance on any backbone.
 
 use crate::Error;
+use crate::forms::baseline;
 use crate::triplets::ImageDistance;
+use std::sync::OnceLock;
 use tch::{Device, Kind, Tensor};
-use visrep_augment::RgbImage;
+use visrep_augment::{Filter, RgbImage, resize};
 use visrep_models::{Model, Taps};
 
 /// Added to the norm of each feature vector, as LPIPS does.
@@ -14,11 +16,13 @@ const EPS: f64 = 1e-10;
 /// For each tap, the channels at each position are divided by their Euclidean norm, the squared differences of two
 /// images are **summed over channels** (LPIPS with `lpips=False`, its "baseline"), and averaged over positions;
 /// the taps are summed. Taps of tokens (N, T, C) are treated alike, each token a position. No learned weights, no
-/// training on judgements: 0 for equal images, symmetric, at most 4 per tap.
+/// training on judgements: 0 for equal images, symmetric, at most 4 per tap. [`FeatureDistances`](crate::FeatureDistances) has other forms.
 #[derive(Clone, Debug)]
 pub struct PerceptualDistance<'m> {
     model: &'m Model,
     taps: Vec<String>,
+    /// The size of the first images, and the one that the network takes them in.
+    fitted: OnceLock<[(u32, u32); 2]>,
 }
 
 impl<'m> PerceptualDistance<'m> {
@@ -36,7 +40,16 @@ impl<'m> PerceptualDistance<'m> {
                 available: list(),
             })
         };
-        Ok(Self { model, taps: taps.iter().map(find).collect::<Result<_, _>>()? })
+        Ok(Self { taps: taps.iter().map(find).collect::<Result<_, _>>()?, ..Self::without_taps(model) })
+    }
+
+    /// For distances that need none.
+    pub(crate) fn without_taps(model: &'m Model) -> Self {
+        Self { model, taps: Vec::new(), fitted: OnceLock::new() }
+    }
+
+    pub(crate) fn model(&self) -> &'m Model {
+        self.model
     }
 
     /// A distance over all taps.
@@ -76,9 +89,52 @@ impl<'m> PerceptualDistance<'m> {
         taps.iter().map(|(_, tap)| unit(tap)).collect()
     }
 
+    /// Width and height to which images of `width` x `height` are resized, by bicubic interpolation: their own where the network takes them as they
+    /// are; the next multiples of its patches for a vision transformer (70 for 64 pixels and patches of 14); otherwise the size that the
+    /// model was trained with.
+    ///
+    /// # Errors
+    /// Images that the network does not take in any of these sizes.
+    pub fn input_size(&self, width: u32, height: u32) -> Result<(u32, u32), Error> {
+        if let Some([_, to]) = self.fitted.get().filter(|[from, _]| *from == (width, height)) {
+            return Ok(*to);
+        }
+        let model = self.model;
+        let takes = |(width, height): (u32, u32)| -> Result<(), Error> {
+            let size = [1, 3, i64::from(height), i64::from(width)];
+            let blank = Tensor::f_zeros(size, (Kind::Float, model.device()))?;
+            tch::no_grad(|| model.backbone().forward_with_taps(&blank, false, Taps::None))?;
+            Ok(())
+        };
+        let mut to = (width, height);
+        if let Err(refused) = takes(to) {
+            let patch = model.backbone().patch_transformer().map(|vit| vit.patch_size());
+            to = match patch.and_then(|side| u32::try_from(side).ok()).filter(|&side| side > 0) {
+                Some(side) => (width.next_multiple_of(side), height.next_multiple_of(side)),
+                None => (model.preprocessing().input_size, model.preprocessing().input_size),
+            };
+            // What is wrong with the images as they are says more than what is wrong with another size.
+            takes(to).map_err(|_| refused)?;
+        }
+        // Images of another size than the first ones are asked about again.
+        let _ = self.fitted.set([(width, height), to]);
+        Ok(to)
+    }
+
     /// Normalised inputs (N, 3, H, W) of images of one size.
-    fn inputs(&self, images: &[&RgbImage]) -> Result<Tensor, Error> {
-        let x = batch(images)?;
+    pub(crate) fn inputs(&self, images: &[&RgbImage]) -> Result<Tensor, Error> {
+        let x = match images.first().map(|image| (image.width(), image.height())) {
+            Some((width, height)) => match self.input_size(width, height)? {
+                to if to == (width, height) => batch(images)?,
+                (to_width, to_height) => {
+                    images.iter().try_for_each(|image| check_size(images[0], image))?;
+                    let fit = |image: &&RgbImage| resize(image, to_width, to_height, Filter::Bicubic);
+                    let resized: Vec<_> = images.iter().map(fit).collect();
+                    batch(&resized.iter().collect::<Vec<_>>())?
+                }
+            },
+            None => batch(images)?,
+        };
         Ok(self.model.preprocessing().normalize(&x, self.model.device())?)
     }
 }
@@ -129,16 +185,14 @@ pub(crate) fn flatten(taps: Vec<Tensor>, weights: Option<&[Tensor]>) -> Result<T
 }
 
 /// The channels' dimension: 1 in a map (N, C, H, W), 2 in tokens (N, T, C).
-fn channels(tap: &Tensor) -> i64 {
+pub(crate) fn channels(tap: &Tensor) -> i64 {
     if tap.dim() == 4 { 1 } else { 2 }
 }
 
 fn between(a: &[Tensor], b: &[Tensor]) -> Result<Tensor, Error> {
     let mut total: Option<Tensor> = None;
     for (a, b) in a.iter().zip(b) {
-        let channels = channels(a);
-        let squared = a.f_sub(b)?.f_square()?.f_sum_dim_intlist([channels].as_slice(), false, Kind::Float)?;
-        let mean = squared.f_flatten(1, -1)?.f_mean_dim([1].as_slice(), false, Kind::Float)?;
+        let mean = baseline(a, b)?;
         total = Some(match total {
             Some(total) => total.f_add(&mean)?,
             None => mean,

@@ -1,7 +1,7 @@
 //! Just noticeable differences: whether a distance is small where people see no difference.
 
 use crate::Error;
-use crate::triplets::ImageDistance;
+use crate::triplets::{ImageDistance, ImageDistances, measure_all};
 use visrep_augment::RgbImage;
 use visrep_metrics::jnd_map;
 
@@ -23,6 +23,8 @@ pub struct JndScores {
     pub map: f64,
     /// The distance of each pair.
     pub distances: Vec<f64>,
+    /// The fraction of judges who took each pair for the same.
+    pub same: Vec<f64>,
 }
 
 /// Scores `distance` on `pairs`, `batch` at a time. An error from the iterator ends the scoring.
@@ -31,7 +33,18 @@ pub fn score_pairs<E: From<Error>>(
     pairs: impl IntoIterator<Item = Result<JndPair, E>>,
     batch: usize,
 ) -> Result<JndScores, E> {
-    let (mut distances, mut same) = (Vec::new(), Vec::new());
+    let mut found = score_pairs_by(&[&distance], pairs, batch)?;
+    found.pop().ok_or_else(|| Error::from(visrep_metrics::Error::Empty { what: "distances" }).into())
+}
+
+/// [`score_pairs`] for many distances, of which each pair is read once: the scores of all that `distances` measure, in order.
+pub fn score_pairs_by<E: From<Error>>(
+    distances: &[&dyn ImageDistances],
+    pairs: impl IntoIterator<Item = Result<JndPair, E>>,
+    batch: usize,
+) -> Result<Vec<JndScores>, E> {
+    let count = distances.iter().map(|several| several.names().len()).sum();
+    let (mut found, mut same) = (vec![Vec::new(); count], Vec::new());
     let mut pairs = pairs.into_iter();
     loop {
         let chunk = pairs.by_ref().take(batch.max(1)).collect::<Result<Vec<_>, _>>()?;
@@ -40,13 +53,15 @@ pub fn score_pairs<E: From<Error>>(
         }
         let firsts: Vec<&RgbImage> = chunk.iter().map(|pair| &pair.first).collect();
         let seconds: Vec<&RgbImage> = chunk.iter().map(|pair| &pair.second).collect();
-        let found = distance.distances(&firsts, &[&seconds]).map_err(|error| match error {
-            Error::NotFinite { index } => Error::NotFinite { index: distances.len() + index },
-            other => other,
-        })?;
-        distances.extend(found.into_iter().flatten());
+        let measured = measure_all(distances, &firsts, &[&seconds], same.len())?;
+        for (into, of_one) in found.iter_mut().zip(measured) {
+            into.extend(of_one.into_iter().flatten());
+        }
         same.extend(chunk.iter().map(|pair| pair.same));
     }
-    let map = jnd_map(&distances, &same).map_err(Error::from)?;
-    Ok(JndScores { map, distances })
+    let score = |distances: Vec<f64>| {
+        let map = jnd_map(&distances, &same).map_err(Error::from)?;
+        Ok(JndScores { map, distances, same: same.clone() })
+    };
+    found.into_iter().map(score).collect()
 }

@@ -1,13 +1,16 @@
 //! Perceptual distances from any backbone's taps, and 2AFC scoring.
 //!
-//! [`Lpips`] is LPIPS, with its learned heads. [`PerceptualDistance`] is the "baseline" distance of LPIPS (Zhang et al. 2018) on a network of one's choice.
-//! [`BappsFolder`] reads the judgements of people; [`score_pairs`] and [`score_triplets`] ask of any [`ImageDistance`] which of two images it finds nearer to a reference;
-//! [`PixelDistance`] is what every learned distance should beat.
+//! [`Lpips`] is LPIPS, with its learned heads or without. [`PerceptualDistance`] is the "baseline" distance of LPIPS (Zhang et al. 2018) on a network of
+//! one's choice, [`FeatureDistances`] the other forms of distance between activations. [`BappsFolder`] reads the judgements of people; [`score_pairs`] and
+//! [`score_triplets`] ask of any [`ImageDistance`] which of two images it finds nearer to a reference; [`PixelDistance`] and [`StructuralDistance`] are what
+//! every learned distance should beat.
 #![forbid(unsafe_code)]
 
 mod bapps;
 mod distance;
 mod error;
+mod features;
+mod forms;
 mod generative;
 mod jnd;
 mod lpips;
@@ -17,11 +20,16 @@ mod triplets;
 pub use bapps::{BappsFolder, BappsSet};
 pub use distance::PerceptualDistance;
 pub use error::Error;
+pub use features::FeatureDistances;
+pub use forms::DistanceForm;
 pub use generative::{
     ExtractOptions, GenerativePreset, Inception, InceptionResize, InceptionScoreProtocol, InceptionSet,
     KidProtocol, NeighbourProtocol, Neighbours, frechet, inception_score, kid, neighbours,
 };
-pub use jnd::{JndPair, JndScores, score_pairs};
+pub use jnd::{JndPair, JndScores, score_pairs, score_pairs_by};
 pub use lpips::{HeadTrainer, HeadTraining, Lpips, LpipsHeads, LpipsNet, LpipsVersion, PixelRange};
-pub use pixel::{PixelDistance, ms_ssim, mse, psnr, ssim};
-pub use triplets::{ImageDistance, Triplet, TripletScores, score_triplets, strength_triplets};
+pub use pixel::{PixelDistance, StructuralDistance, ms_ssim, ms_ssim_fitted, mse, psnr, ssim};
+pub use triplets::{
+    ImageDistance, ImageDistances, Triplet, TripletScores, score_triplets, score_triplets_by,
+    strength_triplets,
+};

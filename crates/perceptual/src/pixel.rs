@@ -30,6 +30,11 @@ pub fn ms_ssim(a: &RgbImage, b: &RgbImage) -> Result<f64, Error> {
     over_channels(a, b, visrep_metrics::ms_ssim)
 }
 
+/// [`ms_ssim`] over as many of its five scales as fit, so that smaller images have one too: [`visrep_metrics::ms_ssim_fitted`].
+pub fn ms_ssim_fitted(a: &RgbImage, b: &RgbImage) -> Result<f64, Error> {
+    over_channels(a, b, visrep_metrics::ms_ssim_fitted)
+}
+
 /// The mean over channels of a similarity of two planes with values up to 255.
 fn over_channels(
     a: &RgbImage,
@@ -58,12 +63,47 @@ impl ImageDistance for PixelDistance {
     }
 
     fn distances(&self, references: &[&RgbImage], others: &[&[&RgbImage]]) -> Result<Vec<Vec<f64>>, Error> {
-        let of = |images: &&[&RgbImage]| -> Result<Vec<f64>, Error> {
-            check_count(references, images)?;
-            references.iter().zip(*images).map(|(reference, image)| mse(reference, image)).collect()
-        };
-        others.iter().map(of).collect()
+        one_to_one(references, others, mse)
     }
+}
+
+/// How little of the structure two images share, 1 − similarity: classic references beside [`PixelDistance`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum StructuralDistance {
+    /// By [`ssim`].
+    Ssim,
+    /// By [`ms_ssim_fitted`]: images below 176 pixels a side have fewer than the five published scales.
+    MsSsim,
+}
+
+impl ImageDistance for StructuralDistance {
+    fn name(&self) -> String {
+        match self {
+            Self::Ssim => "1 - SSIM".into(),
+            Self::MsSsim => "1 - MS-SSIM (as many of the five scales as fit)".into(),
+        }
+    }
+
+    fn distances(&self, references: &[&RgbImage], others: &[&[&RgbImage]]) -> Result<Vec<Vec<f64>>, Error> {
+        let similarity = match self {
+            Self::Ssim => ssim,
+            Self::MsSsim => ms_ssim_fitted,
+        };
+        one_to_one(references, others, |a, b| Ok(1.0 - similarity(a, b)?))
+    }
+}
+
+/// The distances of images to their references, one at a time.
+fn one_to_one(
+    references: &[&RgbImage],
+    others: &[&[&RgbImage]],
+    distance: impl Fn(&RgbImage, &RgbImage) -> Result<f64, Error>,
+) -> Result<Vec<Vec<f64>>, Error> {
+    let of = |images: &&[&RgbImage]| -> Result<Vec<f64>, Error> {
+        check_count(references, images)?;
+        references.iter().zip(*images).map(|(reference, image)| distance(reference, image)).collect()
+    };
+    others.iter().map(of).collect()
 }
 
 #[cfg(test)]
@@ -90,5 +130,20 @@ mod tests {
         assert!(ssim(&a, &RgbImage::filled(180, 176, [0; 3])).is_err());
         let small = RgbImage::filled(100, 100, [0; 3]);
         assert!(ssim(&small, &small).is_ok() && ms_ssim(&small, &small).is_err());
+    }
+
+    #[test]
+    fn structure_is_a_distance_of_patches_too() {
+        let patch =
+            |by: u32| RgbImage::from_fn(64, 64, move |x, y| [(x * 3 + by * (x % 2)) as u8, y as u8, 7]);
+        let (a, near, far) = (patch(0), patch(4), patch(20));
+        for distance in [StructuralDistance::Ssim, StructuralDistance::MsSsim] {
+            let found = distance.distances(&[&a, &a], &[&[&a, &near], &[&near, &far]]).unwrap();
+            assert!(found[0][0].abs() < 1e-12 && found[0][1] == found[1][0], "{found:?}");
+            assert!(0.0 < found[1][0] && found[1][0] < found[1][1] && found[1][1] < 1.0, "{found:?}");
+            assert!(distance.distances(&[&a], &[&[&a, &a]]).is_err());
+        }
+        let expected = 1.0 - ms_ssim_fitted(&a, &far).unwrap();
+        assert_eq!(StructuralDistance::MsSsim.distances(&[&a], &[&[&far]]).unwrap(), [[expected]]);
     }
 }

@@ -14,6 +14,40 @@ pub trait ImageDistance {
     fn distances(&self, references: &[&RgbImage], others: &[&[&RgbImage]]) -> Result<Vec<Vec<f64>>, Error>;
 }
 
+impl<D: ImageDistance + ?Sized> ImageDistance for &D {
+    fn name(&self) -> String {
+        (**self).name()
+    }
+
+    fn distances(&self, references: &[&RgbImage], others: &[&[&RgbImage]]) -> Result<Vec<Vec<f64>>, Error> {
+        (**self).distances(references, others)
+    }
+}
+
+/// Several distances that are measured together, because they share work: one pass of a network gives all of them.
+pub trait ImageDistances {
+    /// What to call each in a report.
+    fn names(&self) -> Vec<String>;
+
+    /// As [`ImageDistance::distances`], for each distance in the order of [`Self::names`].
+    fn measure(&self, references: &[&RgbImage], others: &[&[&RgbImage]])
+    -> Result<Vec<Vec<Vec<f64>>>, Error>;
+}
+
+impl<D: ImageDistance + ?Sized> ImageDistances for D {
+    fn names(&self) -> Vec<String> {
+        vec![self.name()]
+    }
+
+    fn measure(
+        &self,
+        references: &[&RgbImage],
+        others: &[&[&RgbImage]],
+    ) -> Result<Vec<Vec<Vec<f64>>>, Error> {
+        Ok(vec![self.distances(references, others)?])
+    }
+}
+
 /// A reference, two images to compare with it, and what judges say.
 #[derive(Clone, Debug)]
 pub struct Triplet {
@@ -36,6 +70,8 @@ pub struct TripletScores {
     pub first: Vec<f64>,
     /// Distances of the second images.
     pub second: Vec<f64>,
+    /// The fraction of judges who find the second nearer.
+    pub judge: Vec<f64>,
 }
 
 /// Triplets whose answer is known without judges: one distortion at two strengths, of which the weaker should be
@@ -65,7 +101,19 @@ pub fn score_triplets<E: From<Error>>(
     triplets: impl IntoIterator<Item = Result<Triplet, E>>,
     batch: usize,
 ) -> Result<TripletScores, E> {
-    let (mut first, mut second, mut judge) = (Vec::new(), Vec::new(), Vec::new());
+    let mut found = score_triplets_by(&[&distance], triplets, batch)?;
+    found.pop().ok_or_else(|| Error::from(visrep_metrics::Error::Empty { what: "distances" }).into())
+}
+
+/// [`score_triplets`] for many distances, of which each triplet is read once: the scores of all that `distances` measure, in order.
+pub fn score_triplets_by<E: From<Error>>(
+    distances: &[&dyn ImageDistances],
+    triplets: impl IntoIterator<Item = Result<Triplet, E>>,
+    batch: usize,
+) -> Result<Vec<TripletScores>, E> {
+    let count = distances.iter().map(|several| several.names().len()).sum();
+    let mut found: Vec<[Vec<f64>; 2]> = vec![Default::default(); count];
+    let mut judge = Vec::new();
     let mut triplets = triplets.into_iter();
     loop {
         let chunk = triplets.by_ref().take(batch.max(1)).collect::<Result<Vec<_>, _>>()?;
@@ -75,18 +123,36 @@ pub fn score_triplets<E: From<Error>>(
         let references: Vec<&RgbImage> = chunk.iter().map(|triplet| &triplet.reference).collect();
         let firsts: Vec<&RgbImage> = chunk.iter().map(|triplet| &triplet.first).collect();
         let seconds: Vec<&RgbImage> = chunk.iter().map(|triplet| &triplet.second).collect();
-        let found = distance.distances(&references, &[&firsts, &seconds]).map_err(|error| match error {
-            Error::NotFinite { index } => Error::NotFinite { index: first.len() + index },
-            other => other,
-        })?;
-        let [d0, d1] = <[Vec<f64>; 2]>::try_from(found)
-            .map_err(|_| Error::from(visrep_metrics::Error::Empty { what: "distances" }))?;
-        first.extend(d0);
-        second.extend(d1);
+        let measured = measure_all(distances, &references, &[&firsts, &seconds], judge.len())?;
+        for (into, of_one) in found.iter_mut().zip(measured) {
+            for (into, distances) in into.iter_mut().zip(of_one) {
+                into.extend(distances);
+            }
+        }
         judge.extend(chunk.iter().map(|triplet| triplet.judge));
     }
-    let two_afc = two_afc(&first, &second, &judge).map_err(Error::from)?;
-    Ok(TripletScores { two_afc, first, second })
+    let score = |[first, second]: [Vec<f64>; 2]| {
+        let two_afc = two_afc(&first, &second, &judge).map_err(Error::from)?;
+        Ok(TripletScores { two_afc, first, second, judge: judge.clone() })
+    };
+    found.into_iter().map(score).collect()
+}
+
+/// What all `distances` measure, one after the other. Errors count pairs on from `before`.
+pub(crate) fn measure_all(
+    distances: &[&dyn ImageDistances],
+    references: &[&RgbImage],
+    others: &[&[&RgbImage]],
+    before: usize,
+) -> Result<Vec<Vec<Vec<f64>>>, Error> {
+    let mut found = Vec::new();
+    for several in distances {
+        found.extend(several.measure(references, others).map_err(|error| match error {
+            Error::NotFinite { index } => Error::NotFinite { index: before + index },
+            other => other,
+        })?);
+    }
+    Ok(found)
 }
 
 #[cfg(test)]

@@ -6,7 +6,10 @@ use std::fs;
 use std::path::Path;
 use visrep_augment::RgbImage;
 use visrep_decode::encode_png;
-use visrep_perceptual::{BappsFolder, BappsSet, PixelDistance, score_pairs, score_triplets};
+use visrep_perceptual::{
+    BappsFolder, BappsSet, ImageDistances, PixelDistance, StructuralDistance, score_pairs, score_pairs_by,
+    score_triplets, score_triplets_by,
+};
 
 /// A number in an array of shape (1), as `numpy.save` writes it.
 fn npy(value: f32) -> Vec<u8> {
@@ -56,8 +59,15 @@ fn triplets_are_read_and_scored() {
     let triplet = set.triplets().nth(1).unwrap().unwrap();
     assert_eq!((triplet.reference, triplet.first, triplet.second), (patch(100), patch(140), patch(105)));
     assert_eq!(triplet.judge, 1.0);
+    assert_eq!(set.triplet(2).unwrap().second, patch(130));
+    assert!(set.triplet(3).unwrap_err().to_string().contains("holds 3, so that there is no number 3"));
     let scores = score_triplets(&PixelDistance, set.triplets(), 2).unwrap();
     assert!((scores.two_afc.score - (0.8 + 1.0 + 0.4) / 3.0).abs() < 1e-6);
+    assert!((scores.judge[0] - 0.2).abs() < 1e-6 && scores.judge[1] == 1.0);
+    let both: [&dyn ImageDistances; 2] = [&StructuralDistance::MsSsim, &PixelDistance];
+    let found = score_triplets_by(&both, set.triplets(), 2).unwrap();
+    assert_eq!((found.len(), found[1].two_afc.score), (2, scores.two_afc.score));
+    assert_eq!((&found[1].first, &found[1].second), (&scores.first, &scores.second));
 }
 
 #[test]
@@ -72,7 +82,13 @@ fn pairs_are_read_and_scored() {
     }
     let set = BappsFolder::jnd(root.path(), BappsSet::Cnn).unwrap();
     let scores = score_pairs(&PixelDistance, set.pairs(), 2).unwrap();
-    assert_eq!(scores.distances.len(), 3);
+    assert_eq!((scores.distances.len(), scores.same.len()), (3, 3));
+    assert_eq!((set.pair(1).unwrap().same, set.pair(3).is_err()), (0.0, true));
+    let both: [&dyn ImageDistances; 2] = [&PixelDistance, &StructuralDistance::Ssim];
+    let found = score_pairs_by(&both, set.pairs(), 2).unwrap();
+    assert_eq!((found.len(), found[0].map), (2, scores.map));
+    let alone = score_pairs(&StructuralDistance::Ssim, set.pairs(), 3).unwrap();
+    assert_eq!(found[1].distances, alone.distances);
     assert!((scores.map - (0.6 + 0.4 * 5.0 / 6.0)).abs() < 1e-6, "{}", scores.map);
 }
 

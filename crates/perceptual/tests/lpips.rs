@@ -10,13 +10,24 @@ use tch::{Device, Kind, Tensor};
 use visrep_augment::RgbImage;
 use visrep_models::{Model, ModelOptions};
 use visrep_perceptual::{
-    Error, HeadTrainer, HeadTraining, ImageDistance, Lpips, LpipsHeads, LpipsNet, LpipsVersion, PixelRange,
+    DistanceForm, Error, FeatureDistances, HeadTrainer, HeadTraining, ImageDistance, Lpips, LpipsHeads,
+    LpipsNet, LpipsVersion, PerceptualDistance, PixelRange,
 };
 
 #[derive(Deserialize)]
 struct Golden {
     training: Training,
     networks: Vec<Row>,
+    baselines: Vec<Baseline>,
+}
+
+#[derive(Deserialize)]
+struct Baseline {
+    net: String,
+    version: String,
+    distance: Vec<f64>,
+    taps: Vec<Vec<f64>>,
+    map: Vec<f64>,
 }
 
 #[derive(Deserialize)]
@@ -62,7 +73,7 @@ fn the_authors_heads_are_read() {
     }
 }
 
-fn network(net: LpipsNet, version: LpipsVersion) -> Lpips {
+fn trunk(net: LpipsNet) -> Model {
     let options = ModelOptions { num_classes: Some(0), ..ModelOptions::default() };
     let model = Model::create(net.architecture(), &options).unwrap();
     tch::no_grad(|| {
@@ -70,6 +81,11 @@ fn network(net: LpipsNet, version: LpipsVersion) -> Lpips {
             tensor.copy_(&filled(&name, &tensor.size()));
         }
     });
+    model
+}
+
+fn network(net: LpipsNet, version: LpipsVersion) -> Lpips {
+    let model = trunk(net);
     let head = |(tap, &channels): (usize, &i64)| {
         uniform(&format!("lin{tap}.model.1.weight"), &[1, channels, 1, 1]).to_kind(Kind::Float)
     };
@@ -120,6 +136,40 @@ fn distances_maps_and_gradients_are_the_packages() {
         let unit = |x: &Tensor| (x.detach() + 1.0) / 2.0;
         let other = lpips.distance(&unit(&a), &unit(&b), PixelRange::ZeroToOne).unwrap();
         near(&other, &row.distance, 1e-4, &what);
+    }
+}
+
+#[test]
+fn baselines_and_their_maps_are_the_packages() {
+    let rows = golden().baselines;
+    assert_eq!(rows.len(), 6);
+    for row in rows {
+        let net: LpipsNet = row.net.parse().unwrap();
+        let lpips = Lpips::baseline(net, row.version.parse().unwrap(), trunk(net)).unwrap();
+        let what = lpips.name();
+        assert_eq!(what, format!("LPIPS baseline v{} ({net})", row.version));
+        let (a, b) = (image("a"), image("a") * 0.7 + image("b") * 0.3);
+        let range = PixelRange::MinusOneToOne;
+        tch::no_grad(|| {
+            near(&lpips.distance(&a, &b, range).unwrap(), &row.distance, 1e-5, &what);
+            for (tap, expected) in lpips.distances_of_taps(&a, &b, range).unwrap().iter().zip(&row.taps) {
+                near(tap, expected, 1e-5, &what);
+            }
+            let map = lpips.map(&a, &b, range).unwrap();
+            near(&map.get(1).get(0).slice(0, 0, 64, 21).slice(1, 0, 64, 21), &row.map, 1e-5, &what);
+            // On images as the network itself takes them, the baseline of any backbone is the same.
+            if row.version == "0.0" && net != LpipsNet::Vgg {
+                let (model, taps) = (trunk(net), net.taps());
+                let found = PerceptualDistance::new(&model, taps).unwrap().distance(&a, &b).unwrap();
+                near(&found, &row.distance, 1e-5, &what);
+                let forms = FeatureDistances::new(&model, taps, &[DistanceForm::Baseline]).unwrap();
+                let found = forms.with_each_tap().distances(&a, &b).unwrap();
+                near(&found[0], &row.distance, 1e-5, &what);
+                for (tap, expected) in found[1..].iter().zip(&row.taps) {
+                    near(tap, expected, 1e-5, &what);
+                }
+            }
+        });
     }
 }
 

@@ -247,43 +247,6 @@ fn sprites_need_no_data() {
 }
 
 #[test]
-fn judgements_of_similarity_run_by_name() {
-    let folder = tempfile::tempdir().unwrap();
-    weights(folder.path(), "tench.safetensors", 1000, 0);
-    let share = |path: &Path, share: f32| {
-        let header = "{'descr': '<f4', 'fortran_order': False, 'shape': (1,), }\n";
-        let mut bytes = b"\x93NUMPY\x01\x00".to_vec();
-        bytes.extend((header.len() as u16).to_le_bytes());
-        bytes.extend(header.bytes());
-        bytes.extend(share.to_le_bytes());
-        std::fs::create_dir_all(path.parent().unwrap()).unwrap();
-        std::fs::write(path, bytes).unwrap();
-    };
-    let root = folder.path().join("data/bapps");
-    let patch = |place: &str, level: u8| {
-        let path = root.join(place);
-        std::fs::create_dir_all(path.parent().unwrap()).unwrap();
-        // Blocks of 4 x 4, as stored.
-        let image = RgbImage::from_fn(256, 256, |x, y| {
-            [((x / 4) % 7) as u8 * level, ((y / 4) % 5) as u8 * 30, level]
-        });
-        std::fs::write(path, encode_png(&image).unwrap()).unwrap();
-    };
-    for (number, nearer) in [("000000", 0.0), ("000001", 1.0)] {
-        patch(&format!("2afc/val/cnn/ref/{number}.png"), 20);
-        patch(&format!("2afc/val/cnn/p0/{number}.png"), if nearer == 0.0 { 21 } else { 36 });
-        patch(&format!("2afc/val/cnn/p1/{number}.png"), if nearer == 0.0 { 36 } else { 21 });
-        share(&root.join(format!("2afc/val/cnn/judge/{number}.npy")), nearer);
-    }
-    let table = succeed(folder.path(), &[&["bench", "bapps-2afc"], &OF_TENCH[..], &REST].concat());
-    assert!(!table.contains("panicked"));
-    let found = results(folder.path());
-    assert_eq!(value(&found, "tench", "bapps-2afc", "cnn", "2afc"), 1.0);
-    assert_eq!(value(&found, "tench", "bapps-2afc", "cnn", "human"), 1.0);
-    assert_eq!(found["details"]["notes"].as_array().unwrap().len(), 5, "five of the six sets are not there");
-}
-
-#[test]
 fn what_cannot_be_measured_is_said() {
     let folder = folder();
     let path = folder.path();

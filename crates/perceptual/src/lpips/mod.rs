@@ -13,7 +13,7 @@ use crate::Error;
 use crate::distance::{batch, check_finite, flatten, unit};
 use crate::triplets::ImageDistance;
 use std::path::Path;
-use tch::{Kind, Tensor};
+use tch::{Device, Kind, Tensor};
 use visrep_augment::RgbImage;
 use visrep_models::{Model, ModelOptions, Taps};
 
@@ -49,6 +49,8 @@ pub struct Lpips {
     version: LpipsVersion,
     model: Model,
     heads: LpipsHeads,
+    /// Whether the heads are all ones.
+    baseline: bool,
 }
 
 impl Lpips {
@@ -68,6 +70,17 @@ impl Lpips {
         Self::new(net, version, model, LpipsHeads::read(net, heads)?)
     }
 
+    /// LPIPS's baseline, `lpips=False`: differences are summed over channels without learned weights.
+    ///
+    /// # Errors
+    /// A model of another architecture.
+    pub fn baseline(net: LpipsNet, version: LpipsVersion, model: Model) -> Result<Self, Error> {
+        let ones = |&channels: &i64| Tensor::f_ones([1, channels, 1, 1], (Kind::Float, Device::Cpu));
+        let heads = net.channels().iter().map(ones).collect::<Result<_, _>>()?;
+        let lpips = Self::new(net, version, model, LpipsHeads::from_tensors(net, heads)?)?;
+        Ok(Self { baseline: true, ..lpips })
+    }
+
     /// From a network and heads that are there already.
     ///
     /// # Errors
@@ -85,7 +98,7 @@ impl Lpips {
         let heads = heads.fit(net)?.to_device(model.device())?;
         // Gradients are for images and heads.
         model.var_store_mut().freeze();
-        Ok(Self { net, version, model, heads })
+        Ok(Self { net, version, model, heads, baseline: false })
     }
 
     /// The network.
@@ -217,7 +230,8 @@ fn total(taps: Vec<Tensor>) -> Result<Tensor, Error> {
 
 impl ImageDistance for Lpips {
     fn name(&self) -> String {
-        format!("LPIPS v{} ({})", self.version, self.net)
+        let kind = if self.baseline { " baseline" } else { "" };
+        format!("LPIPS{kind} v{} ({})", self.version, self.net)
     }
 
     fn distances(&self, references: &[&RgbImage], others: &[&[&RgbImage]]) -> Result<Vec<Vec<f64>>, Error> {

@@ -54,6 +54,7 @@ impl HeadTrainer {
         let heads = lpips.heads.weights().iter().enumerate();
         let weights = heads.map(|(tap, weight)| root.var_copy(&format!("lin{tap}"), weight)).collect();
         lpips.heads = LpipsHeads::from_tensors(lpips.net, weights)?;
+        lpips.baseline = false;
         let layer = |index: u32, from, to| {
             nn::linear(&root / "ranking" / index, from, to, nn::LinearConfig::default())
         };

@@ -276,7 +276,7 @@ impl Measure for Opened {
         let mut found = Vec::new();
         for part in &self.parts {
             let name = part.perturbation.name();
-            let measured = context.parts.get(name, || part.measure(&pass))?;
+            let measured = context.parts.get(&at(name, part.difficulty), || part.measure(&pass))?;
             for ((difficulty, reference), (flips, distances)) in part.comparisons().into_iter().zip(measured)
             {
                 record.entry(

@@ -19,6 +19,13 @@ impl DeviceArg {
     pub fn resolve(&self) -> Result<Device> {
         Ok(self.device.resolve()?)
     }
+
+    /// For networks that compute in fp32 whatever the device could do.
+    pub fn exact(&self) -> Result<Compute> {
+        let device = self.resolve()?;
+        eprintln!("device {}, precision fp32", device_name(device));
+        Ok(Compute { device, precision: Precision::Fp32, channels_last: Switch::Auto })
+    }
 }
 
 /// `--device`, `--precision` and `--channels-last`.

@@ -4,6 +4,7 @@ mod bench;
 pub mod compute;
 mod corrupt;
 mod data;
+mod distance;
 mod embed;
 mod forward;
 mod made;
@@ -59,6 +60,7 @@ enum Command {
     Plot(plot::Plot),
     Embed(embed::Embed),
     Forward(forward::Forward),
+    Distance(distance::Distance),
     Preprocess(preprocess::Preprocess),
     Corrupt(corrupt::Corrupt),
     Models(models::Models),
@@ -79,6 +81,7 @@ impl Cli {
             Command::Plot(command) => command.run().map(|()| ExitCode::SUCCESS),
             Command::Embed(command) => command.run().map(|()| ExitCode::SUCCESS),
             Command::Forward(command) => command.run().map(|()| ExitCode::SUCCESS),
+            Command::Distance(command) => command.run().map(|()| ExitCode::SUCCESS),
             Command::Preprocess(command) => command.run().map(|()| ExitCode::SUCCESS),
             Command::Corrupt(command) => command.run().map(|()| ExitCode::SUCCESS),
             Command::Models(command) => command.run().map(|()| ExitCode::SUCCESS),

@@ -120,12 +120,16 @@ fn section<'a>(results: &'a Results, suite: &'a str) -> Result<Section<'a>> {
     let notes = results.details.notes.iter().filter(|note| note.suite == suite);
     let mut plots = Vec::new();
     for (metric, title) in PLOTTED {
+        let own = |score: &Score| score.suite == suite && score.metric == metric;
+        // Of several distances on one suite, sets are drawn of the first form, and of all forms the mean over sets.
+        let form = |score: &Score| score.protocol.get("form").cloned();
         let of = |score: &Score| {
-            let own =
-                score.suite == suite && score.metric == metric && score.task != "mean" && score.task != suite;
-            own.then(|| score.task.clone())
+            let first = form(score).is_none_or(|form| form == "baseline");
+            (own(score) && first && score.task != "mean" && score.task != suite).then(|| score.task.clone())
         };
         plots.extend(categories(results, &format!("{title}, %"), of)?);
+        let by_form = |score: &Score| form(score).filter(|_| own(score) && score.task.ends_with("mean"));
+        plots.extend(categories(results, &format!("{title}, mean over sets, by distance, %"), by_form)?);
     }
     let set = tables::corruption_set(results, suite, suite, suite);
     let mut conditions: Vec<&str> = Vec::new();

@@ -7,7 +7,7 @@ mod fid;
 mod imagenet_c;
 mod imagenet_real;
 mod shape_bias;
-mod table;
+pub mod table;
 mod vtab;
 
 use anyhow::Result;

@@ -1,0 +1,176 @@
+//! `visrep distance`: how far apart two images are, by any network and by pixels.
+
+mod metric;
+mod pairs;
+
+use super::{DeviceArg, output};
+use anyhow::{Context, Result, bail};
+use clap::Args;
+use metric::{Measure, Metric};
+use pairs::Pair;
+use std::path::PathBuf;
+use visrep_augment::{Filter, RgbImage, resize};
+use visrep_decode::{DecodeOptions, decode};
+use visrep_models::Model;
+use visrep_perceptual::LpipsVersion;
+
+/// Pairs in one pass.
+const BATCH: usize = 32;
+
+/// Measure perceptual distances between pairs of images
+///
+/// Prints CSV: a row for each pair, a column for each metric. From the activations of any model: `baseline` (LPIPS without learned
+/// weights), `cosine`, `style` (Gram matrices), `mean-pool`, and `pooled-cosine` of the features that its classifier reads; with the heads
+/// of the lpips package `lpips`. From pixels: `mse` (levels squared), `psnr` (dB), `ssim` and `ms-ssim`, of which the last three are
+/// similarities: more is nearer. Networks compute in fp32.
+///
+/// Images are measured as they are, in sRGB, both of one size. A network that does not take that size gets them enlarged: to
+/// multiples of its patches, or to the size that it was trained with.
+#[derive(Args)]
+#[command(after_help = "Examples:\n  \
+    visrep distance a.png b.png\n  \
+    visrep distance a.png b.png --model resnet50 --weights moco.pth --metric baseline,style --taps layer2,layer3\n  \
+    visrep distance --pairs pairs.csv --model alexnet --weights alexnet.pth --heads lpips/alex.pth --output distances.csv\n\n\
+    pairs.csv has the columns a and b, paths from the folder that it lies in:\n\n    \
+    a,b\n    \
+    ref/000.png,p0/000.png\n    \
+    ref/000.png,p1/000.png")]
+pub struct Distance {
+    /// Two images
+    #[arg(value_name = "IMAGE", num_args = 2, required_unless_present = "pairs", conflicts_with = "pairs")]
+    images: Vec<PathBuf>,
+    /// Many pairs, instead of two images: CSV with the columns a and b
+    #[arg(long, value_name = "P.csv")]
+    pairs: Option<PathBuf>,
+    /// What to measure, separated by commas [default: lpips with --heads, else baseline with --weights, else psnr,ssim]
+    #[arg(long, value_name = "LIST", value_delimiter = ',')]
+    metric: Vec<Metric>,
+    /// Model name (see `visrep models`) [default: what the folder --weights says]
+    #[arg(long, value_name = "M", requires = "weights")]
+    model: Option<String>,
+    /// Its weights: safetensors, .pth, .npz, or a folder of the Hugging Face hub
+    #[arg(long, value_name = "W")]
+    weights: Option<PathBuf>,
+    /// The model's taps to compare, separated by commas [default: all]
+    #[arg(long, value_name = "LIST", value_delimiter = ',', requires = "weights")]
+    taps: Vec<String>,
+    /// LPIPS's heads for the model: alex.pth, vgg.pth or squeeze.pth of the lpips package
+    #[arg(long, value_name = "H.pth", requires = "weights")]
+    heads: Option<PathBuf>,
+    /// The release of LPIPS that the heads are of
+    #[arg(long, value_name = "V", default_value_t = LpipsVersion::V0_1, requires = "heads")]
+    lpips_version: LpipsVersion,
+    /// Resize both images to N x N first (bicubic)
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=16384))]
+    size: Option<u32>,
+    /// Where to write the CSV [default: standard output]
+    #[arg(long, value_name = "F.csv")]
+    output: Option<PathBuf>,
+    #[command(flatten)]
+    device: DeviceArg,
+}
+
+impl Distance {
+    pub fn run(self) -> Result<()> {
+        if let Some(output) = &self.output {
+            output::check(output)?;
+        }
+        let pairs = match (&self.pairs, self.images.as_slice()) {
+            (Some(path), _) => pairs::read(path)?,
+            (None, [a, b]) => vec![Pair::of(a, b)],
+            (None, _) => bail!("give two images, or many pairs with --pairs"),
+        };
+        let model = self.model()?;
+        let metrics = self.metrics();
+        let measure = Measure::new(&metrics, model.as_ref(), &self.taps, self.lpips()?)?;
+        let mut table = csv::Writer::from_writer(Vec::new());
+        let names = metrics.iter().map(ToString::to_string);
+        table.write_record(["a".to_owned(), "b".to_owned()].into_iter().chain(names))?;
+        for chunk in pairs.chunks(BATCH) {
+            for (pair, values) in chunk.iter().zip(self.measured(&measure, chunk)?) {
+                let values = values.iter().map(f64::to_string);
+                table
+                    .write_record([pair.shown[0].clone(), pair.shown[1].clone()].into_iter().chain(values))?;
+            }
+        }
+        let table = table.into_inner().context("cannot finish the table")?;
+        match &self.output {
+            Some(path) => output::replace(path, |path| Ok(std::fs::write(path, &table)?)),
+            None => output::say(&String::from_utf8(table)?),
+        }
+    }
+
+    fn metrics(&self) -> Vec<Metric> {
+        if !self.metric.is_empty() {
+            let mut metrics = Vec::new();
+            self.metric.iter().for_each(|metric| {
+                if !metrics.contains(metric) {
+                    metrics.push(*metric)
+                }
+            });
+            return metrics;
+        }
+        match (&self.heads, &self.weights) {
+            (Some(_), _) => vec![Metric::Lpips],
+            (None, Some(_)) => vec![Metric::Form(visrep_perceptual::DistanceForm::Baseline)],
+            (None, None) => vec![Metric::Psnr, Metric::Ssim],
+        }
+    }
+
+    fn model(&self) -> Result<Option<Model>> {
+        let Some(weights) = &self.weights else { return Ok(None) };
+        let compute = self.device.exact()?;
+        super::open_model(self.model.as_deref(), weights, &compute).map(Some)
+    }
+
+    /// What LPIPS needs beside the model: it has a network of its own.
+    fn lpips(&self) -> Result<Option<metric::LpipsFiles<'_>>> {
+        let (Some(heads), Some(trunk)) = (&self.heads, &self.weights) else { return Ok(None) };
+        Ok(Some(metric::LpipsFiles {
+            heads,
+            trunk,
+            version: self.lpips_version,
+            device: self.device.resolve()?,
+        }))
+    }
+
+    /// The values of each pair: those next to each other that have one size go together.
+    fn measured(&self, measure: &Measure<'_>, pairs: &[Pair]) -> Result<Vec<Vec<f64>>> {
+        let mut images = Vec::with_capacity(pairs.len());
+        for pair in pairs {
+            let [a, b] = [self.read(&pair.paths[0])?, self.read(&pair.paths[1])?];
+            if size(&a) != size(&b) {
+                let [x, y] = [&a, &b].map(|image| format!("{} x {}", image.width(), image.height()));
+                let [of_a, of_b] = &pair.shown;
+                bail!("{of_a} has {x} pixels and {of_b} {y}: a distance needs one size, add --size N");
+            }
+            images.push([a, b]);
+        }
+        let mut found = Vec::with_capacity(pairs.len());
+        let mut rest = pairs;
+        for alike in images.chunk_by(|a, b| size(&a[0]) == size(&b[0])) {
+            let (own, others) = rest.split_at(alike.len());
+            rest = others;
+            found.extend(measure.measure(alike).with_context(|| {
+                let [first, last] = [&own[0].shown[0], &own[own.len() - 1].shown[1]];
+                format!("cannot measure the pairs from {first} to {last}")
+            })?);
+        }
+        Ok(found)
+    }
+
+    fn read(&self, path: &std::path::Path) -> Result<RgbImage> {
+        let shown = path.display();
+        let bytes = std::fs::read(path).with_context(|| format!("cannot read {shown}"))?;
+        let image =
+            decode(&bytes, &DecodeOptions::default()).with_context(|| format!("cannot decode {shown}"))?;
+        Ok(match self.size {
+            Some(side) if size(&image) != (side, side) => resize(&image, side, side, Filter::Bicubic),
+            _ => image,
+        })
+    }
+}
+
+fn size(image: &RgbImage) -> (u32, u32) {
+    (image.width(), image.height())
+}
