@@ -13,6 +13,7 @@ mod features;
 mod forms;
 mod jnd;
 mod lpips;
+mod noise;
 mod pixel;
 mod triplets;
 
@@ -23,6 +24,7 @@ pub use features::FeatureDistances;
 pub use forms::DistanceForm;
 pub use jnd::{JndPair, JndScores, score_pairs, score_pairs_by};
 pub use lpips::{HeadTrainer, HeadTraining, Lpips, LpipsHeads, LpipsNet, LpipsVersion, PixelRange};
+pub use noise::band_noise;
 pub use pixel::{PixelDistance, StructuralDistance, ms_ssim, ms_ssim_fitted, mse, psnr, ssim};
 pub use triplets::{
     ImageDistance, ImageDistances, Triplet, TripletScores, score_triplets, score_triplets_by,
