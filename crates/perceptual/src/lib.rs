@@ -20,7 +20,7 @@ mod triplets;
 pub use bapps::{BappsFolder, BappsSet};
 pub use distance::PerceptualDistance;
 pub use error::Error;
-pub use features::FeatureDistances;
+pub use features::{FeatureDistances, perceptual_taps};
 pub use forms::DistanceForm;
 pub use jnd::{JndPair, JndScores, score_pairs, score_pairs_by};
 pub use lpips::{HeadTrainer, HeadTraining, Lpips, LpipsHeads, LpipsNet, LpipsVersion, PixelRange};

@@ -16,7 +16,7 @@ pub struct Row {
     pub form: String,
     /// What the distance is; the protocol's entry `distance`.
     pub name: String,
-    /// What precedes the names of tasks: nothing for the baseline on all taps, which is the model's perceptual score.
+    /// What precedes the names of tasks: nothing for the baseline on the usual taps together, which is the model's perceptual score.
     pub prefix: String,
     /// How images reach it.
     pub preprocessing: String,
