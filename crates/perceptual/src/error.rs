@@ -40,6 +40,20 @@ pub enum Error {
         /// The size of the second.
         b: String,
     },
+    /// A band of frequencies that an image has none of.
+    #[error(
+        "an image of {width} x {height} has no frequency from {low} to {high} cycles per pixel: the lowest is one cycle per image"
+    )]
+    Band {
+        /// The lowest that was asked for, in cycles per pixel.
+        low: f64,
+        /// What all are below.
+        high: f64,
+        /// The image's width in pixels.
+        width: u32,
+        /// Its height.
+        height: u32,
+    },
     /// LPIPS on a network that is not its own.
     #[error("LPIPS's {net} is the network {expected}, the model is {found}")]
     LpipsTrunk {

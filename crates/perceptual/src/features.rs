@@ -3,7 +3,7 @@
 use crate::distance::{check_finite, check_pair};
 use crate::forms::{Tap, of_tap};
 use crate::triplets::ImageDistances;
-use crate::{DistanceForm, Error, PerceptualDistance};
+use crate::{DistanceForm, Error, LpipsNet, PerceptualDistance};
 use tch::{Device, Kind, Tensor};
 use visrep_augment::RgbImage;
 use visrep_models::{Model, Taps};
@@ -29,6 +29,26 @@ use visrep_models::{Model, Taps};
 pub struct FeatureDistances<'m> {
     network: PerceptualDistance<'m>,
     measured: Vec<Measured>,
+}
+
+/// The taps that perceptual distances look at unless one says otherwise: of the networks of LPIPS its own (outputs of ReLUs), of others the ends
+/// of stages or every block (`layer1` …, `stages.0` …, `blocks.0` …), as Kumar et al. 2022 have it for ResNet, EfficientNet and ViT, and not the
+/// stem; all taps of networks that have neither. None where the layers cannot be seen.
+pub fn perceptual_taps(model: &Model) -> Vec<String> {
+    let all = model.backbone().taps();
+    if all.is_empty() {
+        return Vec::new();
+    }
+    if let Some(net) = LpipsNet::ALL.into_iter().find(|net| net.architecture() == model.name()) {
+        return net.taps().iter().map(|&tap| tap.to_owned()).collect();
+    }
+    let numbered = |tap: &&String| {
+        ["layer", "stages.", "blocks."].iter().any(|stage| {
+            tap.strip_prefix(stage).is_some_and(|number| number.bytes().all(|byte| byte.is_ascii_digit()))
+        })
+    };
+    let ends: Vec<String> = all.iter().filter(numbered).cloned().collect();
+    if ends.is_empty() { all.to_vec() } else { ends }
 }
 
 /// One of the distances.
@@ -62,12 +82,13 @@ impl<'m> FeatureDistances<'m> {
         Ok(Self { network, measured: forms.iter().map(|&form| Measured::Form(form)).collect() })
     }
 
-    /// Every form over all taps; where the layers of the network cannot be seen, those alone that need none.
+    /// Every form over the [`perceptual_taps`]; where the layers of the network cannot be seen, those alone that need none.
     ///
     /// # Errors
     /// None but those of [`Self::new`].
     pub fn all(model: &'m Model) -> Result<Self, Error> {
-        let taps: Vec<&str> = model.backbone().taps().iter().map(String::as_str).collect();
+        let taps = perceptual_taps(model);
+        let taps: Vec<&str> = taps.iter().map(String::as_str).collect();
         let usable = |form: &DistanceForm| !taps.is_empty() || !form.needs_taps();
         let forms: Vec<_> = DistanceForm::ALL.into_iter().filter(usable).collect();
         Self::new(model, &taps, &forms)

@@ -14,13 +14,14 @@ mod forms;
 mod generative;
 mod jnd;
 mod lpips;
+mod noise;
 mod pixel;
 mod triplets;
 
 pub use bapps::{BappsFolder, BappsSet};
 pub use distance::PerceptualDistance;
 pub use error::Error;
-pub use features::FeatureDistances;
+pub use features::{FeatureDistances, perceptual_taps};
 pub use forms::DistanceForm;
 pub use generative::{
     ExtractOptions, GenerativePreset, Inception, InceptionResize, InceptionScoreProtocol, InceptionSet,
@@ -28,6 +29,7 @@ pub use generative::{
 };
 pub use jnd::{JndPair, JndScores, score_pairs, score_pairs_by};
 pub use lpips::{HeadTrainer, HeadTraining, Lpips, LpipsHeads, LpipsNet, LpipsVersion, PixelRange};
+pub use noise::band_noise;
 pub use pixel::{PixelDistance, StructuralDistance, ms_ssim, ms_ssim_fitted, mse, psnr, ssim};
 pub use triplets::{
     ImageDistance, ImageDistances, Triplet, TripletScores, score_triplets, score_triplets_by,

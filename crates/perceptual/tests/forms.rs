@@ -6,7 +6,8 @@ use tch::{Kind, Tensor};
 use visrep_augment::{Filter, RgbImage, resize};
 use visrep_models::{Model, ModelOptions, Taps};
 use visrep_perceptual::{
-    DistanceForm, Error, FeatureDistances, ImageDistance, ImageDistances, PerceptualDistance,
+    DistanceForm, Error, FeatureDistances, ImageDistance, ImageDistances, LpipsNet, PerceptualDistance,
+    perceptual_taps,
 };
 
 fn model(name: &str, options: ModelOptions) -> Model {
@@ -74,10 +75,12 @@ fn check(model: &Model, side: u32) {
     let distances = FeatureDistances::all(model).unwrap().with_each_tap();
     let (a, b) = (image(side, 0), image(side, 5));
     let found = distances.measure(&[&a, &b, &a], &[&[&b, &a, &a]]).unwrap();
-    let taps = model.backbone().taps();
+    let taps = distances.taps();
     assert_eq!((found.len(), distances.names().len()), (5 + taps.len(), 5 + taps.len()));
     let of = |image: &RgbImage| {
-        tch::no_grad(|| model.backbone().forward_with_taps(&input(model, image), false, Taps::All).unwrap())
+        let names: Vec<&str> = taps.iter().map(String::as_str).collect();
+        let named = Taps::Named(&names);
+        tch::no_grad(|| model.backbone().forward_with_taps(&input(model, image), false, named).unwrap())
     };
     let (fa, fb) = (of(&a), of(&b));
     let tapped: Vec<(Rows, Rows)> =
@@ -103,6 +106,18 @@ fn check(model: &Model, side: u32) {
 fn forms_on_maps_are_the_formulas() {
     // From 32 x 32 positions of 16 channels to 4 x 4 of 128: both ways in which the Gram matrices are compared.
     check(&model("resnet18_cifar_w16", ModelOptions::default()), 32);
+}
+
+#[test]
+fn taps_are_ends_of_stages_blocks_or_lpips_own() {
+    let of = |name: &str| perceptual_taps(&model(name, ModelOptions::default()));
+    assert_eq!(of("resnet18_cifar_w16"), ["layer1", "layer2", "layer3", "layer4"]);
+    assert_eq!(of("squeezenet1_1"), LpipsNet::Squeeze.taps());
+    let vit = model("vit_tiny_patch16_224", ModelOptions::default());
+    assert_eq!(perceptual_taps(&vit), vit.backbone().taps());
+    assert_eq!(of("mobilenetv2_050").first().map(String::as_str), Some("blocks.0"));
+    let dense = of("densenet121");
+    assert!(dense.contains(&"features.norm5".to_owned()), "{dense:?}");
 }
 
 #[test]

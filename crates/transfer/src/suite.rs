@@ -193,7 +193,7 @@ fn measure(
         cache: context.cache.clone(),
         progress: context.progress,
         precision: context.precision,
-        pooling: Pooling::PreLogits,
+        ..ExtractOptions::default()
     };
     let of = |set: &Arc<dyn Dataset>| -> Result<FeatureSet, Error> {
         context.go_on()?;

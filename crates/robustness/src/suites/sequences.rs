@@ -144,8 +144,8 @@ impl Part {
         strides.map(|stride| (stride, Reference::Previous { stride })).collect()
     }
 
-    /// For each comparison, and in it for each sequence, the fraction of flips and the mean top-5 distance.
-    fn measure(&self, pass: &Pass<'_>) -> Result<Vec<(Vec<f64>, Vec<f64>)>, Error> {
+    /// What each comparison comes to.
+    fn measure(&self, pass: &Pass<'_>) -> Result<Vec<Along>, Error> {
         let comparisons = self.comparisons();
         let mut found = vec![(Vec::new(), Vec::new()); comparisons.len()];
         let mut lengths = self.lengths.iter().copied();
@@ -172,6 +172,9 @@ impl Part {
         Ok(found)
     }
 }
+
+/// For each sequence, the fraction of flips and the mean top-5 distance.
+type Along = (Vec<f64>, Vec<f64>);
 
 /// A perturbation, or the mean, at a difficulty: the first has no number, as the published folders.
 fn at(name: &str, difficulty: usize) -> String {

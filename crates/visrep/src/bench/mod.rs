@@ -9,6 +9,7 @@ pub mod results;
 mod settings;
 mod similarity;
 pub mod spread;
+pub mod study;
 mod suites;
 mod table;
 

@@ -99,6 +99,8 @@ fn published_name(score: &Score) -> Option<String> {
         "shape-bias" if score.task == score.suite => "shape bias",
         "bg-gap" => "BG-Gap",
         "2afc" if of_mean => "2AFC",
+        "mean-relative-distance" if of_mean => "distance under distortion",
+        "fine-to-coarse" if of_mean => "distance of fine noise, of coarse",
         "map" if of_mean => "mAP",
         "mean-ece" if of_mean => "mean ECE",
         "mean-per-class" => "mean per class",

@@ -56,6 +56,11 @@ impl Crops {
         Ok(Self { images, seed })
     }
 
+    /// The squares, those of one photograph one after the other.
+    pub fn into_images(self) -> Vec<RgbImage> {
+        self.images
+    }
+
     /// How many triplets each distortion gives.
     pub fn triplets_each(&self) -> usize {
         self.images.len() * PAIRS.len()

@@ -212,7 +212,8 @@ fn deviation(values: &[f64]) -> f64 {
     (squares / (values.len() - 1) as f64).sqrt()
 }
 
-fn correlation(a: &[f64], b: &[f64]) -> Option<f64> {
+/// Pearson's correlation; none where one of the two does not vary.
+pub(super) fn correlation(a: &[f64], b: &[f64]) -> Option<f64> {
     let (sa, sb) = (deviation(a), deviation(b));
     if sa == 0.0 || sb == 0.0 {
         return None;
@@ -223,7 +224,8 @@ fn correlation(a: &[f64], b: &[f64]) -> Option<f64> {
     Some((products / ((n - 1.0) * sa * sb)).clamp(-1.0, 1.0))
 }
 
-fn ranks(values: &[f64]) -> Vec<f64> {
+/// The rank of each value, the highest having 1; equal values share the mean of theirs.
+pub(super) fn ranks(values: &[f64]) -> Vec<f64> {
     let rank = |value: &f64| {
         let above = values.iter().filter(|other| *other > value).count();
         let equal = values.iter().filter(|other| *other == value).count();

@@ -6,10 +6,11 @@ use anyhow::Result;
 use visrep_metrics::Score;
 
 /// The figures that are drawn so, and how a plot's title and axis call them.
-const DRAWN: [(&str, &str); 3] = [
+const DRAWN: [(&str, &str); 4] = [
     ("accuracy", "accuracy, %"),
     ("invariance", "invariance of features, %"),
     ("cosine-similarity", "cosine similarity, %"),
+    ("relative-distance", "of that between photographs, %"),
 ];
 
 /// The factor and the numbers of its value that a score is at.
@@ -28,8 +29,10 @@ pub(super) fn is_point(score: &Score) -> bool {
 
 /// The curves of a suite, a plot for each factor and figure; of a factor of two numbers one plot for each, over the mean of the other.
 pub(super) fn curves(results: &Results, suite: &str) -> Result<Vec<String>> {
+    // Of several distances on one suite the first form is drawn: the others are in the table's files.
+    let first = |score: &&Score| score.protocol.get("form").is_none_or(|form| form == "baseline");
     let scores: Vec<_> =
-        results.scores.iter().filter(|score| score.suite == suite && is_point(score)).collect();
+        results.scores.iter().filter(|score| score.suite == suite && is_point(score)).filter(first).collect();
     let mut factors: Vec<&str> = Vec::new();
     for score in &scores {
         if let Some((factor, _)) = at(score)

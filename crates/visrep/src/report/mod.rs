@@ -3,6 +3,7 @@
 mod factors;
 pub mod gallery;
 mod plots;
+pub mod study;
 pub mod suites;
 mod tables;
 

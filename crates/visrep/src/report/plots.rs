@@ -238,6 +238,59 @@ pub fn by_category(
     })
 }
 
+/// One point of a cloud.
+pub struct Mark {
+    /// From left to right.
+    pub x: f64,
+    /// From the bottom.
+    pub y: f64,
+    /// The ends of y's interval.
+    pub interval: Option<(f64, f64)>,
+    /// Whether it stands out.
+    pub marked: bool,
+}
+
+/// A cloud of points, with what the two axes are. The axes hold the points and no more.
+pub fn scatter(title: &str, axes: (&str, &str), points: &[Mark]) -> Result<String, PlotError> {
+    let range = |values: &mut dyn Iterator<Item = f64>| {
+        let (low, high) = values
+            .fold((f64::INFINITY, f64::NEG_INFINITY), |(low, high), value| (low.min(value), high.max(value)));
+        let margin = (0.06 * (high - low)).max(0.5);
+        low - margin..high + margin
+    };
+    let across = range(&mut points.iter().map(|point| point.x));
+    let ends = |point: &Mark| point.interval.map_or([point.y; 2], |(low, high)| [low, high]);
+    let up = range(&mut points.iter().flat_map(ends));
+    draw((420, 300), |root| {
+        let mut chart = ChartBuilder::on(root)
+            .margin(10)
+            .caption(title, (FONT, 16).into_font().color(&TEXT))
+            .x_label_area_size(36)
+            .y_label_area_size(46)
+            .build_cartesian_2d(across, up)?;
+        chart
+            .configure_mesh()
+            .light_line_style(TRANSPARENT)
+            .bold_line_style(GRID)
+            .axis_style(GRID)
+            .label_style((FONT, 12).into_font().color(&TEXT))
+            .y_labels(6)
+            .x_desc(axes.0)
+            .y_desc(axes.1)
+            .draw()?;
+        for point in points {
+            let colour = model_colour(usize::from(point.marked));
+            let [low, high] = ends(point);
+            chart.draw_series(LineSeries::new(
+                [(point.x, low), (point.x, high)],
+                colour.mix(0.55).stroke_width(2),
+            ))?;
+            chart.draw_series([Circle::new((point.x, point.y), 4, colour.filled())])?;
+        }
+        Ok(())
+    })
+}
+
 /// Why a plot could not be drawn; in practice only when memory runs out.
 pub type PlotError = Box<dyn std::error::Error + Send + Sync>;
 

@@ -38,7 +38,7 @@ struct Section<'a> {
 }
 
 /// The figures whose values by task are worth a plot.
-const PLOTTED: [(&str, &str); 7] = [
+const PLOTTED: [(&str, &str); 10] = [
     ("top1", "top-1"),
     ("aupr", "AUPR"),
     ("flip-probability", "flip probability"),
@@ -46,6 +46,9 @@ const PLOTTED: [(&str, &str); 7] = [
     ("2afc", "2AFC"),
     ("map", "JND mAP"),
     ("mean-error", "mean error over severities"),
+    ("mean-relative-distance", "distance of distorted photographs, of that between photographs"),
+    ("growth", "distances that grow with the distortion"),
+    ("fine-to-coarse", "distance of the finest noise, of that of the coarsest"),
 ];
 
 /// Draws the page.
@@ -129,7 +132,7 @@ fn section<'a>(results: &'a Results, suite: &'a str) -> Result<Section<'a>> {
         };
         plots.extend(categories(results, &format!("{title}, %"), of)?);
         let by_form = |score: &Score| form(score).filter(|_| own(score) && score.task.ends_with("mean"));
-        plots.extend(categories(results, &format!("{title}, mean over sets, by distance, %"), by_form)?);
+        plots.extend(categories(results, &format!("{title}, mean by distance, %"), by_form)?);
     }
     let set = tables::corruption_set(results, suite, suite, suite);
     let mut conditions: Vec<&str> = Vec::new();

@@ -2,6 +2,7 @@
 
 mod compare;
 mod spread;
+mod study;
 
 use super::ComputeArgs;
 use super::train::INTERRUPTED;
@@ -95,6 +96,7 @@ fn help() -> String {
 enum BenchCommand {
     Compare(compare::Compare),
     Spread(spread::SpreadArgs),
+    Study(study::StudyArgs),
 }
 
 impl Bench {
@@ -102,6 +104,7 @@ impl Bench {
         match self.command {
             Some(BenchCommand::Compare(command)) => return command.run().map(|()| ExitCode::SUCCESS),
             Some(BenchCommand::Spread(command)) => return command.run().map(|()| ExitCode::SUCCESS),
+            Some(BenchCommand::Study(command)) => return command.run().map(|()| ExitCode::SUCCESS),
             None => {}
         }
         if self.list {

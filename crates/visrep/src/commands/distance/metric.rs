@@ -9,7 +9,7 @@ use visrep_augment::RgbImage;
 use visrep_models::{Model, ModelOptions};
 use visrep_perceptual::{
     DistanceForm, FeatureDistances, ImageDistance, ImageDistances, Lpips, LpipsHeads, LpipsNet, LpipsVersion,
-    ms_ssim, mse, psnr, ssim,
+    ms_ssim, mse, perceptual_taps, psnr, ssim,
 };
 
 /// What to measure.
@@ -109,8 +109,8 @@ impl<'m> Measure<'m> {
             ([], _) => None,
             ([form, ..], None) => bail!("{form} compares activations: add --model M --weights W"),
             (forms, Some(model)) => {
-                let all = model.backbone().taps();
-                let taps = if taps.is_empty() { all } else { taps };
+                let usual = perceptual_taps(model);
+                let taps = if taps.is_empty() { &usual } else { taps };
                 let taps: Vec<&str> = taps.iter().map(String::as_str).collect();
                 Some(FeatureDistances::new(model, &taps, forms)?)
             }

@@ -51,7 +51,7 @@ pub struct Distance {
     /// Its weights: safetensors, .pth, .npz, or a folder of the Hugging Face hub
     #[arg(long, value_name = "W")]
     weights: Option<PathBuf>,
-    /// The model's taps to compare, separated by commas [default: all]
+    /// The model's taps to compare, separated by commas [default: the ends of its stages or its blocks; LPIPS's own of its networks]
     #[arg(long, value_name = "LIST", value_delimiter = ',', requires = "weights")]
     taps: Vec<String>,
     /// LPIPS's heads for the model: alex.pth, vgg.pth or squeeze.pth of the lpips package

@@ -1,16 +1,14 @@
 //! BAPPS: which of two distorted patches people find nearer (2AFC), and whether they tell two apart (JND).
 
 use super::failed;
-use super::measured::{Measured, Row};
+use super::measured::{Measured, Row, fingerprint};
 use std::path::{Path, PathBuf};
 use visrep_data::Fingerprint;
 use visrep_metrics::{
     Interval, bootstrap_mean_of_means, jnd_map_interval, mean, two_afc_human, two_afc_oracle,
 };
 use visrep_models::Model;
-use visrep_perceptual::{
-    BappsFolder, BappsSet, JndScores, LpipsNet, TripletScores, score_pairs_by, score_triplets_by,
-};
+use visrep_perceptual::{BappsFolder, BappsSet, JndScores, TripletScores, score_pairs_by, score_triplets_by};
 use visrep_probe::{
     Error, Findings, LEVEL, OpenSuite, Progress, RESAMPLES, Recorder, Suite, SuiteContext, SuiteInfo,
 };
@@ -241,9 +239,7 @@ impl Opened {
         scored: &[&Scored],
         seed: u64,
     ) -> Result<(), Error> {
-        record.entry("distance", &row.name);
-        record.entry("form", &row.form);
-        record.entry("preprocessing", &row.preprocessing);
+        row.enter(record);
         // Of every distance the judges are the same, so that what they reach stands once.
         let judges = row.prefix.is_empty();
         let mut figures = |task: &str, sets: &[&Scored]| -> Result<(), Error> {
@@ -283,12 +279,7 @@ impl OpenSuite for Opened {
         // The sets by their sizes: what the archive holds does not change.
         let mut hash = Fingerprint::new();
         self.parts.iter().for_each(|(_, folder)| hash.number(folder.len() as u64));
-        for heads in LpipsNet::ALL.map(|net| self.heads.join(format!("{net}.pth"))) {
-            if heads.is_file() {
-                hash.file(&heads)?;
-            }
-        }
-        Ok(hash.finish())
+        fingerprint(hash.finish(), &self.heads)
     }
 
     fn run(&self, model: &Model, context: &SuiteContext) -> Result<Findings, Error> {

@@ -2,12 +2,13 @@
 //! the references from pixels.
 
 use std::path::Path;
+use visrep_data::Fingerprint;
 use visrep_models::{Model, ModelOptions};
 use visrep_perceptual::{
     DistanceForm, FeatureDistances, ImageDistances, Lpips, LpipsHeads, LpipsNet, LpipsVersion, PixelDistance,
     StructuralDistance,
 };
-use visrep_probe::Error;
+use visrep_probe::{Error, Recorder};
 
 /// How figures of one distance are recorded.
 pub struct Row {
@@ -15,12 +16,33 @@ pub struct Row {
     pub form: String,
     /// What the distance is; the protocol's entry `distance`.
     pub name: String,
-    /// What precedes the names of tasks: nothing for the baseline on all taps, which is the model's perceptual score.
+    /// What precedes the names of tasks: nothing for the baseline on the usual taps together, which is the model's perceptual score.
     pub prefix: String,
     /// How images reach it.
     pub preprocessing: String,
     /// Whether it is one tap alone, of which the means over sets are recorded where there are any, and no more.
     pub tap: bool,
+}
+
+impl Row {
+    /// Says in the protocol of the figures that follow which distance they are of.
+    pub fn enter(&self, record: &mut Recorder<'_>) {
+        record.entry("distance", &self.name);
+        record.entry("form", &self.form);
+        record.entry("preprocessing", &self.preprocessing);
+    }
+}
+
+/// A number for data of this fingerprint and the heads that lie in a folder.
+pub fn fingerprint(data: u64, heads: &Path) -> Result<u64, Error> {
+    let mut hash = Fingerprint::new();
+    hash.number(data);
+    for file in LpipsNet::ALL.map(|net| heads.join(format!("{net}.pth"))) {
+        if file.is_file() {
+            hash.file(&file)?;
+        }
+    }
+    Ok(hash.finish())
 }
 
 /// Distances, and a row for each that they measure.
@@ -30,16 +52,16 @@ pub struct Measured<'m> {
 }
 
 impl<'m> Measured<'m> {
-    /// All that can be measured with `model` on patches of `side` pixels; LPIPS's heads are in the folder `heads`.
+    /// All that can be measured with `model` on images of `side` x `side` pixels; LPIPS's heads are in the folder `heads`.
     pub fn new(model: &'m Model, heads: &Path, side: u32, suite: &'static str) -> Result<Self, Error> {
         let failed = super::failed(suite);
         let features = FeatureDistances::all(model).map_err(&failed)?.with_each_tap();
         let size = features.input_size(side, side).map_err(&failed)?;
         let (mean, std) = (model.preprocessing().mean, model.preprocessing().std);
         let fitted = match size {
-            size if size == (side, side) => format!("patches of {side} x {side} as they are"),
+            size if size == (side, side) => format!("images of {side} x {side} as they are"),
             (width, height) => format!(
-                "patches of {side} x {side} enlarged to {width} x {height} (bicubic), which the network takes"
+                "images of {side} x {side} enlarged to {width} x {height} (bicubic), which the network takes"
             ),
         };
         let own = format!("{fitted}, mean {mean:?}, std {std:?}");
@@ -58,9 +80,9 @@ impl<'m> Measured<'m> {
         }
         found.distances.push(Box::new(features));
         if let Some(lpips) = lpips(model, heads, suite)? {
-            found.add("lpips", lpips, format!("patches of {side} x {side} as they are, LPIPS's own scaling"));
+            found.add("lpips", lpips, format!("images of {side} x {side} as they are, LPIPS's own scaling"));
         }
-        let levels = || format!("patches of {side} x {side} as they are, levels from 0 to 255");
+        let levels = || format!("images of {side} x {side} as they are, levels from 0 to 255");
         found.add("psnr", PixelDistance, levels());
         found.add("ssim", StructuralDistance::Ssim, levels());
         found.add("ms-ssim", StructuralDistance::MsSsim, levels());
