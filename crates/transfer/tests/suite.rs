@@ -58,8 +58,8 @@ fn voc(root: &Path) {
         for class in VOC_CLASSES {
             let label = |number: usize| match class {
                 "aeroplane" if number % 20 == 5 => "0",
-                "aeroplane" if number % 2 == 0 => "1",
-                "tvmonitor" if number % 3 == 0 => "1",
+                "aeroplane" if number.is_multiple_of(2) => "1",
+                "tvmonitor" if number.is_multiple_of(3) => "1",
                 _ => "-1",
             };
             let lines: String =

@@ -28,4 +28,5 @@ pub use visrep_torch as torch;
 #[doc(inline)]
 pub use visrep_train as train;
 #[doc(inline)]
+pub use visrep_transfer as transfer;
 pub use visrep_vtab as vtab;

@@ -218,7 +218,8 @@ mod tests {
             found.iter().map(|(task, weight)| weight * (right(0.01, task) - right(0.0, task))).sum()
         };
         let difference = |figure: &dyn Fn(f64) -> f64| figure(0.01) - figure(0.0);
-        let figures: [(&str, &str, &dyn Fn(f64) -> f64); 4] = [
+        type Figure<'a> = (&'a str, &'a str, &'a dyn Fn(f64) -> f64);
+        let figures: [Figure<'_>; 4] = [
             ("mean", "mce", &|lower| mean_corruption_error(&of(lower)).unwrap().mce),
             ("mean", "relative-mce", &|lower| {
                 relative_mean_corruption_error(&of(lower), clean(lower)).unwrap().mce
