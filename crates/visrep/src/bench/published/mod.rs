@@ -4,6 +4,7 @@ mod export;
 mod ledger;
 mod perceptual;
 pub mod registry;
+mod remote_sensing;
 mod sprites;
 mod transfer;
 mod vtab;
@@ -117,7 +118,7 @@ pub fn run(plan: &Plan) -> Result<()> {
                     ledger.results.seconds = started.elapsed().as_secs_f64();
                     ledger.save()?;
                 }
-                Err(Error::Interrupted) => return Err(Interrupted.into()),
+                Err(Error::Interrupted | Error::Stopped { .. }) => return Err(Interrupted.into()),
                 Err(error) => {
                     eprintln!("FAILED  {id}: {unit}: {error}");
                     failures.push(format!("{id}: {unit}: {error}"));
