@@ -2,7 +2,8 @@
 
 use crate::identity::weights_hash;
 use crate::{
-    Error, Execution, ExtractOptions, FeatureSet, LinearProbe, LinearProbeOptions, Pooling, extract,
+    Error, EvalTransform, Execution, ExtractOptions, FeatureSet, LinearProbe, LinearProbeOptions, Pooling,
+    extract_as,
 };
 use std::cell::RefCell;
 use std::collections::{BTreeMap, HashMap};
@@ -33,6 +34,9 @@ pub enum Part {
     Test,
 }
 
+/// What features are known by: the model's weights, and how they were made.
+type FeatureKey = (String, Part, Pooling, EvalTransform);
+
 /// What benchmarks share: data, where to cache, seeds and resources. Features are extracted, and linear probes
 /// fitted, once for each model, whichever benchmarks ask for them.
 pub struct Context {
@@ -56,7 +60,7 @@ pub struct Context {
     pub precision: Precision,
     /// When raised, what trains ends with [`Error::Stopped`] after its step.
     pub stop: Arc<AtomicBool>,
-    features: RefCell<HashMap<(String, Part, Pooling), Rc<FeatureSet>>>,
+    features: RefCell<HashMap<FeatureKey, Rc<FeatureSet>>>,
     probes: RefCell<HashMap<(String, String), Rc<LinearProbe>>>,
 }
 
@@ -121,12 +125,18 @@ impl Context {
 
     /// The model's features (what its classifier reads) of one part of the data, extracted at the first call.
     pub fn features(&self, model: &Model, part: Part) -> Result<Rc<FeatureSet>, Error> {
-        self.features_by(model, part, Pooling::PreLogits)
+        self.features_by(model, part, Pooling::PreLogits, EvalTransform::Model)
     }
 
-    /// [`Self::features`] with another vector for each image.
-    pub fn features_by(&self, model: &Model, part: Part, pooling: Pooling) -> Result<Rc<FeatureSet>, Error> {
-        let key = (weights_hash(model)?, part, pooling);
+    /// [`Self::features`] with another vector for each image, or images prepared as a protocol has it.
+    pub fn features_by(
+        &self,
+        model: &Model,
+        part: Part,
+        pooling: Pooling,
+        transform: EvalTransform,
+    ) -> Result<Rc<FeatureSet>, Error> {
+        let key = (weights_hash(model)?, part, pooling, transform);
         if let Some(set) = self.features.borrow().get(&key) {
             return Ok(Rc::clone(set));
         }
@@ -135,7 +145,7 @@ impl Context {
             Part::Test => &self.splits.test,
         };
         let options = ExtractOptions { pooling, ..self.extract_options() };
-        let set = Rc::new(extract(model, data.clone(), &options)?);
+        let set = Rc::new(extract_as(model, data.clone(), transform, &options)?);
         self.features.borrow_mut().insert(key, Rc::clone(&set));
         Ok(set)
     }
@@ -158,9 +168,14 @@ impl Context {
 
     /// The protocol entries that hold for every benchmark on this data: split, preprocessing, precision, seed.
     pub fn protocol(&self, model: &Model) -> BTreeMap<String, String> {
+        self.protocol_as(model, EvalTransform::Model)
+    }
+
+    /// [`Self::protocol`], with test images prepared by `transform`.
+    pub fn protocol_as(&self, model: &Model, transform: EvalTransform) -> BTreeMap<String, String> {
         let entries = [
             ("split", self.splits.description.clone()),
-            ("preprocessing", preprocessing_protocol(model.preprocessing())),
+            ("preprocessing", preprocessing_protocol(&transform.of(model.preprocessing()))),
             ("pooling", Pooling::PreLogits.to_string()),
             ("seed", self.seed.to_string()),
             ("train_samples", self.splits.train.len().to_string()),

@@ -3,7 +3,7 @@
 use crate::identity::{data_hash, weights_hash};
 use crate::passes::pooled_passes;
 use crate::progress::Progress;
-use crate::{Error, FeatureSet, Normalisation, Pooling, cache};
+use crate::{Error, EvalTransform, FeatureSet, Normalisation, Pooling, cache};
 use std::path::PathBuf;
 use std::sync::Arc;
 use tch::{Device, Kind, Tensor};
@@ -66,8 +66,19 @@ pub fn eval_transform(preprocessing: &Preprocessing) -> Result<Compose, Error> {
 /// decoding, resizing or the model is noticed where it touches these. An image that cannot be decoded is an error that
 /// names its key.
 pub fn extract(model: &Model, data: Arc<dyn Dataset>, options: &ExtractOptions) -> Result<FeatureSet, Error> {
-    let views = Views::single(eval_transform(model.preprocessing())?);
-    extract_views(model, data, &views, &format!("{:?}", model.preprocessing()), options)
+    extract_as(model, data, EvalTransform::Model, options)
+}
+
+/// As [`extract`], with images prepared as a published protocol has it.
+pub fn extract_as(
+    model: &Model,
+    data: Arc<dyn Dataset>,
+    transform: EvalTransform,
+    options: &ExtractOptions,
+) -> Result<FeatureSet, Error> {
+    let preprocessing = transform.of(model.preprocessing());
+    let views = Views::single(eval_transform(&preprocessing)?);
+    extract_views(model, data, &views, &format!("{preprocessing:?}"), options)
 }
 
 /// As [`extract`], with images prepared by the first of `views` instead of the model's own evaluation transform; it must end

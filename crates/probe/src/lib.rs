@@ -43,6 +43,7 @@
 mod benchmark;
 mod cache;
 mod error;
+mod eval_view;
 mod evaluate;
 mod execution;
 mod extract;
@@ -65,11 +66,12 @@ mod suites;
 
 pub use benchmark::{Benchmark, Context, Figure, Part, compute_protocol, preprocessing_protocol};
 pub use error::Error;
+pub use eval_view::EvalTransform;
 pub use evaluate::{
     CALIBRATION_BINS, Evaluation, LEVEL, Probabilistic, RESAMPLES, ScoreKind, ece_interval, evaluate,
 };
 pub use execution::Execution;
-pub use extract::{ExtractOptions, eval_transform, extract, extract_views, pooled};
+pub use extract::{ExtractOptions, eval_transform, extract, extract_as, extract_views, pooled};
 pub use factors::{FactorValue, Shown, record_by_value, record_invariance};
 pub use features::FeatureSet;
 pub use few_shot::{RIDGE_L2, few_shot_ridge, ridge_scores};

@@ -4,7 +4,10 @@ use crate::benchmark::{Benchmark, Context, Figure, Part, json};
 use crate::evaluate::{Evaluation, LEVEL, RESAMPLES, ScoreKind, ece_interval, evaluate};
 use crate::few_shot::RIDGE_L2;
 use crate::linear::{Fitting, GradientFit, LinearFit, LinearPreset, Regularisation};
-use crate::{Error, KnnOptions, LinearProbe, LinearProbeOptions, few_shot_ridge, knn, knn_sweep};
+use crate::{
+    Error, EvalTransform, KnnOptions, LinearProbe, LinearProbeOptions, Pooling, few_shot_ridge, knn,
+    knn_sweep,
+};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use visrep_metrics::{Score, bootstrap_mean, mean, wilson};
@@ -45,30 +48,48 @@ impl KnnBenchmark {
 /// The nearest-neighbour classifier with every one of several k and temperatures, a figure for each: none is chosen.
 #[derive(Clone, Debug)]
 pub struct KnnSweepBenchmark {
+    id: String,
     /// Neighbours and temperatures.
     pub options: Vec<KnnOptions>,
+    /// How images are prepared.
+    pub transform: EvalTransform,
 }
 
-impl Default for KnnSweepBenchmark {
-    /// DINO's: 10, 20, 100 and 200 neighbours, temperature 0.07.
-    fn default() -> Self {
+impl KnnSweepBenchmark {
+    /// A sweep of one's own; `id` names it in scores.
+    pub fn new(id: impl Into<String>, options: Vec<KnnOptions>, transform: EvalTransform) -> Self {
+        Self { id: id.into(), options, transform }
+    }
+
+    /// DINO's evaluation (Caron et al. 2021; facebookresearch/dino `eval_knn.py`), `knn-dino`: 10, 20, 100 and 200 neighbours,
+    /// temperature 0.07, images resized to 256, bicubic, of which the centre of 224 is seen.
+    pub fn dino() -> Self {
         let temperature = KnnOptions::default().temperature;
-        Self { options: [10, 20, 100, 200].map(|k| KnnOptions { k, temperature }).to_vec() }
+        let options = [10, 20, 100, 200].map(|k| KnnOptions { k, temperature });
+        Self::new("knn-dino", options.to_vec(), EvalTransform::Bicubic)
+    }
+
+    /// A grid, `knn-sweep`: 1 to 200 neighbours, temperatures 0.03 to 1, images as the model has them.
+    pub fn grid() -> Self {
+        let of = |k| [0.03, 0.07, 0.2, 1.0].map(|temperature| KnnOptions { k, temperature });
+        let options = [1, 5, 10, 20, 50, 100, 200].into_iter().flat_map(of).collect();
+        Self::new("knn-sweep", options, EvalTransform::Model)
     }
 }
 
 impl Benchmark for KnnSweepBenchmark {
     fn id(&self) -> &str {
-        "knn-sweep"
+        &self.id
     }
 
     fn run(&self, model: &Model, context: &Context) -> Result<Vec<Score>, Error> {
-        let (train, test) = (context.features(model, Part::Train)?, context.features(model, Part::Test)?);
+        let features = |part| context.features_by(model, part, Pooling::PreLogits, self.transform);
+        let (train, test) = (features(Part::Train)?, features(Part::Test)?);
         let predictions = knn_sweep(&train, &test, &self.options)?;
         let n = test.len();
         let score = |(options, predicted): (&KnnOptions, &Vec<i64>)| -> Result<Score, Error> {
             let right = predicted.iter().zip(&test.labels).filter(|(a, b)| a == b).count();
-            let mut protocol = context.protocol(model);
+            let mut protocol = context.protocol_as(model, self.transform);
             protocol.insert("k".into(), options.k.min(train.len()).to_string());
             protocol.insert("temperature".into(), options.temperature.to_string());
             protocol.insert("similarity".into(), "cosine".into());
@@ -131,6 +152,9 @@ impl Benchmark for FewShotBenchmark {
             protocol.insert("smallest_class".into(), format!("{smallest} samples: it gave all of them"));
         }
         protocol.insert("l2".into(), RIDGE_L2.to_string());
+        let deviation = "from big_vision's evaluator: images as the model has them, not resized to 256 and cropped to 224; shots chosen by \
+                         another generator than NumPy's";
+        protocol.insert("deviation".into(), deviation.into());
         protocol.insert("choices".into(), self.choices.to_string());
         protocol.insert("top1_by_choice".into(), each.join(", "));
         protocol.insert("interval".into(), "over test samples, for these choices of shots".into());
@@ -199,16 +223,22 @@ impl Benchmark for LinearPresetBenchmark {
     }
 
     fn run(&self, model: &Model, context: &Context) -> Result<Vec<Score>, Error> {
-        let LinearPreset { fit, pooling, source, deviation, .. } = &self.preset;
-        let test = context.features_by(model, Part::Test, *pooling)?;
+        self.report(model, context).map(|(_, scores)| scores)
+    }
+}
+
+impl LinearPresetBenchmark {
+    /// The evaluation, whose parts plots and paired comparisons need, and its scores.
+    pub fn report(&self, model: &Model, context: &Context) -> Result<(Evaluation, Vec<Score>), Error> {
+        let LinearPreset { fit, pooling, evaluation, source, deviation, .. } = &self.preset;
+        let features = |part| context.features_by(model, part, *pooling, *evaluation);
+        let test = features(Part::Test)?;
         let augments = matches!(fit, LinearFit::Gradient(..));
         let probe = match augments && !self.frozen {
             true => self.preset.fit(model, Arc::clone(&context.splits().train), &context.execution())?,
-            false => {
-                self.preset.fit_frozen(&*context.features_by(model, Part::Train, *pooling)?, context.seed)?
-            }
+            false => self.preset.fit_frozen(&*features(Part::Train)?, context.seed)?,
         };
-        let mut protocol = context.protocol(model);
+        let mut protocol = context.protocol_as(model, *evaluation);
         match fit {
             LinearFit::Logistic(options) => protocol.extend(linear_protocol(&probe, options)),
             LinearFit::Gradient(fit, views) => {
@@ -224,7 +254,8 @@ impl Benchmark for LinearPresetBenchmark {
             protocol.insert("deviation".into(), (*deviation).into());
         }
         let evaluation = evaluate(&probe.predict(&test.features)?, &test.labels, ScoreKind::Probabilities)?;
-        accuracy_scores(&self.id, model, context, &evaluation, &protocol)
+        let scores = accuracy_scores(&self.id, model, context, &evaluation, &protocol)?;
+        Ok((evaluation, scores))
     }
 }
 

@@ -142,6 +142,8 @@ fn every_protocol_is_found_by_name_and_separates_stripes() {
         let augmented = top1.protocol.get("augmentation").map(String::as_str);
         assert_eq!(augmented.is_some(), name != "clip");
         assert!(augmented.is_none_or(|text| text.starts_with("none")), "{augmented:?}");
+        let size = if name == "clip" { "shortest edge 32" } else { "shortest edge 36" };
+        assert!(top1.protocol["preprocessing"].starts_with(size), "{name}: {:?}", top1.protocol);
         assert!(top1.protocol["preset"].starts_with(name) && top1.protocol["fit"].contains("steps"));
     }
     let error = LinearPreset::named("mo", 0).unwrap_err().to_string();
@@ -211,7 +213,7 @@ fn what_cannot_descend_is_an_error() {
 fn sweeps_and_figures_of_the_features_have_a_protocol() {
     let splits = Splits { train: stripes(24, 180), test: stripes(12, 220), description: "drawn".into() };
     let context = Context::new(splits, "stripes", "random (seed 0)");
-    let (model, sweep) = (model(0), KnnSweepBenchmark::default());
+    let (model, sweep) = (model(0), KnnSweepBenchmark::dino());
     let scores = sweep.run(&model, &context).unwrap();
     assert_eq!(scores.len(), 4);
     for (score, KnnOptions { k, .. }) in scores.iter().zip(&sweep.options) {
@@ -219,10 +221,20 @@ fn sweeps_and_figures_of_the_features_have_a_protocol() {
         assert_eq!(score.protocol["k"], k.min(&24).to_string());
     }
     assert!(scores[0].value > 0.9);
+    // DINO's transform: 32 of 36 pixels, bicubic, where the model's own is another.
+    assert!(
+        scores[0].protocol["preprocessing"].starts_with("shortest edge 36 bicubic"),
+        "{:?}",
+        scores[0].protocol
+    );
+    assert!(!context.protocol(&model)["preprocessing"].starts_with("shortest edge 36 bicubic"));
+    let grid = KnnSweepBenchmark::grid().run(&model, &context).unwrap();
+    assert!(grid.len() == 28 && grid[9].task == "stripes k=10 T=0.07" && grid[9].suite == "knn-sweep");
 
     let scores = RepresentationBenchmark.run(&model, &context).unwrap();
     let found = |metric: &str| scores.iter().find(|score| score.metric == metric).unwrap().value;
     assert!((0.0..=1.0).contains(&found("class_separation")), "{scores:?}");
+    assert!((0.0..=1.0).contains(&found("cka_labels")), "{scores:?}");
     assert!(found("effective_rank") >= 1.0 && found("retrieval_map") > 0.6, "{scores:?}");
     let _: &Value = &golden("presets.json");
 }

@@ -83,6 +83,9 @@ fn suites_are_listed_with_what_they_need() {
         "bapps-2afc",
         "cifar-10-c",
         "few-shot-5",
+        "linear-protocol/dino: Caron et al. 2021, ViT-S",
+        "fine-tune/mae-vit-base: MAE's",
+        "takes long: not part of `all`",
         "spatial-grid",
     ] {
         assert!(listed.contains(part), "'{part}' is not in: {listed}");
@@ -217,6 +220,161 @@ fn probes_run_by_name_on_any_images() {
     }
     let found = results(folder.path());
     assert_eq!(found["details"]["verdicts"].as_array().unwrap().len(), 2);
+}
+
+#[test]
+fn every_kind_of_probe_runs_by_name() {
+    let folder = tempfile::tempdir().unwrap();
+    weights(folder.path(), "tench.safetensors", 1000, 0);
+    let arguments = ["--data", "fixtures:digits", "--out", "out", "--limit", "24", "--device", "cpu"];
+    let suites = [
+        "knn-dino",
+        "knn-sweep",
+        "few-shot-1",
+        "few-shot-10",
+        "few-shot-25",
+        "representation",
+        "linear-protocol/clip",
+        "linear-protocol/moco",
+        "linear-frozen",
+    ];
+    let output = visrep(folder.path(), &[&["bench"], &suites[..], &OF_TENCH, &arguments].concat());
+    let stderr = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "{stderr}");
+    assert!(stderr.contains("mae is left out: pooling by class token"), "{stderr}");
+    assert!(stderr.contains("effective rank"), "{stderr}");
+    let table = String::from_utf8(output.stdout).unwrap();
+    for part in [
+        "knn-dino, k = 10, T = 0.07",
+        "knn-sweep, k = 5, T = 0.2",
+        "1-shot ridge",
+        "25-shot ridge (fewer in some classes)",
+        "class separation",
+        "CKA with the labels",
+        "linear-protocol moco",
+        "linear-frozen byol",
+    ] {
+        assert!(table.contains(part), "'{part}' is not in: {table}");
+    }
+    let found = results(folder.path());
+    let scores = found["scores"].as_array().unwrap();
+    let of = |suite: &str, task: &str| {
+        let same =
+            |score: &&Value| score["suite"] == suite && score["task"] == task && score["metric"] == "top1";
+        scores.iter().find(same).unwrap()
+    };
+    let moco = &of("linear-protocol", "moco")["protocol"];
+    assert!(
+        moco["preset"].as_str().unwrap().starts_with("moco: He et al.") && moco["augmentation"] == "crop"
+    );
+    assert!(moco["preprocessing"].as_str().unwrap().starts_with("shortest edge 36 bilinear"), "{moco}");
+    assert!(of("linear-frozen", "moco")["protocol"]["augmentation"].as_str().unwrap().starts_with("none"));
+    let verdicts = found["details"]["verdicts"].as_array().unwrap();
+    assert!(verdicts.iter().any(|of| of["suite"] == "linear-protocol" && of["task"] == "clip"));
+    // A protocol more leaves the others as they are.
+    succeed(folder.path(), &[&["bench", "linear-protocol/swav"], &OF_TENCH[..], &arguments].concat());
+    let found = results(folder.path());
+    let tasks: Vec<_> = found["scores"].as_array().unwrap().iter().map(|score| &score["task"]).collect();
+    assert!(tasks.iter().any(|task| *task == "moco") && tasks.iter().any(|task| *task == "swav"));
+    // Alone, a protocol that the network cannot have is an error.
+    let error =
+        fail(folder.path(), &[&["bench", "linear-protocol/dino"], &OF_TENCH[..], &arguments].concat());
+    assert!(error.contains("class tokens of the last 4 blocks"), "{error}");
+}
+
+/// Weights with a configuration that makes images 8 pixels wide, so that a whole fine-tuning takes seconds.
+fn tiny(folder: &Path) -> [&'static str; 4] {
+    std::fs::create_dir_all(folder.join("tiny")).unwrap();
+    weights(&folder.join("tiny"), "model.safetensors", 10, 0);
+    let config = r#"{"architecture": "resnet18_cifar_w16", "num_classes": 10,
+        "pretrained_cfg": {"input_size": [3, 8, 8], "crop_pct": 1.0, "interpolation": "bilinear",
+        "mean": [0.5, 0.5, 0.5], "std": [0.5, 0.5, 0.5]}}"#;
+    std::fs::write(folder.join("tiny/config.json"), config).unwrap();
+    ["--model", MODEL, "--weights", "tiny"]
+}
+
+#[test]
+fn networks_are_fine_tuned_by_name() {
+    let folder = tempfile::tempdir().unwrap();
+    let model = tiny(folder.path());
+    let arguments = ["--data", "fixtures:digits", "--out", "out", "--limit", "40", "--device", "cpu"];
+    let table = succeed(folder.path(), &[&["bench", "fine-tune/vtab"], &model[..], &arguments].concat());
+    assert!(table.contains("fine-tune vtab"), "{table}");
+    let found = results(folder.path());
+    let score = found["scores"].as_array().unwrap().iter().find(|score| score["metric"] == "top1").unwrap();
+    assert_eq!(
+        (&score["protocol"]["steps"], &score["protocol"]["resolution"]),
+        (&"1000".into(), &"8".into())
+    );
+    assert!(score["value"].as_f64().unwrap() > 0.2, "{score}");
+}
+
+#[test]
+fn vtab_runs_by_every_way_to_adapt() {
+    let folder = tempfile::tempdir().unwrap();
+    let model = tiny(folder.path());
+    let root = folder.path().join("data/vtab/eurosat/2750");
+    for (class, colour) in (0..10_u8).map(|class| (class, [class * 25, 250 - class * 25, class * 10])) {
+        for image in 0..4 {
+            let path = root.join(format!("c{class}/image_{image}.png"));
+            std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+            std::fs::write(path, encode_png(&RgbImage::filled(8, 8, colour)).unwrap()).unwrap();
+        }
+    }
+    let suites = ["vtab", "vtab-linear", "vtab-adapter-linear/eurosat", "vtab-sprites/smallnorb_elevation"];
+    let table =
+        succeed(folder.path(), &[&["bench"], &suites[..], &model, &REST, &["--limit", "50"]].concat());
+    for part in [
+        "vtab eurosat: top-1",
+        "vtab: mean of the tasks found",
+        "vtab-linear eurosat: top-1",
+        "vtab-adapter-linear eurosat: top-1",
+        "vtab-sprites smallnorb_elevation (drawn): top-1",
+    ] {
+        assert!(table.contains(part), "'{part}' is not in: {table}");
+    }
+    let found = results(folder.path());
+    assert!(value(&found, "tiny", "vtab", "eurosat", "top1") > 0.5);
+    let protocol = |suite: &str| {
+        let of = |score: &&Value| score["suite"] == suite && score["metric"] == "top1";
+        found["scores"].as_array().unwrap().iter().find(of).unwrap()["protocol"].clone()
+    };
+    assert_eq!(protocol("vtab")["training_examples"], "trainval[:1000]");
+    assert!(protocol("vtab")["deviation"].as_str().unwrap().contains("images of 8 pixels"));
+    assert_eq!(protocol("vtab-adapter-linear")["final_seeds"], "0, 1, 2, 3, 4");
+    assert!(protocol("vtab-sprites")["split"].as_str().unwrap().contains("toys, not smallNORB"));
+    let notes = found["details"]["notes"].as_array().unwrap();
+    assert!(
+        notes.iter().any(|note| note["text"].as_str().unwrap().contains("visrep data get vtab/caltech101"))
+    );
+    // Runs of one are compared image by image; of several seeds there is no one verdict.
+    let verdicts = found["details"]["verdicts"].as_array().unwrap();
+    let suites: Vec<_> = verdicts.iter().map(|found| found["suite"].as_str().unwrap()).collect();
+    assert_eq!(suites, ["vtab", "vtab-linear", "vtab-sprites"]);
+}
+
+#[test]
+fn remote_sensing_runs_on_what_is_there() {
+    let folder = tempfile::tempdir().unwrap();
+    weights(folder.path(), "tench.safetensors", 1000, 0);
+    for class in 0..21_u8 {
+        for image in 0..3 {
+            let path = folder.path().join(format!("data/uc_merced/Images/c{class:02}/{image}.png"));
+            std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+            std::fs::write(path, encode_png(&RgbImage::filled(8, 8, [class * 12, 90, image])).unwrap())
+                .unwrap();
+        }
+    }
+    let run = ["bench", "remote-sensing", "remote-sensing/uc_merced"];
+    let output = visrep(folder.path(), &[&run[..], &OF_TENCH, &REST].concat());
+    let stderr = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "{stderr}");
+    assert!(stderr.contains("note: remote-sensing: bigearthnet: no data"), "{stderr}");
+    let table = String::from_utf8(output.stdout).unwrap();
+    assert!(table.contains("remote-sensing uc_merced: top-1"), "{table}");
+    let error =
+        fail(folder.path(), &[&["bench", "remote-sensing/bigearthnet-43"], &OF_TENCH[..], &REST].concat());
+    assert!(error.contains("MISSING  remote-sensing"), "{error}");
 }
 
 #[test]

@@ -16,6 +16,7 @@
 //! | Diabetic Retinopathy | Kaggle's files, prepared as `btgraham-300` ([`open_diabetic_retinopathy`]) |
 //! | DTD, Pets, SUN397 | their lists of splits |
 //! | Caltech-101, EuroSAT, RESISC45, UC Merced | folders of classes |
+//! | PatchCamelyon, So2Sat | HDF5 ([`Hdf5Images`]) |
 //! | BigEarthNet | TIFF bands and JSON, several classes for an image ([`BigEarthNetBenchmark`]) |
 //! | every one | VTAB-1k's file lists, Parquet, WebDataset and image folders with the task's labels |
 //!
@@ -79,9 +80,9 @@ pub use protocol::{
     OFFICIAL, Schedule, Trained, WeightDecay,
 };
 pub use read::{
-    BIG_EARTH_NET_CLASSES, BigEarthNet, ClevrLabel, KittiSplits, MatArray, NorbLabel, NorbValues, SmallNorb,
-    Svhn, TfRecords, kitti_splits, open_clevr, open_diabetic_retinopathy, open_dtd, open_flowers, open_kitti,
-    open_pets, read_mat, write_norb_matrix,
+    BIG_EARTH_NET_19, BIG_EARTH_NET_CLASSES, BigEarthNet, ClevrLabel, Hdf5Images, KittiSplits, LandCover,
+    MatArray, NorbLabel, NorbValues, SO2SAT_CLASSES, SmallNorb, Svhn, TfRecords, kitti_splits, open_clevr,
+    open_diabetic_retinopathy, open_dtd, open_flowers, open_kitti, open_pets, read_mat, write_norb_matrix,
 };
 pub use sprites::{SpriteLabel, SpriteLatents, Sprites};
 #[cfg(feature = "evaluate")]

@@ -1,9 +1,9 @@
 //! Tasks whose images have several classes: a linear classifier for each class, mean average precision and F1.
 
-use crate::read::BigEarthNet;
+use crate::read::{BigEarthNet, LandCover, read_patches};
 use crate::{Error, InputPreparation, OpenOptions, Task};
 use rand::seq::SliceRandom;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 use std::sync::Arc;
 use tch::Tensor;
@@ -21,9 +21,14 @@ const TRAIN: usize = 1000;
 /// A class is predicted from this probability on.
 const THRESHOLD: f64 = 0.5;
 
+/// The published lists of patches under snow or clouds, which the authors leave out.
+const LEFT_OUT: [&str; 2] = ["patches_with_seasonal_snow.csv", "patches_with_cloud_and_shadow.csv"];
+
 /// BigEarthNet with a linear classifier for each class on frozen features of 1000 images: mean average precision over the
 /// classes that the test images have, and F1 over all decisions (micro) and classes (macro).
 pub struct BigEarthNetBenchmark {
+    task: &'static str,
+    classes: usize,
     train: Arc<dyn Dataset>,
     test: Arc<dyn Dataset>,
     train_labels: Vec<Vec<bool>>,
@@ -36,11 +41,14 @@ pub struct BigEarthNetBenchmark {
 }
 
 impl BigEarthNetBenchmark {
-    /// Looks for BigEarthNet's folder of patches in `root`, draws its test set (a fifth) and 1000 training examples of the rest.
+    /// Looks for BigEarthNet's folder of patches in `root`. Where the published splits lie in it or beside it (`train.csv` and
+    /// `test.csv`, or `bigearthnet-train.csv` and `bigearthnet-test.csv`, one patch to a line) the test set is theirs, otherwise a
+    /// fifth is drawn; 1000 training examples are drawn of the rest. Patches that the lists `patches_with_seasonal_snow.csv` and
+    /// `patches_with_cloud_and_shadow.csv` name are left out, as are those without any of the 19 classes where these are asked for.
     ///
     /// # Errors
-    /// No patches, or labels that cannot be read.
-    pub fn open(root: impl AsRef<Path>, options: &OpenOptions) -> Result<Self, Error> {
+    /// No patches, or labels or lists that cannot be read.
+    pub fn open(root: impl AsRef<Path>, cover: LandCover, options: &OpenOptions) -> Result<Self, Error> {
         let root = root.as_ref();
         let names =
             ["vtab/bigearthnet/BigEarthNet-v1.0", "vtab/bigearthnet", "bigearthnet", "BigEarthNet-v1.0"];
@@ -51,43 +59,55 @@ impl BigEarthNetBenchmark {
             looked: names.join(", "),
             advice: format!("Get it: visrep data get remote-sensing/bigearthnet --data {}", root.display()),
         })?;
-        let all = Arc::new(BigEarthNet::open(folder)?);
-        let mut order: Vec<usize> = (0..all.len()).collect();
-        order.shuffle(&mut view_rng(0, 0, 1, 0));
-        let cut = all.len() / 5;
-        let (test, rest) = order.split_at(cut);
-        let mut train = rest.to_vec();
+        let all = Arc::new(BigEarthNet::open(&folder, cover)?);
+        let (mut train, mut test, mut said) = parts(&all, &folder)?;
         train.shuffle(&mut view_rng(options.seed, 0, 2, 0));
-        train.truncate(TRAIN);
-        train.sort_unstable();
-        let mut test = test.to_vec();
-        test.sort_unstable();
         if let Some(limit) = options.limit.filter(|limit| *limit < test.len()) {
             test = (0..limit).map(|nth| test[nth * test.len() / limit]).collect();
+            said += ", not all";
         }
+        let keeps = |labels: &[bool]| cover == LandCover::Classes43 || labels.contains(&true);
+        let labelled = |places: &[usize], most: usize| -> Result<(Vec<usize>, Vec<Vec<bool>>), Error> {
+            let mut kept = (Vec::new(), Vec::new());
+            for &place in places {
+                let labels = all.labels_of(place)?;
+                if keeps(&labels) {
+                    kept.0.push(place);
+                    kept.1.push(labels);
+                }
+                if kept.0.len() == most {
+                    break;
+                }
+            }
+            Ok(kept)
+        };
+        let ((train, train_labels), (test, test_labels)) =
+            (labelled(&train, TRAIN)?, labelled(&test, usize::MAX)?);
         if train.is_empty() || test.is_empty() {
             let problem = "there are too few patches to train on some and test on others".into();
             return Err(Error::Split { task: Task::BigEarthNet.name(), problem });
         }
-        let labels = |places: &[usize]| -> Result<Vec<Vec<bool>>, Error> {
-            places.iter().map(|place| Ok(all.labels_of(*place)?)).collect()
-        };
-        let (train_labels, test_labels) = (labels(&train)?, labels(&test)?.concat());
+        let classes = cover.classes().len();
         let description = format!(
-            "{} training examples drawn with seed {}, {} test images of a fifth drawn with seed 0; not official",
+            "{classes} classes; {} training examples drawn with seed {}, {} test images {said}",
             train.len(),
             options.seed,
             test.len()
         );
         let part = |places| -> Arc<dyn Dataset> { Arc::new(Subset::new(all.clone(), places)) };
-        let (train, test) = (part(train), part(test));
-        let input = InputPreparation::default();
-        Ok(Self { train, test, train_labels, test_labels, description, input, c: 0.1 })
+        let (train, test, test_labels) = (part(train), part(test), test_labels.concat());
+        let (task, input) = (cover.task(), InputPreparation::default());
+        Ok(Self { task, classes, train, test, train_labels, test_labels, description, input, c: 0.1 })
+    }
+
+    /// The training and the test images.
+    pub fn images(&self) -> [&Arc<dyn Dataset>; 2] {
+        [&self.train, &self.test]
     }
 
     /// The probability of each class for each test image, image by image.
     fn probabilities(&self, train: FeatureSet, test: &FeatureSet) -> Result<Vec<f64>, Error> {
-        let classes = Task::BigEarthNet.info().classes;
+        let classes = self.classes;
         let options = LinearProbeOptions {
             regularisation: Regularisation::Fixed { c: self.c },
             standardise: true,
@@ -121,7 +141,7 @@ impl BigEarthNetBenchmark {
         let (train, test) = (extract(&self.train)?, extract(&self.test)?);
         let n = test.len();
         let values = self.probabilities(train, &test)?;
-        let scores = ScoreMatrix::new(&values, Task::BigEarthNet.info().classes)?;
+        let scores = ScoreMatrix::new(&values, self.classes)?;
         let f1 = multi_label_f1(&scores, &self.test_labels, THRESHOLD)?;
         let mut protocol: BTreeMap<String, String> =
             compute_protocol(model, context.precision).map(|(key, value)| (key.to_owned(), value)).into();
@@ -136,7 +156,7 @@ impl BigEarthNetBenchmark {
         ];
         protocol.extend(entries.map(|(key, value)| (key.to_owned(), value)));
         let of = |metric, value| {
-            let figure = Figure { task: Task::BigEarthNet.name().into(), metric, value, n, interval: None };
+            let figure = Figure { task: self.task.into(), metric, value, n, interval: None };
             context.score(model, self.id(), figure, &protocol)
         };
         Ok(vec![
@@ -145,6 +165,62 @@ impl BigEarthNetBenchmark {
             of("f1_macro", f1.macro_mean),
         ])
     }
+}
+
+impl LandCover {
+    /// What scores call BigEarthNet with these classes.
+    #[must_use]
+    pub fn task(self) -> &'static str {
+        match self {
+            Self::Classes43 => "bigearthnet-43",
+            Self::Classes19 => "bigearthnet",
+        }
+    }
+}
+
+/// Where patches to train and to test on are, and what the latter are, in words.
+fn parts(all: &BigEarthNet, folder: &Path) -> Result<(Vec<usize>, Vec<usize>, String), Error> {
+    let beside = folder.parent().unwrap_or(folder);
+    let list = |names: &[&str]| {
+        let places = [folder, beside].into_iter().flat_map(|at| names.iter().map(move |name| at.join(name)));
+        places.into_iter().find(|path| path.is_file())
+    };
+    let (mut out, mut lists) = (BTreeSet::new(), 0);
+    for path in LEFT_OUT.iter().filter_map(|name| list(&[*name])) {
+        out.extend(read_patches(&path)?.iter().filter_map(|patch| all.position(patch)));
+        lists += 1;
+    }
+    let without = match lists {
+        2 => "without patches under snow or clouds",
+        1 => "without the patches of one of the two lists of snow and of clouds",
+        _ => "snow and clouds included",
+    };
+    let published =
+        (list(&["train.csv", "bigearthnet-train.csv"]), list(&["test.csv", "bigearthnet-test.csv"]));
+    if let (Some(train), Some(test)) = published {
+        let places = |path: &Path| -> Result<Vec<usize>, Error> {
+            let place = |patch: String| match all.position(&patch) {
+                Some(place) => Ok(place),
+                None => Err(Error::Split {
+                    task: Task::BigEarthNet.name(),
+                    problem: format!(
+                        "{} names `{patch}`, which is not in {}",
+                        path.display(),
+                        folder.display()
+                    ),
+                }),
+            };
+            let named = read_patches(path)?.into_iter().map(place).collect::<Result<Vec<_>, _>>()?;
+            Ok(named.into_iter().filter(|place| !out.contains(place)).collect())
+        };
+        return Ok((places(&train)?, places(&test)?, format!("of the published split, {without}")));
+    }
+    let mut order: Vec<usize> = (0..all.len()).filter(|place| !out.contains(place)).collect();
+    order.shuffle(&mut view_rng(0, 0, 1, 0));
+    let cut = order.len() / 5;
+    let mut test = order[..cut].to_vec();
+    test.sort_unstable();
+    Ok((order[cut..].to_vec(), test, format!("of a fifth drawn with seed 0, not official, {without}")))
 }
 
 impl Benchmark for BigEarthNetBenchmark {

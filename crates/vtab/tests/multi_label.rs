@@ -10,7 +10,7 @@ use tiff::encoder::{TiffEncoder, colortype::Gray16};
 use visrep_data::{Dataset, InMemory, Splits};
 use visrep_models::{Model, ModelOptions};
 use visrep_probe::{Benchmark, Context};
-use visrep_vtab::{BigEarthNet, BigEarthNetBenchmark, OpenOptions};
+use visrep_vtab::{BigEarthNet, BigEarthNetBenchmark, LandCover, OpenOptions};
 
 const ROOT: &str = "vtab/bigearthnet/BigEarthNet-v1.0";
 
@@ -36,7 +36,7 @@ fn patches_become_rgb() {
     let root = Root::new();
     patch(&root, "S2A_MSIL2A_2", [500, 1000, 5000], &["Water bodies", "Airports"]);
     patch(&root, "S2A_MSIL2A_1", [0, 0, 0], &[]);
-    let data = BigEarthNet::open(root.path().join(ROOT)).unwrap();
+    let data = BigEarthNet::open(root.path().join(ROOT), LandCover::Classes43).unwrap();
     assert_eq!((data.len(), data.classes().len(), data.key(1)), (2, 43, "S2A_MSIL2A_2".into()));
     // 2000 is white, and so is what is more.
     assert_eq!(pixels(&data, 1).pixel(5, 5), [63, 127, 255]);
@@ -69,7 +69,8 @@ fn classes_are_told_by_their_colours() {
         let value = |on: bool| if on { 1800 + at } else { 100 + at };
         patch(&root, &format!("S2A_{at:02}"), [value(red), 700 + at, value(blue)], &labels);
     }
-    let benchmark = BigEarthNetBenchmark::open(root.path(), &OpenOptions::default()).unwrap();
+    let benchmark =
+        BigEarthNetBenchmark::open(root.path(), LandCover::Classes43, &OpenOptions::default()).unwrap();
     let options = ModelOptions { num_classes: Some(0), seed: Some(0), ..ModelOptions::default() };
     let model = Model::create("resnet18_cifar_w16", &options).unwrap();
     let none = || std::sync::Arc::new(InMemory::new(Vec::new(), Vec::new()));
@@ -87,7 +88,55 @@ fn classes_are_told_by_their_colours() {
             && scores[0].protocol["split"].contains("not official")
     );
     message(
-        BigEarthNetBenchmark::open(root.path().join("none"), &OpenOptions::default()).map(drop),
+        BigEarthNetBenchmark::open(root.path().join("none"), LandCover::Classes19, &OpenOptions::default())
+            .map(drop),
         &["bigearthnet: no data", "remote-sensing/bigearthnet"],
     );
+}
+
+#[test]
+fn published_splits_and_the_nineteen_classes() {
+    let root = Root::new();
+    for at in 0..20_u16 {
+        let labels: &[&str] = match at {
+            3 => &["Airports"],
+            _ if at % 2 == 0 => &["Rice fields", "Airports"],
+            _ => &["Sea and ocean", "Salines"],
+        };
+        let value = 100 + 900 * (at % 2);
+        patch(&root, &format!("S2A_{at:02}"), [value, 700, value], labels);
+    }
+    let list = |range: std::ops::Range<u16>| range.map(|at| format!("S2A_{at:02}\n")).collect::<String>();
+    root.write("vtab/bigearthnet/train.csv", list(0..12));
+    root.write("vtab/bigearthnet/val.csv", list(12..14));
+    root.write("vtab/bigearthnet/test.csv", list(14..20));
+    root.write("vtab/bigearthnet/patches_with_seasonal_snow.csv", "S2A_05\nS2A_15\nS2B_elsewhere\n");
+    let open = |cover| BigEarthNetBenchmark::open(root.path(), cover, &OpenOptions::default());
+    let of19 = open(LandCover::Classes19).unwrap();
+    // Without number 3, which has none of the 19, and numbers 5 and 15, which have snow.
+    assert_eq!(of19.images().map(|images| images.len()), [10, 5]);
+    let mut keys: Vec<_> = (0..10).map(|index| of19.images()[0].key(index)).collect();
+    keys.sort();
+    assert!(!keys.contains(&"S2A_03".into()) && !keys.contains(&"S2A_05".into()), "{keys:?}");
+    assert_eq!(open(LandCover::Classes43).unwrap().images().map(|images| images.len()), [11, 5]);
+    let labels =
+        BigEarthNet::open(root.path().join(ROOT), LandCover::Classes19).unwrap().labels_of(7).unwrap();
+    assert_eq!((0..19).filter(|class| labels[*class]).collect::<Vec<_>>(), [16, 18]);
+
+    let options = ModelOptions { num_classes: Some(0), seed: Some(0), ..ModelOptions::default() };
+    let model = Model::create("resnet18_cifar_w16", &options).unwrap();
+    let none = || std::sync::Arc::new(InMemory::new(Vec::new(), Vec::new()));
+    let splits = Splits { train: none(), test: none(), description: String::new() };
+    let scores = of19.run(&model, &Context::new(splits, "bigearthnet", "random")).unwrap();
+    assert_eq!((scores[0].task.as_str(), scores[0].metric.as_str()), ("bigearthnet", "map"));
+    assert!(scores[0].value > 0.9, "{scores:?}");
+    let split = &scores[0].protocol["split"];
+    assert!(
+        split.starts_with("19 classes; 10 training") && split.contains("of the published split"),
+        "{split}"
+    );
+    assert!(split.ends_with("without the patches of one of the two lists of snow and of clouds"), "{split}");
+
+    root.write("vtab/bigearthnet/test.csv", "S2A_99\n");
+    message(open(LandCover::Classes19).map(drop), &["test.csv names `S2A_99`"]);
 }

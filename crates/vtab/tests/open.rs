@@ -6,7 +6,7 @@ mod support;
 
 use std::collections::BTreeSet;
 use support::{Root, dsprites, example, gzip, mat, message, norb, pixels, png, scenes, svhn, tfrecord};
-use visrep_data::Dataset;
+use visrep_data::{ConvertOptions, Dataset, ImageFolder, convert};
 use visrep_vtab::{OpenOptions, Task, TaskData, VtabSuite, open_task};
 
 fn open(root: &Root, task: Task) -> Result<TaskData, visrep_vtab::Error> {
@@ -234,6 +234,23 @@ fn kitti_with_and_without_its_drives() {
     assert!(data.description.contains("by drive"), "{data:?}");
     let drives: BTreeSet<_> = (0..3).map(|at| data.test.key(at)[..6].parse::<usize>().unwrap() / 3).collect();
     assert_eq!(drives.len(), 1);
+}
+
+#[test]
+fn parquet_as_on_the_hugging_face_hub() {
+    let root = Root::new();
+    let folder = root.path().join("vtab/patch_camelyon/data");
+    std::fs::create_dir_all(&folder).unwrap();
+    for (split, count) in [("train", 10), ("validation", 4), ("test", 3)] {
+        root.classes(&format!("source/{split}"), &names(2), count);
+        let source = ImageFolder::open(root.path().join("source").join(split)).unwrap();
+        let file = folder.join(format!("{split}-00000-of-00001.parquet"));
+        convert(&source, &file, &ConvertOptions::default(), |_| ()).unwrap();
+    }
+    let data = check_mirror(&root, Task::PatchCamelyon);
+    assert_eq!((data.train800.len(), data.val200.len(), data.test.len()), (20, 8, 6));
+    assert_eq!(data.trainval1000.as_ref().unwrap().len(), 28);
+    assert_eq!(pixels(&*data.test, 4).pixel(0, 0), [83, 2, 47]);
 }
 
 #[test]

@@ -4,7 +4,7 @@ use super::{FineTunePreset, FineTuned, FineTuning, fine_tune, fine_tune_selected
 use crate::linear::labels_of;
 use crate::sampling::hold_out;
 use crate::suites::accuracy_scores;
-use crate::{Benchmark, Context, Error};
+use crate::{Benchmark, Context, Error, Evaluation};
 use std::sync::Arc;
 use visrep_data::{Dataset, Subset};
 use visrep_metrics::Score;
@@ -65,11 +65,19 @@ impl Benchmark for FineTuneBenchmark {
     }
 
     fn run(&self, model: &Model, context: &Context) -> Result<Vec<Score>, Error> {
+        self.report(model, context).map(|(_, scores)| scores)
+    }
+}
+
+impl FineTuneBenchmark {
+    /// The evaluation, whose parts plots and paired comparisons need, and its scores.
+    pub fn report(&self, model: &Model, context: &Context) -> Result<(Evaluation, Vec<Score>), Error> {
         let (tuned, choice) = self.tune(model, context)?;
         let evaluation = tuned.evaluate(Arc::clone(&context.splits().test), &context.execution())?;
         let mut protocol = context.protocol(model);
         protocol.extend(tuned.protocol());
         protocol.extend(choice.map(|choice| ("choice".to_owned(), choice)));
-        accuracy_scores(&self.id, model, context, &evaluation, &protocol)
+        let scores = accuracy_scores(&self.id, model, context, &evaluation, &protocol)?;
+        Ok((evaluation, scores))
     }
 }

@@ -58,6 +58,25 @@ impl FineTunePreset {
         ALL.iter().map(|(name, _)| *name).collect()
     }
 
+    /// What it is, in one line.
+    pub fn about(self) -> &'static str {
+        match self {
+            Self::BitHyperRule => {
+                "BiT-HyperRule: SGD, 500 to 20 000 steps by the number of images, 128 or 480 pixels by their size"
+            }
+            Self::Vtab => "VTAB's official run: 1000 steps of SGD, batches of 64",
+            Self::VtabLightweight => {
+                "VTAB's lightweight sweep: the best of two learning rates by 2500 and 10 000 steps of 512"
+            }
+            Self::MaeVitBase => {
+                "MAE's of ViT-B: AdamW, 100 epochs, layer decay 0.65, RandAugment, mixup, CutMix"
+            }
+            Self::MaeVitLarge => {
+                "MAE's of ViT-L: AdamW, 50 epochs, layer decay 0.75, RandAugment, mixup, CutMix"
+            }
+        }
+    }
+
     /// The protocols that it comes to for `model` and these training images: one, or those of a sweep, of which the best on
     /// held-out samples is meant. BiT-HyperRule augments only as `keeping` allows.
     ///

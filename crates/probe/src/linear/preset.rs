@@ -1,7 +1,7 @@
 //! The published protocols of linear evaluation, by name.
 
 use super::{GradientFit, LinearProbe, LinearProbeOptions};
-use crate::{Error, Execution, FeatureSet, Pooling};
+use crate::{Error, EvalTransform, Execution, FeatureSet, Pooling};
 use std::sync::Arc;
 use visrep_augment::{Compose, CropSampling, Filter, RandomHorizontalFlip, RandomResizedCrop};
 use visrep_data::Dataset;
@@ -21,6 +21,8 @@ pub struct LinearPreset {
     pub fit: LinearFit,
     /// Which vector stands for an image.
     pub pooling: Pooling,
+    /// How test images are prepared, and training images where their features are computed once.
+    pub evaluation: EvalTransform,
     /// What the protocol leaves open or what differs here; empty where nothing does.
     pub deviation: &'static str,
 }
@@ -91,7 +93,8 @@ impl LinearPreset {
             "byol" => (
                 gradient(nesterov, 1024, schedule(0.2, linear, epochs(80.0)), crop),
                 "Grill et al. 2020; google-deepmind/deepmind-research byol/configs/eval.py",
-                "one learning rate, where the authors choose among five on 10 000 images held out; torchvision's crop",
+                "one learning rate, where the authors choose among five on 10 000 images held out; torchvision's crop; evaluation \
+                 resizes before it crops, which the authors do after",
             ),
             "clip" => (
                 LinearFit::Logistic(LinearProbeOptions::clip(seed)),
@@ -147,7 +150,8 @@ impl LinearPreset {
                 if let LinearFit::Gradient(fit, _) = &mut fit {
                     fit.weight_decay = 1e-6;
                 }
-                let deviation = "one learning rate, which the authors advise to tune; torchvision's crop";
+                let deviation = "one learning rate, which the authors advise to tune; torchvision's crop; evaluation \
+                                 resizes before it crops, which the authors do after";
                 (fit, "Chen et al. 2020 (ImageNet); google-research/simclr run.py", deviation)
             }
             "simsiam" => {
@@ -168,7 +172,12 @@ impl LinearPreset {
             "mae" => Pooling::Class,
             _ => Pooling::PreLogits,
         };
-        Ok(Self { name, source, fit, pooling, deviation })
+        let evaluation = match name {
+            "clip" => EvalTransform::Model,
+            "byol" | "dino" | "dino-vit-base" | "mae" | "simclr" => EvalTransform::Bicubic,
+            _ => EvalTransform::Bilinear,
+        };
+        Ok(Self { name, source, fit, pooling, evaluation, deviation })
     }
 
     /// Fits the classifier to features that were computed once, by [`Self::pooling`]. Where the protocol augments the images
@@ -203,7 +212,7 @@ impl LinearPreset {
                     pooling: self.pooling,
                     ..Default::default()
                 };
-                LinearProbe::fit(&crate::extract(model, data, &extract)?, options)
+                LinearProbe::fit(&crate::extract_as(model, data, self.evaluation, &extract)?, options)
             }
             LinearFit::Gradient(fit, views) => {
                 LinearProbe::train(model, data, fit, *views, self.pooling, execution)

@@ -65,6 +65,15 @@ pub fn suite_name(score: &Score) -> Option<String> {
     let protocol = |key: &str| score.protocol.get(key).map_or("?", String::as_str);
     match (score.suite.as_str(), score.metric.as_str()) {
         ("knn", "top1") => Some(format!("kNN, k = {}", protocol("k"))),
+        ("knn-dino" | "knn-sweep", "top1") => {
+            Some(format!("{}, k = {}, T = {}", score.suite, protocol("k"), protocol("temperature")))
+        }
+        ("linear-protocol" | "linear-frozen" | "fine-tune", "top1") => {
+            Some(format!("{} {}", score.suite, score.task))
+        }
+        ("representation", "class_separation") => Some("class separation".to_owned()),
+        ("representation", "cka_labels") => Some("CKA with the labels".to_owned()),
+        ("representation", "retrieval_map") => Some("retrieval mAP".to_owned()),
         ("linear", "top1") => Some("linear probe".to_owned()),
         ("linear", "ece") => Some("linear probe, ECE".to_owned()),
         ("imagenet-c", "mean-error") if score.task == "mean" => Some("error under corruption".to_owned()),
@@ -101,7 +110,9 @@ fn published_name(score: &Score) -> Option<String> {
         "2afc" if of_mean => "2AFC",
         "mean-relative-distance" if of_mean => "distance under distortion",
         "fine-to-coarse" if of_mean => "distance of fine noise, of coarse",
-        "map" if of_mean => "mAP",
+        "map" if of_mean || score.suite == "remote-sensing" => "mAP",
+        "f1_micro" => "F1, micro",
+        "f1_macro" => "F1, macro",
         "mean-ece" if of_mean => "mean ECE",
         "mean-per-class" => "mean per class",
         "map-11" => "mAP at 11 recalls",

@@ -2,8 +2,8 @@
 
 use super::splits::{Origin, Whole, parts, pick};
 use crate::read::{
-    ClevrLabel, NorbLabel, SmallNorb, Svhn, TfRecords, kitti_splits, open_clevr, open_diabetic_retinopathy,
-    open_dtd, open_flowers, open_kitti, open_pets, open_sun397,
+    ClevrLabel, Hdf5Images, NorbLabel, SmallNorb, Svhn, TfRecords, kitti_splits, open_clevr,
+    open_diabetic_retinopathy, open_dtd, open_flowers, open_kitti, open_pets, open_sun397,
 };
 use crate::{Error, Task};
 use std::path::{Path, PathBuf};
@@ -116,7 +116,26 @@ pub(super) fn open(folder: &Path, task: Task) -> Result<Option<Whole>, Error> {
         Task::DspritesOrientation => dsprites(folder, 3, crate::labels::dsprites_orientation)?,
         Task::SmallNorbAzimuth => norb(folder, NorbLabel::Azimuth)?,
         Task::SmallNorbElevation => norb(folder, NorbLabel::Elevation)?,
-        Task::PatchCamelyon | Task::So2Sat | Task::BigEarthNet => None,
+        Task::PatchCamelyon => match at(&[], "camelyonpatch_level_2_split_train_x.h5") {
+            None => None,
+            Some(root) => {
+                let open = |split: &str| {
+                    let file =
+                        |kind: &str| root.join(format!("camelyonpatch_level_2_split_{split}_{kind}.h5"));
+                    Hdf5Images::open_patch_camelyon(file("x"), file("y")).map(shared)
+                };
+                Some(official(open("train")?, Some(open("valid")?), open("test")?, "its HDF5 files"))
+            }
+        },
+        Task::So2Sat => match at(&[], "training.h5") {
+            None => None,
+            Some(root) => {
+                let open = |name: &str| Hdf5Images::open_so2sat(root.join(name)).map(shared);
+                let note = "its training.h5, from which val is drawn, and its validation.h5 as the test set";
+                Some(official(open("training.h5")?, None, open("validation.h5")?, note))
+            }
+        },
+        Task::BigEarthNet => None,
     })
 }
 

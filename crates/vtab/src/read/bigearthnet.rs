@@ -60,10 +60,76 @@ pub const BIG_EARTH_NET_CLASSES: [&str; 43] = [
     "Water courses",
 ];
 
+/// The 19 classes of BigEarthNet's later nomenclature (Sumbul et al. 2021, arXiv 2105.07921), and of which of the 43 each is made.
+/// The other eleven are dropped.
+pub const BIG_EARTH_NET_19: [(&str, &[&str]); 19] = [
+    ("Urban fabric", &["Continuous urban fabric", "Discontinuous urban fabric"]),
+    ("Industrial or commercial units", &["Industrial or commercial units"]),
+    ("Arable land", &["Non-irrigated arable land", "Permanently irrigated land", "Rice fields"]),
+    (
+        "Permanent crops",
+        &[
+            "Vineyards",
+            "Fruit trees and berry plantations",
+            "Olive groves",
+            "Annual crops associated with permanent crops",
+        ],
+    ),
+    ("Pastures", &["Pastures"]),
+    ("Complex cultivation patterns", &["Complex cultivation patterns"]),
+    (AGRICULTURE, &[AGRICULTURE]),
+    ("Agro-forestry areas", &["Agro-forestry areas"]),
+    ("Broad-leaved forest", &["Broad-leaved forest"]),
+    ("Coniferous forest", &["Coniferous forest"]),
+    ("Mixed forest", &["Mixed forest"]),
+    ("Natural grassland and sparsely vegetated areas", &["Natural grassland", "Sparsely vegetated areas"]),
+    ("Moors, heathland and sclerophyllous vegetation", &["Moors and heathland", "Sclerophyllous vegetation"]),
+    ("Transitional woodland, shrub", &["Transitional woodland/shrub"]),
+    ("Beaches, dunes, sands", &["Beaches, dunes, sands"]),
+    ("Inland wetlands", &["Inland marshes", "Peatbogs"]),
+    ("Coastal wetlands", &["Salt marshes", "Salines"]),
+    ("Inland waters", &["Water courses", "Water bodies"]),
+    ("Marine waters", &["Coastal lagoons", "Estuaries", "Sea and ocean"]),
+];
+
+const AGRICULTURE: &str =
+    "Land principally occupied by agriculture, with significant areas of natural vegetation";
+
+/// Which classes patches have.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub enum LandCover {
+    /// The 43 of the files.
+    #[default]
+    Classes43,
+    /// The 19 that they were merged into.
+    Classes19,
+}
+
+impl LandCover {
+    /// The classes' names.
+    #[must_use]
+    pub fn classes(self) -> Vec<String> {
+        match self {
+            Self::Classes43 => BIG_EARTH_NET_CLASSES.map(String::from).into(),
+            Self::Classes19 => BIG_EARTH_NET_19.map(|(name, _)| name.into()).into(),
+        }
+    }
+
+    /// The class that a name of the files stands for: `Some(None)` for one that is dropped, `None` for a name that is unknown.
+    fn class(self, name: &str) -> Option<Option<usize>> {
+        let own = BIG_EARTH_NET_CLASSES.iter().position(|class| *class == name)?;
+        Some(match self {
+            Self::Classes43 => Some(own),
+            Self::Classes19 => BIG_EARTH_NET_19.iter().position(|(_, merged)| merged.contains(&name)),
+        })
+    }
+}
+
 /// BigEarthNet's patches as RGB images, by name. [`Dataset::label`] has none: [`Self::labels_of`] has the classes of a patch.
 pub struct BigEarthNet {
     root: PathBuf,
     patches: Vec<Box<str>>,
+    cover: LandCover,
     classes: Vec<String>,
 }
 
@@ -73,11 +139,11 @@ struct Metadata {
 }
 
 impl BigEarthNet {
-    /// The patches in `root`, the folder `BigEarthNet-v1.0` of the archive. Reads their names only.
+    /// The patches in `root`, the folder `BigEarthNet-v1.0` of the archive, with classes as `cover` has them. Reads their names only.
     ///
     /// # Errors
     /// A folder that cannot be read, or has no folders.
-    pub fn open(root: impl Into<PathBuf>) -> Result<Self, Error> {
+    pub fn open(root: impl Into<PathBuf>, cover: LandCover) -> Result<Self, Error> {
         let root = root.into();
         let mut patches = Vec::new();
         for entry in std::fs::read_dir(&root).map_err(io(&root))? {
@@ -90,7 +156,13 @@ impl BigEarthNet {
             return Err(layout(root, "has no folders of patches"));
         }
         patches.sort_unstable();
-        Ok(Self { root, patches, classes: BIG_EARTH_NET_CLASSES.map(String::from).into() })
+        Ok(Self { root, patches, cover, classes: cover.classes() })
+    }
+
+    /// The place of the patch of this name.
+    #[must_use]
+    pub fn position(&self, patch: &str) -> Option<usize> {
+        self.patches.binary_search_by(|known| (**known).cmp(patch)).ok()
     }
 
     /// Of each class, whether patch `index` has it.
@@ -108,9 +180,11 @@ impl BigEarthNet {
             .map_err(|error| layout(&path, format!("has no labels: {error}")))?;
         let mut labels = vec![false; self.classes.len()];
         for name in metadata.labels {
-            let class = BIG_EARTH_NET_CLASSES.iter().position(|class| *class == name);
+            let class = self.cover.class(&name);
             let class = class.ok_or_else(|| layout(&path, format!("names the unknown class `{name}`")))?;
-            labels[class] = true;
+            if let Some(class) = class {
+                labels[class] = true;
+            }
         }
         Ok(labels)
     }
@@ -167,5 +241,37 @@ impl Dataset for BigEarthNet {
 
     fn key(&self, index: usize) -> String {
         self.patch(index).map_or_else(|_| format!("sample {index}"), String::from)
+    }
+}
+
+/// The names of a list of patches, one to a line: a published split, or patches to leave out.
+///
+/// # Errors
+/// A file that cannot be read, or is empty.
+#[cfg(feature = "evaluate")]
+pub(crate) fn read_patches(path: &Path) -> Result<Vec<String>, Error> {
+    let text = std::fs::read_to_string(path).map_err(io(path))?;
+    let first = |line: &str| line.split(',').next().unwrap_or_default().trim().trim_matches('"').to_owned();
+    let names: Vec<_> = text.lines().map(first).filter(|name| !name.is_empty()).collect();
+    if names.is_empty() {
+        return Err(layout(path, "names no patches"));
+    }
+    Ok(names)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn nineteen_classes_are_merged_of_thirty_two() {
+        let merged: Vec<_> = BIG_EARTH_NET_19.iter().flat_map(|(_, merged)| merged.iter()).collect();
+        assert_eq!(merged.len(), 32);
+        assert!(merged.iter().all(|name| LandCover::Classes43.class(name).is_some()), "{merged:?}");
+        let dropped: Vec<_> = BIG_EARTH_NET_CLASSES.iter().filter(|name| !merged.contains(name)).collect();
+        assert_eq!(dropped.len(), 11);
+        assert_eq!(LandCover::Classes19.class("Airports"), Some(None));
+        assert_eq!(LandCover::Classes19.class("Rice fields"), Some(Some(2)));
+        assert_eq!(LandCover::Classes19.class("Cities"), None);
     }
 }

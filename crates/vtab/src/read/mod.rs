@@ -3,6 +3,7 @@
 mod bigearthnet;
 mod clevr;
 mod diabetic;
+mod hdf5;
 mod kitti;
 mod lists;
 mod mat;
@@ -10,9 +11,12 @@ mod norb;
 mod svhn;
 mod tfrecord;
 
-pub use bigearthnet::{BIG_EARTH_NET_CLASSES, BigEarthNet};
+#[cfg(feature = "evaluate")]
+pub(crate) use bigearthnet::read_patches;
+pub use bigearthnet::{BIG_EARTH_NET_19, BIG_EARTH_NET_CLASSES, BigEarthNet, LandCover};
 pub use clevr::{ClevrLabel, open_clevr};
 pub use diabetic::open_diabetic_retinopathy;
+pub use hdf5::{Hdf5Images, SO2SAT_CLASSES};
 pub use kitti::{KittiSplits, kitti_splits, open_kitti};
 #[cfg(feature = "evaluate")]
 pub(crate) use lists::open_sun397;

@@ -4,6 +4,7 @@ mod export;
 mod ledger;
 mod perceptual;
 pub mod registry;
+mod remote_sensing;
 mod sprites;
 mod transfer;
 mod vtab;
@@ -128,7 +129,7 @@ pub fn run(plan: &Plan) -> Result<()> {
                     ledger.save()?;
                     parts.clear()?;
                 }
-                Err(Error::Interrupted) => return Err(Interrupted.into()),
+                Err(Error::Interrupted | Error::Stopped { .. }) => return Err(Interrupted.into()),
                 Err(error) => {
                     eprintln!("FAILED  {id}: {unit}: {error}");
                     failures.push(format!("{id}: {unit}: {error}"));

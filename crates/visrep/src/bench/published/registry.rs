@@ -1,16 +1,17 @@
 //! The table of suites that `visrep bench SUITE` knows, put together from those of the crates.
 
-use super::{perceptual, sprites, transfer, vtab};
+use super::{perceptual, remote_sensing, sprites, transfer, vtab};
 use anyhow::{Result, bail};
 use std::fmt::Write;
 use visrep_probe::Suite;
 
 /// Every suite, in the order in which `--list` shows them. A crate's own table is one more line.
 pub fn all() -> Vec<&'static dyn Suite> {
-    let tables: [&[&'static dyn Suite]; 6] = [
+    let tables: [&[&'static dyn Suite]; 7] = [
         &transfer::SUITES,
         &visrep_transfer::SUITES,
         &vtab::SUITES,
+        &remote_sensing::SUITES,
         &visrep_robustness::SUITES,
         &sprites::SUITES,
         &perceptual::SUITES,
@@ -34,7 +35,7 @@ impl Unit {
         self.task.as_ref().map_or_else(|| suite.to_owned(), |task| format!("{suite}/{task}"))
     }
 
-    /// The units of these names, each once: a suite's, `SUITE/TASK`, or `all`.
+    /// The units of these names, each once: a suite's, `SUITE/TASK`, or `all`, which leaves out what is run by name only.
     pub fn parse(names: &[String]) -> Result<Vec<Self>> {
         let known = all();
         let mut units: Vec<Self> = Vec::new();
@@ -45,7 +46,8 @@ impl Unit {
         };
         for name in names {
             if name == "all" {
-                known.iter().for_each(|&suite| add(Self { suite, task: None }));
+                let all = known.iter().filter(|suite| !suite.by_name_only());
+                all.for_each(|&suite| add(Self { suite, task: None }));
                 continue;
             }
             let (suite_name, task) = match name.split_once('/') {
@@ -97,9 +99,17 @@ pub fn list() -> String {
             let _ = writeln!(text, "    needs no data: any ROOT will do");
         }
         let _ = writeln!(text, "    from {}", info.published);
-        let tasks = suite.tasks();
-        if !tasks.is_empty() {
-            let _ = writeln!(text, "    tasks: {}", tasks.join(", "));
+        if suite.by_name_only() {
+            let _ = writeln!(text, "    takes long: not part of `all`");
+        }
+        let (told, plain): (Vec<_>, Vec<_>) =
+            suite.tasks().into_iter().partition(|task| suite.about_task(task).is_some());
+        if !plain.is_empty() {
+            let _ = writeln!(text, "    tasks: {}", plain.join(", "));
+        }
+        for task in told {
+            let about = suite.about_task(&task).unwrap_or_default();
+            let _ = writeln!(text, "    {}/{task}: {about}", info.name);
         }
     }
     text
@@ -118,7 +128,9 @@ mod tests {
     fn suites_and_tasks_are_found_once() {
         let found = names(&["imagenet-a", "imagenet-v2/top-images", "imagenet-a", "knn"]).unwrap();
         assert_eq!(found, ["imagenet-a", "imagenet-v2/top-images", "knn"]);
-        assert_eq!(names(&["all", "imagenet-r"]).unwrap().len(), all().len());
+        let long = all().iter().filter(|suite| suite.by_name_only()).count();
+        assert_eq!(names(&["all", "imagenet-r"]).unwrap().len(), all().len() - long);
+        assert_eq!(names(&["vtab-adapter/dtd"]).unwrap(), ["vtab-adapter/dtd"]);
         let fail = |name| names(&[name]).err().unwrap().to_string();
         assert!(fail("imagenet_v2x").contains("did you mean imagenet-v2?"));
         assert!(fail("cars").contains("imagenet-val, imagenet-v2"));
@@ -135,7 +147,8 @@ mod tests {
         for suite in all() {
             let info = suite.info();
             assert!(!info.published.is_empty() && !info.name.contains('/'));
-            assert_eq!(info.expects.is_empty(), info.name == "sprites-invariance", "{}", info.name);
+            let drawn = ["sprites-invariance", "vtab-sprites"].contains(&info.name);
+            assert_eq!(info.expects.is_empty(), drawn, "{}", info.name);
         }
     }
 }

@@ -1,38 +1,119 @@
-//! VTAB as suites: the tasks by a linear classifier on frozen features, and by fine-tuning.
+//! VTAB as suites: the tasks by a linear classifier on frozen features, and by the published protocols of fine-tuning.
 
 use std::path::Path;
 use visrep_data::{Fingerprint, InMemory, Splits};
+use visrep_metrics::Score;
 use visrep_models::Model;
-use visrep_probe::{Error, Findings, FineTunePreset, OpenSuite, Suite, SuiteContext, SuiteInfo};
+use visrep_probe::{
+    Context, Error, Evaluation, Findings, OpenSuite, Suite, SuiteContext, SuiteInfo, TaskVerdicts,
+};
 use visrep_vtab::{
-    Adaptation, FineTuneAdaptation, FrozenLinear, OpenOptions, Task, TaskData, VtabBenchmark, VtabSuite,
+    ADAPTER_PAPER, ADAPTER_PAPER_LINEAR, Adaptation, FrozenLinear, LIGHTWEIGHT_SWEEP, OFFICIAL, OpenOptions,
+    Task, TaskData, VtabBenchmark, VtabSuite,
 };
 
 /// VTAB with one way to adapt a network.
 struct Vtab {
     info: SuiteInfo,
     adaptation: fn() -> Box<dyn Adaptation>,
+    tasks: Tasks,
+    /// Whether `all` leaves it out.
+    long: bool,
+}
+
+/// Where tasks come from.
+#[derive(Clone, Copy)]
+enum Tasks {
+    /// VTAB's, from folders.
+    Published,
+    /// Those that are drawn.
+    Drawn,
 }
 
 const EXPECTS: &[&str] = &["vtab/TASK/, vtab-1k/TASK/ or TASK/, as `visrep data get vtab/TASK` makes it"];
 const PUBLISHED: &str = "nineteen datasets: `visrep data get --list`";
+/// Test images of a drawn task, unless `--limit` says otherwise.
+const DRAWN_TEST: usize = 2000;
 
 const fn vtab(name: &'static str, about: &'static str, adaptation: fn() -> Box<dyn Adaptation>) -> Vtab {
-    Vtab { info: SuiteInfo { name, about, expects: EXPECTS, published: PUBLISHED }, adaptation }
+    let info = SuiteInfo { name, about, expects: EXPECTS, published: PUBLISHED };
+    Vtab { info, adaptation, tasks: Tasks::Published, long: false }
 }
 
-static FINE_TUNED: Vtab = vtab(
+const fn long(name: &'static str, about: &'static str, adaptation: fn() -> Box<dyn Adaptation>) -> Vtab {
+    Vtab { long: true, ..vtab(name, about, adaptation) }
+}
+
+static OFFICIAL_RUN: Vtab = vtab(
     "vtab",
-    "19 tasks of 1000 images each, the network fine-tuned by VTAB's protocol (hours on a CPU)",
-    || Box::new(FineTuneAdaptation::new(FineTunePreset::Vtab)),
+    "19 tasks of 1000 images each, the network fine-tuned by VTAB's official run (hours on a CPU)",
+    || OFFICIAL.adaptation(),
 );
 static LINEAR: Vtab =
-    vtab("vtab-linear", "19 tasks of 1000 images each, a linear classifier on frozen features", || {
+    vtab("vtab-linear", "19 tasks of 1000 images each, logistic regression on frozen features", || {
         Box::new(FrozenLinear::default())
     });
+static LIGHTWEIGHT: Vtab = long(
+    "vtab-lightweight",
+    "the same by VTAB's lightweight sweep: the best of four fine-tunings on the 200, trained on the 1000 (days on a CPU)",
+    || LIGHTWEIGHT_SWEEP.adaptation(),
+);
+static ADAPTER: Vtab = long(
+    "vtab-adapter",
+    "full fine-tuning as in papers on adapters and prompts (VPT's): the best of 16 on the 200, five seeds on the 1000 (days on a CPU)",
+    || ADAPTER_PAPER.adaptation(),
+);
+static ADAPTER_LINEAR: Vtab = vtab(
+    "vtab-adapter-linear",
+    "the linear classifier of the same papers: gradient descent on frozen features, the best of 40, five seeds",
+    || ADAPTER_PAPER_LINEAR.adaptation(),
+);
+static DRAWN: Vtab = Vtab {
+    info: SuiteInfo {
+        name: "vtab-sprites",
+        about: "dSprites' and smallNORB's tasks on drawn sprites and toys, logistic regression on frozen features; not VTAB's scores",
+        expects: &[],
+        published: "drawn by visrep, with the published latents",
+    },
+    tasks: Tasks::Drawn,
+    ..vtab("", "", || Box::new(FrozenLinear::default()))
+};
 
 /// The table.
-pub static SUITES: [&dyn Suite; 2] = [&FINE_TUNED, &LINEAR];
+pub static SUITES: [&dyn Suite; 6] =
+    [&OFFICIAL_RUN, &LINEAR, &LIGHTWEIGHT, &ADAPTER, &ADAPTER_LINEAR, &DRAWN];
+
+impl Tasks {
+    fn list(self) -> Vec<Task> {
+        match self {
+            Self::Published => Task::VTAB.into(),
+            Self::Drawn => vec![
+                Task::DspritesLocation,
+                Task::DspritesOrientation,
+                Task::SmallNorbAzimuth,
+                Task::SmallNorbElevation,
+            ],
+        }
+    }
+
+    fn open(
+        self,
+        root: &Path,
+        chosen: &[Task],
+        context: &SuiteContext,
+    ) -> Result<VtabSuite, visrep_vtab::Error> {
+        let options = OpenOptions { seed: context.seed, limit: context.limit };
+        Ok(match self {
+            Self::Published => VtabSuite::open_tasks(root, chosen, &options),
+            Self::Drawn => {
+                let limit = Some(context.limit.unwrap_or(DRAWN_TEST));
+                let mut drawn = VtabSuite::drawn(&OpenOptions { limit, ..options })?;
+                drawn.found.retain(|data| chosen.contains(&data.task));
+                drawn
+            }
+        })
+    }
+}
 
 impl Suite for Vtab {
     fn info(&self) -> SuiteInfo {
@@ -40,7 +121,11 @@ impl Suite for Vtab {
     }
 
     fn tasks(&self) -> Vec<String> {
-        Task::VTAB.iter().map(ToString::to_string).collect()
+        self.tasks.list().iter().map(ToString::to_string).collect()
+    }
+
+    fn by_name_only(&self) -> bool {
+        self.long
     }
 
     fn open(
@@ -49,19 +134,18 @@ impl Suite for Vtab {
         task: Option<&str>,
         context: &SuiteContext,
     ) -> Result<Box<dyn OpenSuite>, Error> {
-        let chosen: Vec<Task> = Task::VTAB
-            .into_iter()
-            .filter(|known| task.is_none_or(|task| task == known.to_string()))
-            .collect();
-        let options = OpenOptions { seed: context.seed, limit: context.limit };
-        let found = VtabSuite::open_tasks(root, &chosen, &options);
+        let all = self.tasks.list();
+        let chosen: Vec<Task> =
+            all.into_iter().filter(|known| task.is_none_or(|task| task == known.name())).collect();
         let suite = self.info.name;
+        let wrong = |error: &visrep_vtab::Error| Error::Suite { suite, message: error.to_string() };
+        let found = self.tasks.open(root, &chosen, context).map_err(|error| wrong(&error))?;
         if found.found.is_empty() {
             // Data that are there and cannot be right are no missing data.
             if let Some(damaged) =
                 found.missing.iter().find(|task| !matches!(task.reason, visrep_vtab::Error::Missing { .. }))
             {
-                return Err(Error::Suite { suite, message: damaged.reason.to_string() });
+                return Err(wrong(&damaged.reason));
             }
             let paths = vec![root.join("vtab"), root.join("vtab-1k")];
             return Err(Error::MissingData { suite, paths, published: PUBLISHED });
@@ -90,36 +174,87 @@ impl Opened {
 impl OpenSuite for Opened {
     fn fingerprint(&self) -> Result<u64, Error> {
         let mut hash = Fingerprint::new();
-        for data in self.tasks().iter().flat_map(|task| [&task.train1000, &task.test]) {
-            hash.number(data.fingerprint()?);
+        for data in self
+            .tasks()
+            .iter()
+            .flat_map(|task| [Some(&task.train1000), task.trainval1000.as_ref(), Some(&task.test)])
+        {
+            hash.number(data.map_or(Ok(0), |data| data.fingerprint())?);
         }
         Ok(hash.finish())
     }
 
     fn run(&self, model: &Model, context: &SuiteContext) -> Result<Findings, Error> {
-        // Tasks bring their own data: the context's splits are not read.
-        let none = || std::sync::Arc::new(InMemory::new(Vec::new(), Vec::new()));
-        let splits = Splits { train: none(), test: none(), description: String::new() };
-        let probing = context.on(splits, self.suite);
-        let wrong = |error: visrep_vtab::Error| match error {
-            visrep_vtab::Error::Probe(error) => error,
-            error => Error::Suite { suite: self.suite, message: error.to_string() },
-        };
-        let mut scores = Vec::new();
-        for task in self.tasks() {
-            context.go_on()?;
-            let name = task.task.to_string();
-            let found = || self.benchmark.run_task(task, model, &probing).map_err(wrong);
-            scores.push(context.parts.get(&name, found)?);
-        }
+        let probing = without_data(context, self.suite);
+        let mut findings = measure(&self.benchmark, self.suite, model, context, &probing)?;
         if !self.one {
-            scores.extend(self.benchmark.means(&scores, model, &probing).map_err(wrong)?);
+            let means = self.benchmark.means(&findings.scores, model, &probing);
+            let means = means.map_err(|error| probe_error(self.suite, error))?;
+            findings.scores.extend(means.into_iter().map(|score| of_suite(score, self.suite)));
         }
-        for score in &mut scores {
-            self.suite.clone_into(&mut score.suite);
-            let place = std::mem::replace(&mut score.data, self.suite.to_owned());
-            score.protocol.insert("data".to_owned(), place);
-        }
-        Ok(Findings { scores, notes: self.notes.clone(), ..Findings::default() })
+        findings.notes.clone_from(&self.notes);
+        Ok(findings)
     }
+}
+
+/// A context for tasks that bring their own data: its splits are not read.
+pub fn without_data(context: &SuiteContext, suite: &str) -> Context {
+    let none = || std::sync::Arc::new(InMemory::new(Vec::new(), Vec::new()));
+    context.on(Splits { train: none(), test: none(), description: String::new() }, suite)
+}
+
+/// An error of visrep-vtab's as one of a suite.
+pub fn probe_error(suite: &'static str, error: visrep_vtab::Error) -> Error {
+    match error {
+        visrep_vtab::Error::Probe(error) => error,
+        error => Error::Suite { suite, message: error.to_string() },
+    }
+}
+
+/// A score as the suite's own, whose protocol says where the data are.
+pub fn of_suite(score: Score, suite: &str) -> Score {
+    let mut score = Score { suite: suite.to_owned(), ..score };
+    let place = std::mem::replace(&mut score.data, suite.to_owned());
+    score.protocol.insert("data".to_owned(), place);
+    score
+}
+
+/// Every task's score, and its verdicts where the score is that of one run.
+pub fn measure(
+    benchmark: &VtabBenchmark,
+    suite: &'static str,
+    model: &Model,
+    context: &SuiteContext,
+    probing: &Context,
+) -> Result<Findings, Error> {
+    let mut findings = Findings::default();
+    for task in &benchmark.suite().found {
+        context.go_on()?;
+        let (score, verdicts): (Score, Vec<TaskVerdicts>) = context.parts.get(&task.name(), || {
+            measure_task(benchmark, task, model, probing).map_err(|error| probe_error(suite, error))
+        })?;
+        findings.scores.push(of_suite(score, suite));
+        findings.verdicts.extend(verdicts);
+    }
+    Ok(findings)
+}
+
+/// A task's score with the verdicts of each run that it averages: of one by the task's name, of several by `TASK/run-N`.
+fn measure_task(
+    benchmark: &VtabBenchmark,
+    task: &TaskData,
+    model: &Model,
+    probing: &Context,
+) -> Result<(Score, Vec<TaskVerdicts>), visrep_vtab::Error> {
+    let (score, runs) = benchmark.report_task(task, model, probing)?;
+    let test = &task.test;
+    let labels: Vec<i64> = test.labels()?.into_iter().map(|label| label.map_or(-1, i64::from)).collect();
+    let several = runs.len() > 1;
+    let verdicts = runs.into_iter().enumerate().map(|(run, evaluation)| {
+        let name = if several { format!("{}/run-{run}", score.task) } else { score.task.clone() };
+        let keys = (0..test.len()).map(|index| test.key(index));
+        TaskVerdicts::new(name, keys, &labels, evaluation.correct)
+    });
+    let verdicts = verdicts.collect();
+    Ok((score, verdicts))
 }

@@ -24,7 +24,8 @@ use visrep_train::stop_on_signals;
 /// with distortion. With --model and --data it measures a model of your own beside a random one.
 ///
 /// With names of suites it measures one or several models on published test sets under --data: ImageNet-V2, ReaL, A, O, R, Sketch, C, P,
-/// ObjectNet, cue conflict, SI-Score, CIFAR-10-C, attacks, BAPPS and more (--list). Sets that are not there are told and left out; what
+/// ObjectNet, cue conflict, SI-Score, CIFAR-10-C, attacks, BAPPS and more (--list); VTAB and remote sensing; and by published protocols
+/// of nearest neighbours, few-shot and linear evaluation and fine-tuning on ImageNet or images of your own. Sets that are not there are told and left out; what
 /// is finished is kept in the output folder and not run again.
 ///
 /// Writes results.json (every number with its protocol) and report.html (one self-contained page); for suites results.csv,
@@ -39,6 +40,8 @@ use visrep_train::stop_on_signals;
     visrep bench --list\n  \
     visrep bench imagenet-v2 imagenet-a imagenet-o --model resnet50 --weights resnet50.safetensors --data ~/datasets\n  \
     visrep bench all --model resnet50 --weights a.pth --model vit_base_patch16_224 --weights b.safetensors --data ~/datasets\n  \
+    visrep bench knn-dino few-shot-10 linear-protocol/dino fine-tune/vtab --model resnet50 --weights W --data ~/images\n  \
+    visrep bench vtab-linear vtab-sprites remote-sensing --model resnet50 --weights W --data ~/datasets\n  \
     visrep bench attacks/fgsm-linf-4 imagenet-c/fog --model resnet50 --weights W --data ~/datasets --limit 100\n  \
     visrep bench compare a/results.json b/results.json\n  \
     visrep bench spread seed0/results.json seed1/results.json seed2/results.json\n\n\
@@ -48,7 +51,7 @@ use visrep_train::stop_on_signals;
 pub struct Bench {
     #[command(subcommand)]
     command: Option<BenchCommand>,
-    /// Suites to measure on, SUITE/TASK for a part of one, or `all` [default: the comparison above]
+    /// Suites to measure on, SUITE/TASK for a part of one, or `all` but those that take long [default: the comparison above]
     #[arg(value_name = "SUITE")]
     suites: Vec<String>,
     /// List the suites with what each expects under --data, and where it is published

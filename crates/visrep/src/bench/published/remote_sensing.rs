@@ -1,0 +1,109 @@
+//! Remote sensing as a suite: land use and land cover by linear classifiers on frozen features.
+
+use super::vtab::{measure, of_suite, probe_error, without_data};
+use std::path::Path;
+use visrep_data::Fingerprint;
+use visrep_models::Model;
+use visrep_probe::{Benchmark as _, Error, Findings, OpenSuite, Suite, SuiteContext, SuiteInfo};
+use visrep_vtab::{BigEarthNetBenchmark, LandCover, OpenOptions, Task, VtabBenchmark, VtabSuite};
+
+const INFO: SuiteInfo = SuiteInfo {
+    name: "remote-sensing",
+    about: "EuroSAT, RESISC45, UC Merced, So2Sat and BigEarthNet by linear classifiers on frozen features of 1000 images",
+    expects: &["vtab/TASK/ or TASK/, as `visrep data get remote-sensing/TASK` makes it"],
+    published: "five datasets: `visrep data get --list`",
+};
+
+/// Those whose images have one class each.
+const SINGLE: [Task; 4] = [Task::EuroSat, Task::Resisc45, Task::UcMerced, Task::So2Sat];
+const COVERS: [LandCover; 2] = [LandCover::Classes19, LandCover::Classes43];
+
+struct RemoteSensing;
+
+/// The table.
+pub static SUITES: [&dyn Suite; 1] = [&RemoteSensing];
+
+impl Suite for RemoteSensing {
+    fn info(&self) -> SuiteInfo {
+        INFO
+    }
+
+    fn tasks(&self) -> Vec<String> {
+        let single = SINGLE.iter().map(|task| task.name());
+        single.chain(COVERS.map(LandCover::task)).map(String::from).collect()
+    }
+
+    fn about_task(&self, task: &str) -> Option<String> {
+        COVERS.into_iter().find(|cover| cover.task() == task).map(|cover| {
+            let classes = cover.classes().len();
+            format!("BigEarthNet with {classes} classes, several for an image: mean average precision and F1")
+        })
+    }
+
+    fn open(
+        &self,
+        root: &Path,
+        task: Option<&str>,
+        context: &SuiteContext,
+    ) -> Result<Box<dyn OpenSuite>, Error> {
+        let options = OpenOptions { seed: context.seed, limit: context.limit };
+        let asked = |name: &str| task.is_none_or(|task| task == name);
+        let single: Vec<Task> = SINGLE.into_iter().filter(|task| asked(task.name())).collect();
+        let single = VtabSuite::open_tasks(root, &single, &options);
+        let mut reasons: Vec<_> = Vec::new();
+        let mut several = Vec::new();
+        for cover in COVERS.into_iter().filter(|cover| asked(cover.task())) {
+            match BigEarthNetBenchmark::open(root, cover, &options) {
+                Ok(found) => several.push(found),
+                Err(error) => reasons.push(error),
+            }
+        }
+        let VtabSuite { found, missing } = single;
+        reasons.extend(missing.into_iter().map(|missing| missing.reason));
+        if found.is_empty() && several.is_empty() {
+            let is_missing =
+                |reason: &visrep_vtab::Error| matches!(reason, visrep_vtab::Error::Missing { .. });
+            return Err(match reasons.into_iter().find(|reason| !is_missing(reason)) {
+                Some(damaged) => probe_error(INFO.name, damaged),
+                None => Error::MissingData {
+                    suite: INFO.name,
+                    paths: vec![root.join("vtab"), root.join("eurosat")],
+                    published: INFO.published,
+                },
+            });
+        }
+        let notes = reasons.iter().map(ToString::to_string).collect();
+        let single = VtabBenchmark::new(VtabSuite { found, missing: Vec::new() });
+        Ok(Box::new(Opened { single, several, notes }))
+    }
+}
+
+struct Opened {
+    single: VtabBenchmark,
+    several: Vec<BigEarthNetBenchmark>,
+    /// What is missing.
+    notes: Vec<String>,
+}
+
+impl OpenSuite for Opened {
+    fn fingerprint(&self) -> Result<u64, Error> {
+        let mut hash = Fingerprint::new();
+        let single = self.single.suite().found.iter().flat_map(|task| [&task.train1000, &task.test]);
+        for data in single.chain(self.several.iter().flat_map(BigEarthNetBenchmark::images)) {
+            hash.number(data.fingerprint()?);
+        }
+        Ok(hash.finish())
+    }
+
+    fn run(&self, model: &Model, context: &SuiteContext) -> Result<Findings, Error> {
+        let probing = without_data(context, INFO.name);
+        let mut findings = measure(&self.single, INFO.name, model, context, &probing)?;
+        for benchmark in &self.several {
+            context.go_on()?;
+            let scores = benchmark.run(model, &probing)?;
+            findings.scores.extend(scores.into_iter().map(|score| of_suite(score, INFO.name)));
+        }
+        findings.notes.clone_from(&self.notes);
+        Ok(findings)
+    }
+}
