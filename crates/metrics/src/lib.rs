@@ -67,7 +67,7 @@ pub use generative::{
     kernel_distance, precision_recall, squared_mmd,
 };
 pub use interval::{Interval, bootstrap, bootstrap_groups, bootstrap_mean, bootstrap_strata, mean, wilson};
-pub use invariance::{Quartiles, invariance, quartiles};
+pub use invariance::{FeatureDistance, Quartiles, equivariance, invariance, quartiles};
 pub use jnd::jnd_map;
 pub use matrix::ScoreMatrix;
 pub use multi_label::{F1, mean_average_precision, multi_label_f1, per_class_average_precision};

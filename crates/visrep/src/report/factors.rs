@@ -6,9 +6,12 @@ use anyhow::Result;
 use visrep_metrics::Score;
 
 /// The figures that are drawn so, and how a plot's title and axis call them.
-const DRAWN: [(&str, &str); 3] = [
+const DRAWN: [(&str, &str); 6] = [
     ("accuracy", "accuracy, %"),
+    ("success", "success, %"),
     ("invariance", "invariance of features, %"),
+    ("invariance-l2", "invariance of features by L2, %"),
+    ("equivariance", "equivariance of features, %"),
     ("cosine-similarity", "cosine similarity, %"),
 ];
 
@@ -22,7 +25,7 @@ fn at(score: &Score) -> Option<(&str, Vec<f64>)> {
 /// Whether a score is a point of a curve, and no row of a table.
 pub(super) fn is_point(score: &Score) -> bool {
     let drawn =
-        score.metric.starts_with("invariance-q") || DRAWN.iter().any(|(metric, _)| *metric == score.metric);
+        score.metric.starts_with("invariance-") || DRAWN.iter().any(|(metric, _)| *metric == score.metric);
     drawn && at(score).is_some()
 }
 
