@@ -74,7 +74,7 @@ pub use interval::{
     Interval, bootstrap, bootstrap_groups, bootstrap_mean, bootstrap_mean_of_means, bootstrap_strata, mean,
     wilson,
 };
-pub use invariance::{Quartiles, invariance, quartiles};
+pub use invariance::{FeatureDistance, Quartiles, equivariance, invariance, quartiles};
 pub use jnd::{jnd_map, jnd_map_interval};
 pub use matrix::ScoreMatrix;
 pub use multi_label::{F1, mean_average_precision, multi_label_f1, per_class_average_precision};

@@ -1,4 +1,4 @@
-//! The suite of small translations end to end on tiny images.
+//! The suites of small translations and of transforms end to end on tiny images.
 
 #![allow(clippy::unwrap_used)] // a test may panic, its helpers too
 
@@ -77,4 +77,32 @@ fn places_are_across_and_then_down() {
     assert_eq!(found.verdicts[0].correct, expected);
     let middle = |offset: f64| ((offset + 7.0) / 32.0 * 10_000.0).round() / 10_000.0;
     near(value(&found, &format!("position/{},{}", middle(13.0), middle(0.0)), "accuracy"), 1.0);
+}
+
+#[test]
+fn features_are_compared_with_those_of_the_image_as_it_is() {
+    let places: Vec<_> = (0..4).map(|nth| format!("imagenet/val/n01440764/{nth}.JPEG")).collect();
+    let root = images(&places.iter().map(String::as_str).collect::<Vec<_>>());
+    let suite = "transform-invariance";
+    // Any network has features.
+    let model = random(0);
+    let found = run(suite, Some("brightness-up"), root.path(), &model).unwrap();
+    for step in 1..=10 {
+        let task = format!("brightness-up/{}", 1.0 + f64::from(step) / 10.0);
+        for metric in ["invariance", "invariance-q1", "invariance-l2", "invariance-l2-q3", "equivariance"] {
+            assert!(value(&found, &task, metric).is_finite(), "{task} {metric}");
+        }
+    }
+    let close = value(&found, "brightness-up/1.1", "invariance");
+    assert!(close > value(&found, "brightness-up/2", "invariance") && close < 1.0);
+    assert!(value(&found, "brightness-up", "mean-invariance") <= 1.0);
+    // Black images are all alike: as far from one as from another.
+    let found = run(suite, Some("translate-x"), root.path(), &model).unwrap();
+    near((value(&found, "translate-x/1", "invariance") * 1e4).round(), 0.0);
+    near((value(&found, "translate-x/1", "invariance-l2") * 1e4).round(), 0.0);
+    let found = run(suite, Some("posterize"), root.path(), &model).unwrap();
+    assert_eq!(found.scores.iter().filter(|score| score.metric == "invariance").count(), 8);
+    let one = SuiteContext { limit: Some(1), ..context() };
+    let error = run_in(suite, None, root.path(), &model, &one).unwrap_err().to_string();
+    assert!(error.contains("fewer than two images"), "{error}");
 }

@@ -7,12 +7,12 @@ use rand::seq::SliceRandom;
 use rand_xoshiro::Xoshiro256PlusPlus;
 use std::collections::BTreeMap;
 use tch::Kind;
-use visrep_metrics::{FeatureMatrix, bootstrap, invariance, quartiles};
+use visrep_metrics::{FeatureDistance, FeatureMatrix, bootstrap, invariance, quartiles};
 
 /// Adds how far the features of `task` stay as they are while its factor changes (Bouchacourt, Ibrahim & Morcos 2021): for every value
 /// but `reference`, over the scenes that there are at both, as `TASK/VALUE` the metrics `invariance` (the median over scenes; 1 where
 /// nothing moves, 0 where a scene moves as far from itself as from another scene at that value), `invariance-q1` and `invariance-q3` (its
-/// quartiles) and `cosine-similarity` (the mean); for the whole `mean-invariance`, the mean of the medians, with an interval over objects
+/// quartiles) by the cosine distance, the same three of `invariance-l2` by the Euclidean one, and `cosine-similarity` (the mean); for the whole `mean-invariance`, the mean of the medians, with an interval over objects
 /// where there are two or more.
 ///
 /// `shown` has an entry for each of `features`. Which other scene one is compared with is drawn by `seed`.
@@ -56,13 +56,20 @@ pub fn record_invariance(
         };
         let (before, after) = (gathered(&|pair| pair.0), gathered(&|pair| pair.1));
         let (before, after) = (FeatureMatrix::new(&before, dim)?, FeatureMatrix::new(&after, dim)?);
-        let values = invariance(&before, &after, &partners(pairs.len(), seed))?;
-        let spread = quartiles(&values)?;
+        let partners = partners(pairs.len(), seed);
         let n = pairs.len();
         let name = format!("{task}/{value}");
-        record.figure(&*name, "invariance", spread.median, n, None);
-        record.figure(&*name, "invariance-q1", spread.lower, n, None);
-        record.figure(&*name, "invariance-q3", spread.upper, n, None);
+        let values = invariance(&before, &after, &partners, FeatureDistance::Cosine)?;
+        let euclidean = invariance(&before, &after, &partners, FeatureDistance::Euclidean)?;
+        for ([median, lower, upper], values) in [
+            (["invariance", "invariance-q1", "invariance-q3"], &values),
+            (["invariance-l2", "invariance-l2-q1", "invariance-l2-q3"], &euclidean),
+        ] {
+            let spread = quartiles(values)?;
+            record.figure(&*name, median, spread.median, n, None);
+            record.figure(&*name, lower, spread.lower, n, None);
+            record.figure(&*name, upper, spread.upper, n, None);
+        }
         record.figure(name, "cosine-similarity", mean_cosine(&before, &after), n, None);
         found.push(pairs.iter().map(|pair| shown[pair.1].object).zip(values).collect::<Vec<_>>());
     }

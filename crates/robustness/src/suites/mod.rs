@@ -22,6 +22,7 @@ mod real;
 mod sequences;
 mod si_score;
 mod si_score_invariance;
+mod transform_invariance;
 mod translation;
 mod universal;
 
@@ -32,7 +33,7 @@ use visrep_probe::Suite;
 pub use real::real_labels;
 
 /// Every suite of this crate, in the order in which lists show them.
-pub const SUITES: [&dyn Suite; 28] = [
+pub const SUITES: [&dyn Suite; 29] = [
     &AsSuite(labelled::IMAGENET_VAL),
     &AsSuite(labelled::IMAGENET_V2),
     &AsSuite(real::ImageNetReal),
@@ -55,6 +56,7 @@ pub const SUITES: [&dyn Suite; 28] = [
     &AsSuite(corruptions::IMAGENET_C_BAR_IN_MEMORY),
     &AsSuite(sequences::IMAGENET_P),
     &AsSuite(translation::Translation),
+    &AsSuite(transform_invariance::TransformInvariance),
     &AsSuite(labelled::CIFAR_10_1),
     &AsSuite(cifar::Cifar10C),
     &AsSuite(sequences::CIFAR_10_P),

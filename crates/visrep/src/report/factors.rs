@@ -6,9 +6,12 @@ use anyhow::Result;
 use visrep_metrics::Score;
 
 /// The figures that are drawn so, and how a plot's title and axis call them.
-const DRAWN: [(&str, &str); 4] = [
+const DRAWN: [(&str, &str); 7] = [
     ("accuracy", "accuracy, %"),
+    ("success", "success, %"),
     ("invariance", "invariance of features, %"),
+    ("invariance-l2", "invariance of features by L2, %"),
+    ("equivariance", "equivariance of features, %"),
     ("cosine-similarity", "cosine similarity, %"),
     ("relative-distance", "of that between photographs, %"),
 ];
@@ -23,7 +26,7 @@ fn at(score: &Score) -> Option<(&str, Vec<f64>)> {
 /// Whether a score is a point of a curve, and no row of a table.
 pub(super) fn is_point(score: &Score) -> bool {
     let drawn =
-        score.metric.starts_with("invariance-q") || DRAWN.iter().any(|(metric, _)| *metric == score.metric);
+        score.metric.starts_with("invariance-") || DRAWN.iter().any(|(metric, _)| *metric == score.metric);
     drawn && at(score).is_some()
 }
 

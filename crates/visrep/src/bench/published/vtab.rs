@@ -4,9 +4,7 @@ use std::path::Path;
 use visrep_data::{Fingerprint, InMemory, Splits};
 use visrep_metrics::Score;
 use visrep_models::Model;
-use visrep_probe::{
-    Context, Error, Evaluation, Findings, OpenSuite, Suite, SuiteContext, SuiteInfo, TaskVerdicts,
-};
+use visrep_probe::{Context, Error, Findings, OpenSuite, Suite, SuiteContext, SuiteInfo, TaskVerdicts};
 use visrep_vtab::{
     ADAPTER_PAPER, ADAPTER_PAPER_LINEAR, Adaptation, FrozenLinear, LIGHTWEIGHT_SWEEP, OFFICIAL, OpenOptions,
     Task, TaskData, VtabBenchmark, VtabSuite,

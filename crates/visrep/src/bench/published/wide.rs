@@ -26,8 +26,9 @@ pub fn csv(results: &Results) -> Result<Vec<u8>> {
     let heading = std::iter::once("model").chain(columns.iter().map(String::as_str));
     writer.write_record(heading)?;
     for (model, values) in results.models.iter().zip(&rows) {
-        let value = |column: usize| {
-            values.get(column).copied().flatten().map(|value| value.to_string()).unwrap_or_default()
+        let value = |column: usize| match values.get(column) {
+            Some(Some(value)) => value.to_string(),
+            _ => String::new(),
         };
         let values: Vec<String> = (0..columns.len()).map(value).collect();
         writer.write_record(std::iter::once(model.id.as_str()).chain(values.iter().map(String::as_str)))?;
