@@ -14,7 +14,7 @@ from .surroundings import OUTPUT
 # Pairs of a pass; samples and dimensions. Inception has 2048, of which the peer's eigenvalues take minutes.
 PAIRS, SAMPLES, DIMENSIONS = 16, 4096, 768
 # The architectures of torchvision.
-NETS = {"alex": "alexnet", "vgg": "vgg16"}
+NETS = {"alex": "alexnet", "vgg": "vgg16", "squeeze": "squeezenet1_1"}
 
 
 def run(bench, corpora):

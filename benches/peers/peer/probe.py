@@ -7,9 +7,9 @@ import numpy as np
 from .agree import Disagreement, most, numbers, same_size
 from .measure import Ours, Peer, Theirs
 
-# Training vectors, test vectors, dimensions, classes. The kNN is one fifth of the search of 10,000 in 50,000.
+# Training vectors, test vectors, dimensions, classes.
 SIZES = {
-    "knn": (50_000, 2_000, 512, 1000),
+    "knn": (50_000, 10_000, 512, 1000),
     "ridge": (2_500, 1_000, 768, 100),
     "logistic": (4_000, 1_000, 384, 50),
     "logistic-correlated": (10_000, 2_000, 512, 10),
