@@ -23,7 +23,10 @@ pub use error::Error;
 pub use features::{FeatureDistances, perceptual_taps};
 pub use forms::DistanceForm;
 pub use jnd::{JndPair, JndScores, score_pairs, score_pairs_by};
-pub use lpips::{HeadTrainer, HeadTraining, Lpips, LpipsHeads, LpipsNet, LpipsVersion, PixelRange};
+pub use lpips::{
+    HeadPasses, HeadStep, HeadTrainer, HeadTraining, Lpips, LpipsHeads, LpipsNet, LpipsVersion, PixelRange,
+    train_heads,
+};
 pub use noise::band_noise;
 pub use pixel::{PixelDistance, StructuralDistance, ms_ssim, ms_ssim_fitted, mse, psnr, ssim};
 pub use triplets::{
