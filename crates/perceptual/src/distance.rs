@@ -26,21 +26,19 @@ pub struct PerceptualDistance<'m> {
 }
 
 impl<'m> PerceptualDistance<'m> {
-    /// A distance over those taps of `model`'s backbone that `taps` names.
+    /// A distance over those taps of `model`'s backbone that `taps` names, each once and in the network's order.
     pub fn new(model: &'m Model, taps: &[&str]) -> Result<Self, Error> {
         let available = model.backbone().taps();
         let list = || available.join(", ");
         if taps.is_empty() {
             return Err(Error::NoTaps { available: list() });
         }
-        let find = |&name: &&str| {
-            available.iter().find(|tap| *tap == name).cloned().ok_or_else(|| Error::UnknownTap {
-                name: name.into(),
-                model: model.name().into(),
-                available: list(),
-            })
-        };
-        Ok(Self { taps: taps.iter().map(find).collect::<Result<_, _>>()?, ..Self::without_taps(model) })
+        if let Some(unknown) = taps.iter().find(|name| available.iter().all(|tap| tap != *name)) {
+            let (name, model) = ((*unknown).into(), model.name().into());
+            return Err(Error::UnknownTap { name, model, available: list() });
+        }
+        let taps = available.iter().filter(|tap| taps.contains(&tap.as_str())).cloned().collect();
+        Ok(Self { taps, ..Self::without_taps(model) })
     }
 
     /// For distances that need none.

@@ -28,7 +28,10 @@ pub use generative::{
     KidProtocol, NeighbourProtocol, Neighbours, frechet, inception_score, kid, neighbours,
 };
 pub use jnd::{JndPair, JndScores, score_pairs, score_pairs_by};
-pub use lpips::{HeadTrainer, HeadTraining, Lpips, LpipsHeads, LpipsNet, LpipsVersion, PixelRange};
+pub use lpips::{
+    HeadPasses, HeadStep, HeadTrainer, HeadTraining, Lpips, LpipsHeads, LpipsNet, LpipsVersion, PixelRange,
+    train_heads,
+};
 pub use noise::band_noise;
 pub use pixel::{PixelDistance, StructuralDistance, ms_ssim, ms_ssim_fitted, mse, psnr, ssim};
 pub use triplets::{

@@ -163,6 +163,15 @@ fn what_cannot_be_measured_is_said() {
     assert!(new(&[], &[DistanceForm::PooledCosine]).is_ok());
     assert_eq!("mean-pool".parse(), Ok(DistanceForm::MeanPool));
     assert!("gram".parse::<DistanceForm>().unwrap_err().contains("baseline, cosine, style"));
+    // Whatever the order in which taps are named, and however often.
+    let named =
+        FeatureDistances::new(&model, &["layer3", "layer1", "layer3"], &[DistanceForm::Baseline]).unwrap();
+    let each = named.with_each_tap();
+    assert_eq!(each.taps(), ["layer1", "layer3"]);
+    let (a, b) = (image(32, 0), image(32, 5));
+    let found = each.measure(&[&a], &[&[&b]]).unwrap();
+    let alone = PerceptualDistance::new(&model, &["layer3"]).unwrap().distances(&[&a], &[&[&b]]).unwrap();
+    assert!((found[2][0][0] - alone[0][0]).abs() < 1e-9 && each.names()[2].contains("(layer3)"));
     let distances = FeatureDistances::all(&model).unwrap();
     let small = image(16, 0);
     assert!(matches!(distances.measure(&[&small], &[&[&image(32, 0)]]), Err(Error::Size { .. })));

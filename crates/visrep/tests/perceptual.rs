@@ -350,6 +350,62 @@ fn what_cannot_be_compared_is_said() {
     says(&[&["a.png", "a.png", "--metric", "lpips"], &OF_MODEL[..]].concat(), "lpips needs --model alexnet");
 }
 
+#[test]
+fn heads_are_trained_on_judgements() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path();
+    weights(path, "squeezenet1_1", "squeeze.safetensors");
+    // Judges find the first nearer, which it is in pixels.
+    for set in ["traditional", "mix"] {
+        let folder = path.join(format!("data/bapps/2afc/train/{set}"));
+        for number in 0..6_u8 {
+            for (part, level) in [("ref", 20), ("p0", 22), ("p1", 60 + 9 * number)] {
+                patch(&folder.join(format!("{part}/{number:06}.png")), level);
+            }
+            share(&folder.join(format!("judge/{number:06}.npy")), 0.0);
+        }
+    }
+    let train = |output: &str, more: &[&str]| {
+        let of_net =
+            ["train-lpips", "--net", "squeeze", "--weights", "squeeze.safetensors", "--data", "data"];
+        let passes =
+            ["--sets", "traditional,mix", "--batch-size", "4", "--epochs", "3", "--decay-epochs", "2"];
+        let rest = ["--learning-rate", "0.01", "--workers", "2", "--device", "cpu", "--output", output];
+        support::visrep(path, &[&of_net[..], &passes, &rest, more].concat())
+    };
+    let losses = |output: &std::process::Output| -> Vec<f64> {
+        let text = String::from_utf8_lossy(&output.stderr).into_owned();
+        assert!(output.status.success(), "{text}");
+        text.lines().filter_map(|line| line.split_once("loss ")?.1.parse().ok()).collect()
+    };
+    let found = losses(&train("a.safetensors", &[]));
+    assert!(found.len() == 5 && found[4] < 0.8 * found[0], "{found:?}");
+    let read = |name: &str| LpipsHeads::read(LpipsNet::Squeeze, path.join(name)).unwrap();
+    let a = read("a.safetensors");
+    assert!(a.weights().iter().all(|weight| weight.min().double_value(&[]) >= 0.0));
+    // A seed is a run.
+    assert_eq!(losses(&train("b.safetensors", &[])), found);
+    assert!(a.weights().iter().zip(read("b.safetensors").weights()).all(|(a, b)| a == b));
+    assert_ne!(losses(&train("c.safetensors", &["--seed", "1"])), found);
+    // The heads are LPIPS's.
+    for (name, level) in [("x", 20), ("y", 70)] {
+        patch(&path.join(format!("{name}.png")), level);
+    }
+    let two = ["distance", "x.png", "y.png", "--heads", "a.safetensors", "--device", "cpu"];
+    assert!(numbers(&succeed(path, &[&two[..], &OF_SQUEEZE].concat()), 1)[0] > 0.0);
+
+    let failing = |more: &[&str], part: &str| {
+        let output = train("d.safetensors", more);
+        let text = String::from_utf8_lossy(&output.stderr).into_owned();
+        assert!(!output.status.success() && text.contains(part) && !text.contains("panicked"), "{text}");
+    };
+    failing(&["--limit", "0"], "--limit");
+    share(&path.join("data/bapps/2afc/train/mix/judge/000003.npy"), 2.0);
+    failing(&[], "mix/judge/000003.npy");
+    std::fs::remove_dir_all(path.join("data/bapps/2afc/train/mix")).unwrap();
+    failing(&[], "2afc/train/mix/ref");
+}
+
 /// Results of one model: its accuracy, and its mean 2AFC by two distances.
 fn measured(name: &str, accuracy: f64, baseline: f64, style: f64) -> Value {
     let score = |suite: &str, task: &str, metric: &str, value: f64, form: &str| {

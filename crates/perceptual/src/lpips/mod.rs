@@ -1,10 +1,12 @@
 //! LPIPS (Zhang et al. 2018, "The Unreasonable Effectiveness of Deep Features as a Perceptual Metric"), as the authors'
 //! package `lpips` computes it.
 
+mod fit;
 mod heads;
 mod net;
 mod train;
 
+pub use fit::{HeadPasses, HeadStep, train_heads};
 pub use heads::LpipsHeads;
 pub use net::{LpipsNet, LpipsVersion};
 pub use train::{HeadTrainer, HeadTraining};

@@ -15,6 +15,7 @@ mod preprocess;
 mod recipes;
 mod score;
 mod train;
+mod train_lpips;
 mod weights;
 
 use anyhow::{Result, bail};
@@ -56,6 +57,7 @@ enum Command {
     Bench(bench::Bench),
     Score(score::Score),
     Train(train::Train),
+    TrainLpips(train_lpips::TrainLpips),
     Recipes(recipes::Recipes),
     Plot(plot::Plot),
     Embed(embed::Embed),
@@ -77,6 +79,7 @@ impl Cli {
             Command::Bench(command) => command.run(),
             Command::Score(command) => command.run().map(|()| ExitCode::SUCCESS),
             Command::Train(command) => command.run(),
+            Command::TrainLpips(command) => command.run().map(|()| ExitCode::SUCCESS),
             Command::Recipes(command) => command.run().map(|()| ExitCode::SUCCESS),
             Command::Plot(command) => command.run().map(|()| ExitCode::SUCCESS),
             Command::Embed(command) => command.run().map(|()| ExitCode::SUCCESS),
