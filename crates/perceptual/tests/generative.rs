@@ -226,10 +226,11 @@ fn statistics_go_to_a_file_and_back() {
     };
     let (mu, sigma) = (real(vec![2], vec![0.0; 2]), real(vec![3, 3], vec![0.0; 9]));
     fail(&[], "nor `feats`");
+    fail(&[("sigma", &sigma)], "no array `mu`");
     fail(&[("mu", &mu)], "no array `sigma`");
     fail(&[("mu", &mu), ("sigma", &sigma)], "(d, d)");
     fail(&[("mu", &mu), ("sigma", &real(vec![2, 2], vec![f64::NAN; 4]))], "not finite");
-    fail(&[("mu", &mu), ("sigma", &real(vec![2, 2], vec![0.0; 4])), ("feats", &feats)], "`feats` others");
+    fail(&[("mu", &mu), ("sigma", &real(vec![2, 2], vec![0.0; 4])), ("feats", &feats)], "`feats` 2048");
     fail(&[("feats", &mu)], "(images, dimensions)");
     NpyArray::write_npz(&path, &[("mu", &mu), ("sigma", &real(vec![2, 2], vec![0.0; 4]))]).unwrap();
     let other = InceptionSet::read(&path).unwrap();

@@ -1,6 +1,6 @@
 //! `--data SRC`: whatever `visrep_data::open` takes, or one of the embedded fixtures.
 
-use anyhow::{Result, bail};
+use anyhow::{Context, Result, bail};
 use std::path::PathBuf;
 use std::str::FromStr;
 use std::sync::Arc;
@@ -91,7 +91,7 @@ impl Source {
                 warn(&data.warnings());
                 Ok(data)
             }
-            Err(error) if files.is_empty() => Err(error.into()),
+            Err(error) if files.is_empty() => Err(error).context("there is no image file at any depth"),
             _ => Ok(Arc::new(files)),
         }
     }

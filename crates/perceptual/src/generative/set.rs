@@ -37,51 +37,51 @@ impl InceptionSet {
         let problem = |problem: String| Error::Statistics { path: path.into(), problem };
         let [mean, covariance, features, samples] =
             NpyArray::read_npz(path, ["mu", "sigma", "feats", "samples"])?;
-        let features = features.map(|features| match features.shape[..] {
-            [_, dim] => Ok((features.values, dim)),
-            _ => Err(problem(format!("`feats` is {:?}, expected (images, dimensions)", features.shape))),
-        });
-        let features = features.transpose()?;
-        let statistics = match &features {
-            Some((values, dim)) => {
-                let matrix = FeatureMatrix::new(values, *dim).map_err(|error| problem(error.to_string()))?;
-                let mut statistics = FeatureStatistics::new(*dim);
-                // In parts, so that products of differences do not take the features' memory again.
-                for rows in values.chunks(256 * dim) {
-                    statistics.add(&FeatureMatrix::new(rows, *dim)?)?;
-                }
-                debug_assert_eq!(matrix.len(), statistics.len());
-                Some(statistics)
-            }
+        let features = match features {
             None => None,
-        };
-        let kept = features.map(|(values, _)| values.into_iter().map(|value| value as f32).collect());
-        let (mean, covariance) = match (mean, covariance, &statistics) {
-            (Some(mean), Some(covariance), _) => (mean, covariance),
-            (None, None, Some(statistics)) => return Self::new(statistics, kept, None),
-            (mean, covariance, _) => {
-                let missing = if mean.is_none() { "mu" } else { "sigma" };
-                let beside =
-                    if mean.is_some() || covariance.is_some() { "" } else { " and `sigma`, nor `feats`" };
-                let said = format!("has no array `{missing}`{beside}: it is no file of statistics for FID");
-                return Err(problem(said));
+            Some(NpyArray { shape, values, .. }) => {
+                let &[_, dim] = shape.as_slice() else {
+                    return Err(problem(format!("`feats` is {shape:?}, expected (images, dimensions)")));
+                };
+                FeatureMatrix::new(&values, dim).map_err(|error| problem(error.to_string()))?;
+                Some((values.into_iter().map(|value| value as f32).collect::<Vec<_>>(), dim))
             }
         };
-        let dim = mean.values.len();
-        if mean.shape != [dim] || covariance.shape != [dim, dim] {
-            let sizes = format!("`mu` is {:?} and `sigma` {:?}", mean.shape, covariance.shape);
-            return Err(problem(format!("{sizes}, expected (d) and (d, d)")));
+        match (mean, covariance, features) {
+            (Some(mean), Some(covariance), features) => {
+                let dim = mean.values.len();
+                if mean.shape != [dim] || covariance.shape != [dim, dim] {
+                    let sizes = format!("`mu` is {:?} and `sigma` {:?}", mean.shape, covariance.shape);
+                    return Err(problem(format!("{sizes}, expected (d) and (d, d)")));
+                }
+                if let Some((_, other)) = features.as_ref().filter(|(_, other)| *other != dim) {
+                    return Err(problem(format!("`mu` has {dim} dimensions and `feats` {other}")));
+                }
+                if !mean.values.iter().chain(&covariance.values).all(|value| value.is_finite()) {
+                    return Err(problem("holds values that are not finite".into()));
+                }
+                let counted =
+                    samples.and_then(|samples| samples.values.first().map(|&samples| samples as usize));
+                let samples = features.as_ref().map(|(values, dim)| values.len() / dim).or(counted);
+                let features = features.map(|(values, _)| values);
+                let (mean, covariance) = (mean.values, covariance.values);
+                Ok(Self { samples, mean, covariance, features, logits: None })
+            }
+            (None, None, Some((features, dim))) => {
+                let mut statistics = FeatureStatistics::new(dim);
+                // In parts, so that all of them are never there in double precision.
+                for rows in features.chunks(256 * dim) {
+                    statistics.add(&FeatureMatrix::new(rows, dim)?)?;
+                }
+                Self::new(&statistics, Some(features), None)
+            }
+            (None, None, None) => {
+                let said = "has neither `mu` and `sigma` nor `feats`: it is no file of statistics for FID";
+                Err(problem(said.into()))
+            }
+            (None, ..) => Err(problem("has no array `mu`".into())),
+            (_, None, _) => Err(problem("has no array `sigma`".into())),
         }
-        if statistics.as_ref().is_some_and(|statistics| statistics.mean().map_or(0, |m| m.len()) != dim) {
-            return Err(problem(format!("`mu` has {dim} dimensions and `feats` others")));
-        }
-        if !mean.values.iter().chain(&covariance.values).all(|value| value.is_finite()) {
-            return Err(problem("holds values that are not finite".into()));
-        }
-        let counted = samples.and_then(|samples| samples.values.first().map(|&samples| samples as usize));
-        let samples = statistics.map(|statistics| statistics.len()).or(counted);
-        let (mean, covariance) = (mean.values, covariance.values);
-        Ok(Self { samples, mean, covariance, features: kept, logits: None })
     }
 
     /// Writes `mu`, `sigma` and `samples` as an `.npz` file, and with `features` the features too, as `feats`: [`Self::read`] reads

@@ -152,6 +152,9 @@ impl Fid {
         let kept = has(Metric::Kid) || has(Metric::Prdc);
         let mut inputs = vec![Input::open(&self.images)?];
         inputs.extend(self.reference.as_ref().map(Input::open).transpose()?);
+        for input in &inputs {
+            input.check(&metrics, &preset, self.limit)?;
+        }
         let network = match inputs.iter().any(|input| matches!(input, Input::Images { .. })) {
             true => Some(self.open_network()?),
             false => None,
@@ -269,7 +272,7 @@ impl Fid {
 
 /// A side of the comparison.
 enum Input {
-    Statistics(InceptionSet),
+    Statistics { set: InceptionSet, source: String },
     Images { data: std::sync::Arc<dyn visrep_data::Dataset>, source: String },
 }
 
@@ -279,9 +282,45 @@ impl Input {
             && is_npz(path)
             && visrep_data::open(path).is_err()
         {
-            return Ok(Self::Statistics(InceptionSet::read(path)?));
+            return Ok(Self::Statistics { set: InceptionSet::read(path)?, source: source.to_string() });
         }
         Ok(Self::Images { data: source.open_images()?, source: source.to_string() })
+    }
+
+    /// Errs where a figure could not be computed in the end.
+    fn check(&self, metrics: &[Metric], preset: &GenerativePreset, limit: Option<u32>) -> Result<()> {
+        let has = |metric| metrics.contains(&metric);
+        let (source, samples) = match self {
+            Self::Statistics { set, source } => {
+                if has(Metric::Kid) || has(Metric::Prdc) {
+                    set.features().with_context(|| source.clone())?;
+                }
+                (source, set.samples())
+            }
+            Self::Images { data, source } => {
+                let most = limit.map_or(usize::MAX, |limit| limit as usize);
+                (source, Some(preset.used(data.len().min(most))))
+            }
+        };
+        let Some(samples) = samples else { return Ok(()) };
+        let size = preset.kid.subset_size;
+        if has(Metric::Kid) && !preset.kid.shrinks && samples < size {
+            return Err(visrep_perceptual::Error::TooFewForKid { size, samples })
+                .with_context(|| format!("{source}, --kid-subset-size"));
+        }
+        let splits = preset.inception_score.splits;
+        if has(Metric::Is) && samples < splits {
+            bail!(
+                "{source}: {samples} images are fewer than the Inception score's {splits} splits: give more, or fewer --splits"
+            );
+        }
+        let neighbour = preset.neighbours.precision_recall.max(preset.neighbours.density_coverage);
+        if has(Metric::Prdc) && samples <= neighbour {
+            bail!(
+                "{source}: {samples} images have no neighbour number {neighbour}: give more, or a nearer --neighbour"
+            );
+        }
+        Ok(())
     }
 
     fn read(
@@ -303,8 +342,10 @@ impl Input {
                 let set = network.extract(data, preset, &options, |images| progress.advance(images));
                 set.with_context(|| source)
             }
-            (Self::Statistics(set), _) if !options.logits => Ok(set),
-            (Self::Statistics(_), _) => bail!("the Inception score needs images, not statistics"),
+            (Self::Statistics { set, .. }, _) if !options.logits => Ok(set),
+            (Self::Statistics { source, .. }, _) => {
+                bail!("{source}: the Inception score needs images, not statistics")
+            }
             (Self::Images { source, .. }, None) => bail!("{source}: images need the network"),
         }
     }
