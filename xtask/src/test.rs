@@ -21,7 +21,7 @@ const WITHOUT_LIBTORCH: &[&str] =
 const READERS_WITHOUT_LIBTORCH: &[&str] = &["visrep-vtab"];
 
 /// Tests that are ignored because they take minutes: package and test.
-const SLOW: &[(&str, &str)] = &[("visrep-train", "kills"), ("visrep", "learning")];
+const SLOW: &[(&str, &str)] = &[("visrep-train", "kills"), ("visrep", "learning"), ("visrep", "suites")];
 
 /// Runs every test of the workspace, doctests included.
 ///
@@ -29,8 +29,8 @@ const SLOW: &[(&str, &str)] = &[("visrep-train", "kills"), ("visrep", "learning"
 /// need be, and everything is tested.
 #[derive(Default, clap::Args)]
 pub(crate) struct Args {
-    /// The slow tests instead: 30 killed runs, and every recipe for the built-in digits with all the seeds
-    /// whose figures it states (an hour on two cores)
+    /// The slow tests instead: 30 killed runs, whole fine-tunings, and every recipe for the built-in digits
+    /// with all the seeds whose figures it states (an hour on two cores)
     #[arg(long)]
     slow: bool,
 }

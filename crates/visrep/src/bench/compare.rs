@@ -54,7 +54,17 @@ pub struct Row {
 }
 
 /// Protocol entries that differ between models under the same protocol: what a search found, and how a fit went.
-const FOUND: [&str; 4] = ["c", "c_choice", "fit", "top1_by_choice"];
+const FOUND: [&str; 9] = [
+    "c",
+    "c_choice",
+    "fit",
+    "top1_by_choice",
+    "val_top1_by_c",
+    "val_top1_by_candidate",
+    "candidate",
+    "top1_by_seed",
+    "choice",
+];
 
 impl Comparison {
     /// Every model that both name alike, each with itself.
