@@ -51,14 +51,15 @@ impl Fingerprint {
         labels.into_iter().for_each(|label| self.number(label.map_or(u64::MAX, u64::from)));
     }
 
-    /// Adds a file: its name, its size and the time of its last change.
+    /// Adds a file: its name, without its folders, its size and the time of its last change.
     ///
     /// # Errors
     /// A file that is not there or cannot be looked at.
     pub fn file(&mut self, path: &Path) -> Result<(), Error> {
         let io = |source| Error::Io { path: path.to_owned(), source };
         let metadata = path.metadata().map_err(io)?;
-        self.stamped(&path.to_string_lossy(), Some((metadata.len(), metadata.modified().ok())));
+        let name = path.file_name().unwrap_or(path.as_os_str()).to_string_lossy();
+        self.stamped(&name, Some((metadata.len(), metadata.modified().ok())));
         Ok(())
     }
 

@@ -34,6 +34,7 @@ mod matrix;
 mod multi_label;
 mod numpy_random;
 mod paired;
+mod parallel;
 mod perturbation;
 mod representation;
 mod retrieval;

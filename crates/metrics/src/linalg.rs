@@ -212,6 +212,7 @@ fn ql_step(diagonal: &mut [f64], beside: &mut [f64], low: usize, high: usize) {
 }
 
 /// The scalar product, summed in eight lanes.
+#[inline(always)]
 pub(crate) fn dot(a: &[f64], b: &[f64]) -> f64 {
     let mut lanes = [0.0; 8];
     let (a8, b8) = (a.chunks_exact(8), b.chunks_exact(8));
@@ -226,7 +227,7 @@ pub(crate) fn dot(a: &[f64], b: &[f64]) -> f64 {
 
 /// Runs `f`, which must be marked `#[inline(always)]`, compiled for the widest instruction set of this machine.
 #[inline(always)]
-fn vectorised<R>(f: impl FnMut() -> R) -> R {
+pub(crate) fn vectorised<R>(f: impl FnMut() -> R) -> R {
     struct Inlined<F>(F);
     impl<R, F: FnMut() -> R> pulp::NullaryFnOnce for Inlined<F> {
         type Output = R;

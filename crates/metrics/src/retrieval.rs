@@ -2,6 +2,7 @@
 
 use crate::error::check_lengths;
 use crate::linalg::dot;
+use crate::parallel::each_against;
 use crate::{Error, FeatureMatrix, mean};
 
 /// The mean of [`average_precisions`]: retrieval's mAP with every sample as a query. Errs when no two samples have the same label.
@@ -26,11 +27,9 @@ pub fn average_precisions<T: Copy + Into<f64>>(
     check_lengths("features", features.len(), "labels", labels.len())?;
     let unit = features.to_unit()?;
     let rows: Vec<&[f64]> = unit.chunks_exact(features.dim()).collect();
-    let one = |query: usize| {
-        let mut ranked: Vec<(f64, usize)> = (0..rows.len())
-            .filter(|&other| other != query)
-            .map(|other| (dot(rows[query], rows[other]), other))
-            .collect();
+    let one = |query: usize, similarities: &[f64]| {
+        let all = similarities.iter().copied().zip(0..);
+        let mut ranked: Vec<(f64, usize)> = all.filter(|&(_, other)| other != query).collect();
         ranked.sort_by(|a, b| b.0.total_cmp(&a.0));
         let (mut found, mut sum) = (0_usize, 0.0);
         for (rank, (_, other)) in (1_usize..).zip(&ranked) {
@@ -41,7 +40,7 @@ pub fn average_precisions<T: Copy + Into<f64>>(
         }
         (found > 0).then(|| sum / found as f64)
     };
-    Ok((0..rows.len()).map(one).collect())
+    Ok(each_against(&rows, &rows, dot, one))
 }
 
 #[cfg(test)]
@@ -60,5 +59,24 @@ mod tests {
         assert_eq!(retrieval_map(&features, &[7, 7, 5, 4]).unwrap(), 1.0);
         assert!(retrieval_map(&features, &[1, 2, 3, 4]).is_err());
         assert!(retrieval_map(&features, &[1]).is_err());
+    }
+
+    #[test]
+    fn blocks_change_nothing() {
+        // More than two blocks, in a number that no block divides.
+        let values: Vec<f64> = (0..150 * 7).map(|i| f64::from(i * i % 101) - 50.0).collect();
+        let features = FeatureMatrix::new(&values, 7).unwrap();
+        let labels: Vec<i64> = (0..150).map(|i| i % 4).collect();
+        let unit = features.to_unit().unwrap();
+        let rows: Vec<&[f64]> = unit.chunks_exact(7).collect();
+        for (query, found) in average_precisions(&features, &labels).unwrap().into_iter().enumerate() {
+            let mut others: Vec<usize> = (0..150).filter(|&other| other != query).collect();
+            others.sort_by(|&a, &b| dot(rows[query], rows[b]).total_cmp(&dot(rows[query], rows[a])));
+            let right: Vec<bool> = others.iter().map(|&other| labels[other] == labels[query]).collect();
+            let hits = right.iter().enumerate().filter(|(_, right)| **right).map(|(rank, _)| rank + 1);
+            let precisions: Vec<f64> =
+                hits.zip(1..).map(|(rank, hit)| f64::from(hit) / rank as f64).collect();
+            assert!((found.unwrap() - mean(&precisions).unwrap()).abs() < 1e-12);
+        }
     }
 }

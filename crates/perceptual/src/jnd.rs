@@ -2,6 +2,7 @@
 
 use crate::Error;
 use crate::triplets::{ImageDistance, ImageDistances, measure_all};
+use serde::{Deserialize, Serialize};
 use visrep_augment::RgbImage;
 use visrep_metrics::jnd_map;
 
@@ -17,7 +18,7 @@ pub struct JndPair {
 }
 
 /// A distance's agreement with the judges of pairs.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct JndScores {
     /// The area under precision and recall of "the same" ([`jnd_map`]).
     pub map: f64,

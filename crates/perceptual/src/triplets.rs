@@ -1,6 +1,7 @@
 //! Two-alternative forced choice on triplets of images.
 
 use crate::Error;
+use serde::{Deserialize, Serialize};
 use visrep_augment::RgbImage;
 use visrep_metrics::{TwoAfc, two_afc};
 
@@ -62,7 +63,7 @@ pub struct Triplet {
 }
 
 /// A distance's agreement with the judges.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct TripletScores {
     /// The score and the agreement on each triplet.
     pub two_afc: TwoAfc,

@@ -1,6 +1,7 @@
 //! From class scores to figures with intervals.
 
 use crate::Error;
+use serde::{Deserialize, Serialize};
 use tch::{Device, Kind, Tensor};
 use visrep_metrics::{
     Calibration, Interval, ScoreMatrix, bootstrap, bootstrap_mean, brier_terms, calibration, confidences,
@@ -15,7 +16,7 @@ pub const RESAMPLES: usize = 1000;
 pub const CALIBRATION_BINS: usize = 15;
 
 /// How a classifier did on a test set.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Evaluation {
     /// The predicted class of each sample: what a `ConfusionMatrix` is made of, where there are few classes.
     pub predictions: Vec<i64>,
@@ -33,7 +34,7 @@ pub struct Evaluation {
 }
 
 /// How far a classifier's probabilities can be trusted.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Probabilistic {
     /// Calibration errors and the reliability diagram's bins.
     pub calibration: Calibration,

@@ -4,7 +4,7 @@
 //! Opening a suite looks for its data under a root folder; what is opened can be run on one model after the other, and says by
 //! [`OpenSuite::fingerprint`] whether it is still the same data.
 
-use crate::{Context, Error, Figure, Parts, compute_protocol, preprocessing_protocol};
+use crate::{Context, Error, ExtractOptions, Figure, Parts, compute_protocol, preprocessing_protocol};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -134,6 +134,18 @@ impl SuiteContext {
         context.precision = self.precision;
         context.stop = Arc::clone(&self.stop);
         context
+    }
+
+    /// How features are extracted here: what the classifier reads, with the model's own normalisation.
+    pub fn extract_options(&self) -> ExtractOptions {
+        ExtractOptions {
+            batch_size: self.batch_size,
+            workers: self.workers,
+            cache: self.cache.clone(),
+            progress: self.progress,
+            precision: self.precision,
+            ..ExtractOptions::default()
+        }
     }
 
     /// `data`, or as much of it as the limit allows.

@@ -80,6 +80,9 @@ fn corruptions_in_memory_are_of_the_usual_images() {
         support::write(&root.path().join("imagenet-c/frost").join(name), &drawn(number));
     }
     assert!(of(&frosty().unwrap()).contains("photographs that are not the benchmark's"));
+    // They lie where the stored corruption would be, which is still missing.
+    let stored_frost = run("imagenet-c", None, root.path(), &model);
+    assert!(matches!(stored_frost, Err(visrep_probe::Error::MissingData { .. })), "{:?}", stored_frost.err());
     let found = run("imagenet-c-bar-in-memory", Some("perlin_noise"), root.path(), &model).unwrap();
     near(value(&found, "perlin_noise", "mean-error"), 0.5);
     stored(root.path(), "imagenet-c-bar", &Corruption::IMAGENET_BAR);

@@ -47,12 +47,15 @@ pub fn open_transfer(root: &Path, dataset: TransferDataset) -> Result<TransferDa
     let own = format!("transfer/{}", info.name);
     let looked: Vec<PathBuf> =
         [own.as_str()].iter().chain(info.folders).map(|folder| root.join(folder)).collect();
+    // An archive within an archive leaves a folder beside the one that has the images.
+    for folder in looked.iter().filter(|folder| folder.exists()) {
+        if let Some(found) = published(folder, dataset)? {
+            return Ok(found);
+        }
+    }
     let Some(folder) = looked.iter().find(|folder| folder.exists()) else {
         return Err(Error::Missing { dataset: info.name, looked });
     };
-    if let Some(found) = published(folder, dataset)? {
-        return Ok(found);
-    }
     let shown = folder.display();
     let split = |name: &str| open(&folder.join(name));
     let validation = ["val", "validation", "valid"].iter().find_map(|name| split(name).ok());

@@ -9,8 +9,8 @@ use visrep_data::{Dataset, Fingerprint, Views};
 use visrep_metrics::{mean, wilson};
 use visrep_models::{CropMode, Interpolation, Model, Preprocessing};
 use visrep_probe::{
-    ExtractOptions, FeatureSet, Findings, LEVEL, OpenSuite, Pooling, Recorder, Suite, SuiteContext,
-    SuiteInfo, TaskVerdicts, eval_transform, extract_views, limited, preprocessing_protocol,
+    FeatureSet, Findings, LEVEL, OpenSuite, Pooling, Recorder, Suite, SuiteContext, SuiteInfo, TaskVerdicts,
+    eval_transform, extract_views, limited, preprocessing_protocol,
 };
 
 const INFO: SuiteInfo = SuiteInfo {
@@ -45,6 +45,7 @@ impl Suite for Transfer {
         context: &SuiteContext,
     ) -> Result<Box<dyn OpenSuite>, visrep_probe::Error> {
         let (mut found, mut missing, mut paths) = (Vec::new(), Vec::new(), Vec::new());
+        let mut wrong = Vec::new();
         for dataset in TransferDataset::ALL {
             if task.is_some_and(|task| task != dataset.info().name) {
                 continue;
@@ -55,9 +56,15 @@ impl Suite for Transfer {
                     missing.push(error.to_string());
                     paths.push(root.join("transfer").join(dataset.info().name));
                 }
+                // One that is damaged does not keep the others from being measured.
+                Err(error) if task.is_none() => wrong.push(format!("{dataset}: {error}")),
                 Err(error) => return Err(of_suite(error)),
             }
         }
+        if let (true, Some(first)) = (found.is_empty(), wrong.first()) {
+            return Err(visrep_probe::Error::Suite { suite: INFO.name, message: first.clone() });
+        }
+        missing.splice(..0, wrong);
         if found.is_empty() {
             return Err(visrep_probe::Error::MissingData {
                 suite: INFO.name,
@@ -187,14 +194,7 @@ fn measure(
 ) -> Result<Measured, Error> {
     let views = Views::single(eval_transform(preprocessing)?);
     let said = preprocessing_protocol(preprocessing);
-    let options = ExtractOptions {
-        batch_size: context.batch_size,
-        workers: context.workers,
-        cache: context.cache.clone(),
-        progress: context.progress,
-        precision: context.precision,
-        ..ExtractOptions::default()
-    };
+    let options = context.extract_options();
     let of = |set: &Arc<dyn Dataset>| -> Result<FeatureSet, Error> {
         context.go_on()?;
         Ok(extract_views(model, Arc::clone(set), &views, &said, &options)?)

@@ -130,6 +130,38 @@ fn datasets_are_measured_as_they_are_published() {
     assert_eq!((found.scores.len(), found.scores[0].n), (1, 6), "one task alone has no mean");
 }
 
+/// What an archive within an archive leaves behind is no dataset, and one that cannot be right keeps no other from being measured.
+#[test]
+fn leftovers_and_damage_stay_apart() {
+    let folder = tempfile::tempdir().unwrap();
+    let root = folder.path();
+    write(&root.join("vtab/caltech101/caltech-101/readme.txt"), "");
+    for class in 0..2 {
+        for number in 0..4 {
+            let name = format!("vtab/caltech101/101_ObjectCategories/class{class}/{number}.jpg");
+            image(&root.join(name), class, number);
+        }
+    }
+    let found = open_transfer(root, TransferDataset::Caltech101).unwrap();
+    assert_eq!(
+        (found.train.len() + found.val.len(), found.test.len()),
+        (8, 0),
+        "fewer than thirty of each class"
+    );
+    food(root);
+    write(&root.join("SUN397/ClassName.txt"), "/a/abbey\n");
+    std::fs::remove_dir_all(root.join("vtab")).unwrap();
+    let context = SuiteContext { workers: 1, ..Default::default() };
+    let found = run(root, None, &context);
+    assert_eq!(found.scores.len(), 1, "{:?}", found.scores);
+    assert!(
+        found.notes[0].starts_with("sun397: ") && found.notes[0].contains("Training_01.txt"),
+        "{:?}",
+        found.notes
+    );
+    assert!(SUITES[0].open(root, Some("sun397"), &context).is_err());
+}
+
 #[test]
 fn what_is_wrong_with_a_dataset_is_said() {
     let folder = tempfile::tempdir().unwrap();

@@ -70,6 +70,9 @@ fn from_folders_to_figures_and_from_statistics() {
     for name in ["fid", "kid", "precision", "recall", "density", "coverage"] {
         assert_eq!(again[name], figures[name], "{name}");
     }
+    assert_eq!((&again["images"]["pipeline"], again.get("resize")), (&"torch-fidelity".into(), None));
+    let message = fail(folder, &[&["score", "fid"][..], &both, &["--preset", "clean-fid"]].concat());
+    assert!(message.contains("made by the pipeline of torch-fidelity: add --preset"), "{message}");
     let [generated, real] =
         ["generated.npz", "real.npz"].map(|name| InceptionSet::read(folder.join(name)).unwrap());
     assert_eq!(figures["fid"].as_f64(), Some(frechet(&generated, &real).unwrap()));
@@ -81,6 +84,8 @@ fn what_cannot_be_is_said_before_any_work() {
     let folder = tempfile::tempdir().unwrap();
     let folder = folder.path();
     picture(&folder.join("one/a.png"), 20, 1);
+    picture(&folder.join("two/a.png"), 20, 1);
+    picture(&folder.join("two/b.png"), 20, 2);
     std::fs::create_dir(folder.join("none")).unwrap();
     std::fs::write(folder.join("odd.npz"), "no archive").unwrap();
     let fail = |arguments: &str, parts: &[&str]| {
@@ -92,10 +97,11 @@ fn what_cannot_be_is_said_before_any_work() {
     };
     fail("--images one", &["--reference", "--metrics is", "--save-stats"]);
     fail("--images one --metrics kid", &["kid", "--reference"]);
-    fail("--images one --reference one", &["--weights", "visrep weights get inception_v3_fid"]);
+    fail("--images two --reference two", &["--weights", "visrep weights get inception_v3_fid"]);
+    fail("--images two --reference one", &["one: it takes 2 images at least, and 1 count"]);
     fail("--images none --reference one --weights w", &["none", "no image file at any depth"]);
     fail("--images gone --reference one --weights w", &["gone: no such file or folder"]);
-    fail("--images one --reference odd.npz --weights w", &["odd.npz", "ZIP"]);
+    fail("--images two --reference odd.npz --weights w", &["odd.npz", "ZIP"]);
     fail("--images one --reference one --weights w --preset tf", &["pytorch-fid, clean-fid"]);
     fail(
         "--images one --reference one --weights w --metrics kid",
@@ -103,5 +109,5 @@ fn what_cannot_be_is_said_before_any_work() {
     );
     fail("--images one --metrics is --weights w", &["1 images", "10 splits", "--splits"]);
     fail("--images one --reference one --weights w --metrics prdc", &["neighbour number 5", "--neighbour"]);
-    fail("--images one --reference one --weights w", &["w: "]);
+    fail("--images two --reference two --weights w", &["w: "]);
 }

@@ -196,7 +196,7 @@ fn what_cannot_be_right_is_told_before_anything_is_made() {
     );
     std::fs::remove_dir_all(path.join("objects/koalas")).unwrap();
     let error = fail(path, &[&arguments[..], &["--backgrounds-per-object", "4"]].concat());
-    assert!(error.contains("there are 3 below scenes"), "{error}");
+    assert!(error.contains("scenes holds 3"), "{error}");
     let error = fail(path, &[&arguments[..], &["--set", "colour"]].concat());
     assert!(error.contains("size, location and rotation"), "{error}");
     let error = fail(path, &[&arguments[..], &["--least-inside", "95"]].concat());

@@ -77,7 +77,7 @@ pub use preprocess::{Sampling, resize_bilinear};
 #[cfg(feature = "evaluate")]
 pub use protocol::{
     ADAPTER_PAPER, ADAPTER_PAPER_LINEAR, AdaptationProtocol, Examples, InputRange, LIGHTWEIGHT_SWEEP,
-    OFFICIAL, Schedule, Trained, WeightDecay,
+    OFFICIAL, Rule, Schedule, Trained,
 };
 pub use read::{
     BIG_EARTH_NET_19, BIG_EARTH_NET_CLASSES, BigEarthNet, ClevrLabel, Hdf5Images, KittiSplits, LandCover,

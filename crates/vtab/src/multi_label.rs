@@ -100,6 +100,11 @@ impl BigEarthNetBenchmark {
         Ok(Self { task, classes, train, test, train_labels, test_labels, description, input, c: 0.1 })
     }
 
+    /// What scores call the task.
+    pub fn task(&self) -> &'static str {
+        self.task
+    }
+
     /// The training and the test images.
     pub fn images(&self) -> [&Arc<dyn Dataset>; 2] {
         [&self.train, &self.test]

@@ -14,7 +14,7 @@ use visrep_probe::{ImagePipeline, eval_transform};
 pub enum InputPreparation {
     /// VTAB's own: both sides resized to the model's input size, bilinear without antialiasing, no crop.
     Vtab(Sampling),
-    /// That of the papers on adapters: both sides resized, bilinear and antialiased, no crop.
+    /// That of PyTorch's re-implementations: both sides resized, bilinear and antialiased, no crop.
     Squash,
     /// The model's own evaluation transform, which may crop.
     Model,
@@ -53,7 +53,7 @@ impl InputPreparation {
             Self::Vtab(sampling) => {
                 let name = match sampling {
                     Sampling::HalfPixel => "half-pixel centres",
-                    Sampling::Corner => "corners, as TensorFlow 1",
+                    Sampling::Corner => "corners, as VTAB's own",
                 };
                 let said = format!("both edges {side} bilinear without antialiasing ({name})");
                 (Compose::new().then(vtab_resize(side, sampling)), said)

@@ -8,9 +8,10 @@ use visrep_decode::RgbImage;
 #[serde(rename_all = "kebab-case")]
 pub enum Sampling {
     /// At pixels' centres: `tf.image.resize` of TensorFlow 2, OpenCV's `INTER_LINEAR`, PyTorch's `interpolate`.
-    #[default]
     HalfPixel,
-    /// At their corners: `tf.image.resize` of TensorFlow 1, which moves the image by up to half a pixel.
+    /// At their corners: `tf.image.resize` of TensorFlow 1, which moves the image by up to half a pixel. VTAB's code calls this one,
+    /// by `tensorflow.compat.v1`, whichever TensorFlow is there.
+    #[default]
     Corner,
 }
 

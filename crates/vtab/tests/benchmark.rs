@@ -13,8 +13,8 @@ use visrep_probe::{Benchmark, Context, FineTunePreset, FineTuning, ImagePipeline
 use visrep_train::Length;
 use visrep_vtab::{
     ADAPTER_PAPER, ADAPTER_PAPER_LINEAR, AdaptationProtocol, FineTuneAdaptation, FrozenLinear,
-    InputPreparation, LIGHTWEIGHT_SWEEP, OFFICIAL, OpenOptions, Sampling, Schedule, Task, TaskData,
-    VtabBenchmark, VtabSuite, WeightDecay, Whole,
+    InputPreparation, LIGHTWEIGHT_SWEEP, OFFICIAL, OpenOptions, Rule, Sampling, Schedule, Task, TaskData,
+    VtabBenchmark, VtabSuite, Whole,
 };
 
 /// Small enough that threads would only wait for each other.
@@ -51,7 +51,10 @@ fn sprites_and_toys_are_told_apart_and_marked_as_stand_ins() {
     // Random features that are averaged over the image hardly tell places apart: above 1 of 16.
     assert!(score.value > 0.0625, "{score:?}");
     let protocol = &score.protocol;
-    assert!(protocol["preprocessing"].contains("without antialiasing (half-pixel centres)"), "{protocol:?}");
+    assert!(
+        protocol["preprocessing"].contains("without antialiasing (corners, as VTAB's own)"),
+        "{protocol:?}"
+    );
     assert!(protocol["split"].contains("not the official ones") && protocol["split"].contains("procedural"));
     assert_eq!((protocol["official_test"].as_str(), protocol["train_samples"].as_str()), ("false", "1000"));
     assert_eq!(protocol["val_top1_by_c"].split(", ").count(), 2);
@@ -73,7 +76,7 @@ fn means_name_what_is_missing() {
     let found: Vec<_> = scores.iter().map(|score| (score.task.as_str(), score.metric.as_str())).collect();
     assert_eq!(found, [("eurosat", "top1"), ("mean", "mean_of_found")]);
     assert_eq!((benchmark.id(), scores[0].suite.as_str(), scores[0].n), ("vtab", "vtab", 12));
-    assert!(scores[0].protocol["preprocessing"].contains("TensorFlow 1"), "{:?}", scores[0].protocol);
+    assert!(scores[0].protocol["preprocessing"].contains("corners"), "{:?}", scores[0].protocol);
     assert!(
         scores[1].protocol["missing_tasks"].starts_with("caltech101, cifar100"),
         "{:?}",
@@ -172,7 +175,7 @@ fn the_published_protocols_are_carried_out_as_their_data_say() {
     has(
         &official,
         "preprocessing",
-        "without antialiasing (half-pixel centres); the model's own mean and std",
+        "without antialiasing (corners, as VTAB's own); the model's own mean and std",
     );
     has(&official, "deviation", "normalise them within");
     assert!(!official.protocol.contains_key("candidate") && official.protocol["steps"] == "6");
@@ -185,7 +188,7 @@ fn the_published_protocols_are_carried_out_as_their_data_say() {
     // A part of the grid: two rates by one decay, twice.
     let few = AdaptationProtocol {
         learning_rates: &[0.5, 1e-9],
-        weight_decay: WeightDecay::Of(&[1e-4]),
+        rules: &[Rule::Sgd { momentum: 0.9, weight_decay: 1e-4 }],
         seeds: 2,
         ..short(&ADAPTER_PAPER)
     };
@@ -194,9 +197,13 @@ fn the_published_protocols_are_carried_out_as_their_data_say() {
     assert!((adapter.value - (runs[0].top1 + runs[1].top1) / 2.0).abs() < 1e-12 && adapter.n == 8);
     assert!(
         adapter.protocol["val_top1_by_candidate"]
-            .starts_with("adapter-paper: lr 0.000000001, weight decay 0.0001")
+            .starts_with("adapter-paper: lr 0.000000001, SGD, weight decay 0.0001")
     );
-    has(&adapter, "preprocessing", "bilinear antialiased; mean [0.485, 0.456, 0.406]");
+    has(
+        &adapter,
+        "preprocessing",
+        "without antialiasing (corners, as VTAB's own); mean [0.485, 0.456, 0.406]",
+    );
     has(&adapter, "deviation", "images of 32 pixels");
     assert_eq!(adapter.protocol["top1_by_seed"].split(", ").count(), 2);
 

@@ -24,8 +24,7 @@ pub fn squared_mmd<A: Copy + Into<f64>, B: Copy + Into<f64>>(
 ) -> Result<f64, Error> {
     check(first, second, 2)?;
     let all = |len: usize| (0..len).collect::<Vec<_>>();
-    let (x, y) = (columns(first, &all(first.len())), columns(second, &all(second.len())));
-    Ok(mmd(&x, first.len(), &y, second.len(), first.dim()))
+    Ok(mmd(first, &all(first.len()), second, &all(second.len())))
 }
 
 /// The mean of [`squared_mmd`] over `subsets` (100 are customary) of `size` samples (1000) that are drawn from each side without
@@ -73,7 +72,7 @@ pub fn kernel_distance_over<A: Copy + Into<f64>, B: Copy + Into<f64>>(
                 return Err(Error::Parameter { parameter: "size", value, expected: "at least 2" });
             }
         }
-        Ok(mmd(&columns(first, &a), a.len(), &columns(second, &b), b.len(), first.dim()))
+        Ok(mmd(first, &a, second, &b))
     };
     let distances: Vec<f64> = subsets.into_iter().map(distance).collect::<Result<_, _>>()?;
     if distances.is_empty() {
@@ -107,23 +106,71 @@ fn columns<T: Copy + Into<f64>>(features: &FeatureMatrix<'_, T>, indices: &[usiz
     columns
 }
 
-/// See [`squared_mmd`]; `x` has `n` columns of `dim` values, `y` has `m`.
-fn mmd(x: &[f64], n: usize, y: &[f64], m: usize, dim: usize) -> f64 {
-    let kernel = |product: &f64| (product / dim as f64 + 1.0).powi(3);
-    let within = |samples: &[f64], n: usize| {
+/// Samples whose products with as many others are in memory at a time; KID's subsets have fewer.
+const BLOCK: usize = 1024;
+
+/// See [`squared_mmd`], of the samples at these indices.
+fn mmd<A: Copy + Into<f64>, B: Copy + Into<f64>>(
+    first: &FeatureMatrix<'_, A>,
+    a: &[usize],
+    second: &FeatureMatrix<'_, B>,
+    b: &[usize],
+) -> f64 {
+    let (n, m, dim) = (a.len(), b.len(), first.dim());
+    let x: Vec<Vec<f64>> = a.chunks(BLOCK).map(|indices| columns(first, indices)).collect();
+    let y: Vec<Vec<f64>> = b.chunks(BLOCK).map(|indices| columns(second, indices)).collect();
+    let across: f64 = x.iter().flat_map(|x| y.iter().map(|y| kernels(x, y, dim))).sum();
+    let pairs = |count: usize| (count * (count - 1)) as f64;
+    2.0 * (within(&x, dim) / pairs(n) + within(&y, dim) / pairs(m) - across / (n * m) as f64)
+}
+
+/// The kernel of a scalar product.
+fn kernel(product: f64, dim: usize) -> f64 {
+    (product / dim as f64 + 1.0).powi(3)
+}
+
+/// The sum over the pairs of a sample of one block and one of the other.
+fn kernels(x: &[f64], y: &[f64], dim: usize) -> f64 {
+    transposed_product(x, x.len() / dim, y, y.len() / dim).iter().map(|&product| kernel(product, dim)).sum()
+}
+
+/// The sum over the pairs of different samples, each pair once.
+fn within(blocks: &[Vec<f64>], dim: usize) -> f64 {
+    let of = |(nth, block): (usize, &Vec<f64>)| -> f64 {
+        let n = block.len() / dim;
         let mut products = vec![0.0; n * n];
-        add_transposed_product(samples, n, samples, n, &mut products, true);
+        add_transposed_product(block, n, block, n, &mut products, true);
         // Right of the diagonal.
-        let row = |row: usize| products[row * n + row + 1..(row + 1) * n].iter().map(kernel).sum::<f64>();
-        2.0 * (0..n).map(row).sum::<f64>() / (n * (n - 1)) as f64
+        let right = |row: usize| &products[row * n + row + 1..(row + 1) * n];
+        let own: f64 = (0..n).flat_map(right).map(|&product| kernel(product, dim)).sum();
+        own + blocks[nth + 1..].iter().map(|other| kernels(block, other, dim)).sum::<f64>()
     };
-    let across: f64 = transposed_product(x, n, y, m).iter().map(kernel).sum();
-    within(x, n) + within(y, m) - 2.0 * across / (n * m) as f64
+    blocks.iter().enumerate().map(of).sum()
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn blocks_change_nothing() {
+        // More than one block on either side.
+        let values = |count: usize, step: usize| -> Vec<f64> {
+            (0..count).map(|i| ((i * step) % 97) as f64 / 97.0 - 0.4).collect()
+        };
+        let (x, y) = (values(1100, 31), values(2100, 53));
+        let k = |a: &f64, b: &f64| (a * b + 1.0).powi(3);
+        let pairs = |v: &[f64]| {
+            let all: f64 = v.iter().flat_map(|a| v.iter().map(move |b| k(a, b))).sum();
+            let own: f64 = v.iter().map(|a| k(a, a)).sum();
+            (all - own) / (v.len() * (v.len() - 1)) as f64
+        };
+        let across: f64 = x.iter().flat_map(|a| y.iter().map(move |b| k(a, b))).sum();
+        let expected = pairs(&x) + pairs(&y) - 2.0 * across / (x.len() * y.len()) as f64;
+        let (first, second) = (FeatureMatrix::new(&x, 1).unwrap(), FeatureMatrix::new(&y, 1).unwrap());
+        let found = squared_mmd(&first, &second).unwrap();
+        assert!((found - expected).abs() < 1e-10, "{found} {expected}");
+    }
 
     #[test]
     fn by_hand_and_by_subsets() {

@@ -102,7 +102,7 @@ impl Inception {
             progress(images.len() / VALUES);
             Ok(())
         })?;
-        InceptionSet::new(&statistics, features, logits)
+        InceptionSet::new(&statistics, features, logits, Some(preset.name.to_owned()))
     }
 
     /// Features and, where they are wanted, logits without the bias, of resized images.

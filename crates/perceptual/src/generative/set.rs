@@ -13,6 +13,8 @@ pub struct InceptionSet {
     covariance: Vec<f64>,
     features: Option<Vec<f32>>,
     logits: Option<Vec<f32>>,
+    /// The name of the pipeline that made it.
+    pipeline: Option<String>,
 }
 
 impl InceptionSet {
@@ -20,23 +22,28 @@ impl InceptionSet {
         statistics: &FeatureStatistics,
         features: Option<Vec<f32>>,
         logits: Option<Vec<f32>>,
+        pipeline: Option<String>,
     ) -> Result<Self, Error> {
         let samples = statistics.len();
         // One sample has a mean, and no covariance: that is an error where one is asked for.
         let covariance = if samples < 2 { Vec::new() } else { statistics.covariance()? };
-        Ok(Self { samples: Some(samples), mean: statistics.mean()?, covariance, features, logits })
+        Ok(Self { samples: Some(samples), mean: statistics.mean()?, covariance, features, logits, pipeline })
     }
 
     /// Reads an `.npz` file of statistics, `mu` and `sigma` as pytorch-fid, clean-fid and the original code write them, or of features,
-    /// `feats`, as clean-fid writes them for KID, or of both; `samples`, where it is there, is how many images they are of.
+    /// `feats`, as clean-fid writes them for KID, or of both; where they are there, `samples` is how many images they are of, and
+    /// `pipeline` the bytes of the name of what made them.
     ///
     /// # Errors
     /// A file that cannot be read, without these arrays, or whose sizes do not go together; values that are not finite.
     pub fn read(path: impl AsRef<Path>) -> Result<Self, Error> {
         let path = path.as_ref();
         let problem = |problem: String| Error::Statistics { path: path.into(), problem };
-        let [mean, covariance, features, samples] =
-            NpyArray::read_npz(path, ["mu", "sigma", "feats", "samples"])?;
+        let [mean, covariance, features, samples, pipeline] =
+            NpyArray::read_npz(path, ["mu", "sigma", "feats", "samples", "pipeline"])?;
+        let pipeline = pipeline.and_then(|NpyArray { values, .. }| {
+            String::from_utf8(values.into_iter().map(|value| value as u8).collect()).ok()
+        });
         let features = match features {
             None => None,
             Some(NpyArray { shape, values, .. }) => {
@@ -65,7 +72,7 @@ impl InceptionSet {
                 let samples = features.as_ref().map(|(values, dim)| values.len() / dim).or(counted);
                 let features = features.map(|(values, _)| values);
                 let (mean, covariance) = (mean.values, covariance.values);
-                Ok(Self { samples, mean, covariance, features, logits: None })
+                Ok(Self { samples, mean, covariance, features, logits: None, pipeline })
             }
             (None, None, Some((features, dim))) => {
                 let mut statistics = FeatureStatistics::new(dim);
@@ -73,7 +80,7 @@ impl InceptionSet {
                 for rows in features.chunks(256 * dim) {
                     statistics.add(&FeatureMatrix::new(rows, dim)?)?;
                 }
-                Self::new(&statistics, Some(features), None)
+                Self::new(&statistics, Some(features), None, pipeline)
             }
             (None, None, None) => {
                 let said = "has neither `mu` and `sigma` nor `feats`: it is no file of statistics for FID";
@@ -84,7 +91,7 @@ impl InceptionSet {
         }
     }
 
-    /// Writes `mu`, `sigma` and `samples` as an `.npz` file, and with `features` the features too, as `feats`: [`Self::read`] reads
+    /// Writes `mu`, `sigma`, `samples` and `pipeline` as an `.npz` file, and with `features` the features too, as `feats`: [`Self::read`] reads
     /// it, and so do the packages that know such files.
     ///
     /// # Errors
@@ -104,7 +111,13 @@ impl InceptionSet {
             }
             false => None,
         };
+        let pipeline = self.pipeline.as_ref().map(|name| NpyArray {
+            shape: vec![name.len()],
+            values: name.bytes().map(f64::from).collect(),
+            integers: true,
+        });
         let mut arrays = vec![("mu", &mu), ("sigma", &sigma)];
+        arrays.extend(pipeline.as_ref().map(|pipeline| ("pipeline", pipeline)));
         arrays.extend(samples.as_ref().map(|samples| ("samples", samples)));
         arrays.extend(feats.as_ref().map(|feats| ("feats", feats)));
         Ok(NpyArray::write_npz(path, &arrays)?)
@@ -113,6 +126,11 @@ impl InceptionSet {
     /// How many images, where that is known: published statistics do not say.
     pub fn samples(&self) -> Option<usize> {
         self.samples
+    }
+
+    /// The pipeline that made it, where that is known: published statistics do not say.
+    pub fn pipeline(&self) -> Option<&str> {
+        self.pipeline.as_deref()
     }
 
     /// Dimensions of a feature: 2048 for Inception's.

@@ -206,7 +206,7 @@ impl FineTuning {
     }
 
     /// VTAB's lightweight sweep (Zhai et al. 2019): learning rates 0.1 and 0.01 by 2500 and 10 000 steps, batches of 512, SGD with
-    /// momentum 0.9, weight decay of 10⁻⁴ times the learning rate; the best on the 200 validation examples is trained again on all
+    /// momentum 0.9, at each step a decay of 10⁻⁴ times the learning rate; the best on the 200 validation examples is trained again on all
     /// 1000.
     pub fn vtab_lightweight(images: &ImagePipeline) -> Vec<Self> {
         let sweep = [(0.1, 2500), (0.1, 10_000), (0.01, 2500), (0.01, 10_000)];
@@ -219,7 +219,7 @@ impl FineTuning {
                 .into(),
             batch_size: 512,
             schedule: by_steps(lr, steps * 8 / 100, &[steps * 3 / 10, steps * 6 / 10, steps * 9 / 10], steps),
-            weight_decay: 1e-4 * lr,
+            weight_decay: 1e-4,
             ..Self::vtab(images.clone())
         }
         };

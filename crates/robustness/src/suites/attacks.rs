@@ -187,7 +187,8 @@ impl Measure for Opened {
     }
 
     fn beside(&self, hash: &mut Fingerprint) -> Result<(), Error> {
-        self.trunk.iter().try_for_each(|weights| Ok(hash.file(weights)?))
+        let bounded = self.tasks.iter().any(|(_, task)| matches!(task, Task::Lagrangian { .. }));
+        self.trunk.iter().filter(|_| bounded).try_for_each(|weights| Ok(hash.file(weights)?))
     }
 
     fn measure(&self, model: &Model, context: &SuiteContext) -> Result<Findings, Error> {
@@ -195,13 +196,16 @@ impl Measure for Opened {
         record.entry("precision", "fp32, whatever --precision says");
         record.entry("images", self.images.clone());
         record.entry("perturbed", "values from 0 to 1 after resize and crop, before mean and std");
+        record.entry("batch_size", format!("{}, on which what is drawn depends", context.batch_size));
         let pixels = Pixels::load(&self.data, model, context)?;
         let victim = ModelVictim(model);
         let trunk = self.trunk(model)?;
         let distance = trunk.as_ref().map(|trunk| PerceptualDistance::new(trunk, LpipsNet::Alex.taps()));
         let distance = distance.transpose()?;
         let under = |name: &str, task: Option<Task>| {
-            context.parts.get(name, || -> Result<Vec<bool>, Error> {
+            // What is drawn is drawn batch by batch.
+            let part = format!("{name} in batches of {}", context.batch_size);
+            context.parts.get(&part, || -> Result<Vec<bool>, Error> {
                 let mut progress = Progress::new(context.progress, name, pixels.len());
                 let mut generator = Generator::new(i64::try_from(context.seed).unwrap_or(i64::MAX));
                 let mut held = Vec::with_capacity(pixels.len());

@@ -115,7 +115,11 @@ impl Published for Corruptions {
                 let folder = need(&self.info, root, places)?;
                 let mut corruptions = Vec::new();
                 for &corruption in self.known.iter().filter(|corruption| asked(corruption)) {
-                    let Some(path) = find(&folder, &[corruption.name()]) else {
+                    // A folder without any severity may hold something else: the photographs of frost.
+                    let has_any = |path: &PathBuf| {
+                        Severity::ALL.iter().any(|severity| path.join(severity.get().to_string()).is_dir())
+                    };
+                    let Some(path) = find(&folder, &[corruption.name()]).filter(has_any) else {
                         if self.benchmark.contains(&corruption) {
                             let path = folder.join(corruption.name());
                             notes.push(format!("{corruption}: there is no {}", path.display()));
@@ -175,9 +179,15 @@ impl Measure for Opened {
     }
 
     fn beside(&self, hash: &mut Fingerprint) -> Result<(), Error> {
-        if let Found::Memory { photographs: Some(folder), .. } = &self.source {
-            for (name, _) in FROST_PHOTOGRAPHS {
-                hash.file(&folder.join(name))?;
+        match &self.source {
+            Found::Files { corruptions, .. } => {
+                corruptions.iter().for_each(|(corruption, _)| hash.text(corruption.name()));
+            }
+            Found::Memory { corruptions, photographs, .. } => {
+                corruptions.iter().for_each(|corruption| hash.text(corruption.name()));
+                if let Some(folder) = photographs {
+                    FROST_PHOTOGRAPHS.iter().try_for_each(|(name, _)| hash.file(&folder.join(name)))?;
+                }
             }
         }
         Ok(())

@@ -12,7 +12,7 @@ use std::path::Path;
 use std::sync::Arc;
 use tch::{Kind, Tensor};
 use visrep_augment::Rng;
-use visrep_data::{Dataset, ImageFiles, Subset};
+use visrep_data::{Dataset, Fingerprint, ImageFiles, Subset};
 use visrep_metrics::{ClassTypicality, FeatureMatrix, ScoreMatrix, TypicalSet, predictions};
 use visrep_models::{Features, Model};
 use visrep_probe::{Findings, SuiteContext, SuiteInfo, pooled};
@@ -147,6 +147,11 @@ impl Seen {
 impl Measure for Opened {
     fn sets(&self) -> Vec<&Arc<dyn Dataset>> {
         [&self.usual, &self.tested].into_iter().chain(self.outliers.iter().map(|(_, data)| data)).collect()
+    }
+
+    fn beside(&self, hash: &mut Fingerprint) -> Result<(), Error> {
+        self.outliers.iter().for_each(|(name, _)| hash.text(name));
+        Ok(())
     }
 
     fn measure(&self, model: &Model, context: &SuiteContext) -> Result<Findings, Error> {

@@ -9,7 +9,7 @@ use serde_json::Value;
 use std::path::Path;
 use std::sync::Arc;
 use visrep_corrupt::Perturbation;
-use visrep_data::{Dataset, ImageFiles, RawImages, Subset};
+use visrep_data::{Dataset, Fingerprint, ImageFiles, RawImages, Subset};
 use visrep_metrics::{
     RankingDistance, Reference, bootstrap_mean, flip_probability, mean, mean_ranking_distance,
     mean_rate_against_baseline,
@@ -270,6 +270,15 @@ pub(super) struct Opened {
 impl Measure for Opened {
     fn sets(&self) -> Vec<&Arc<dyn Dataset>> {
         self.parts.iter().map(|part| &part.frames).collect()
+    }
+
+    fn beside(&self, hash: &mut Fingerprint) -> Result<(), Error> {
+        for part in &self.parts {
+            hash.text(&at(part.perturbation.name(), part.difficulty));
+            part.lengths.iter().for_each(|&length| hash.number(length as u64));
+        }
+        self.baseline.iter().for_each(|Baseline(figures)| hash.text(&figures.to_string()));
+        Ok(())
     }
 
     fn measure(&self, model: &Model, context: &SuiteContext) -> Result<Findings, Error> {

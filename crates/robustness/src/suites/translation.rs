@@ -17,8 +17,7 @@ use visrep_data::Dataset;
 use visrep_metrics::{bootstrap_mean, mean};
 use visrep_models::{Model, Preprocessing};
 use visrep_probe::{
-    FactorValue, Findings, LEVEL, RESAMPLES, Recorder, Shown, SuiteContext, SuiteInfo, TaskVerdicts,
-    record_by_value,
+    FactorValue, Findings, LEVEL, RESAMPLES, Recorder, Shown, SuiteContext, SuiteInfo, record_by_value,
 };
 
 const INFO: SuiteInfo = SuiteInfo {
@@ -205,27 +204,25 @@ impl Opened {
             let at = |&(x, y): &(u32, u32)| on_black(&object, offset(x) as i32, offset(y) as i32, side);
             grid.iter().map(at).collect()
         });
-        let (mut shown, mut correct, mut keys, mut labels) = (vec![], vec![], vec![], vec![]);
+        let (mut shown, mut correct, mut scene) = (vec![], vec![], 0);
         pass.each(Arc::clone(&self.data), View::Panels(panels), "position", |batch, logits| {
             let repeated: Vec<i64> =
                 batch.labels.iter().flat_map(|&label| std::iter::repeat_n(label, values.len())).collect();
             correct.extend(verdicts(logits, &repeated)?);
             for (key, &label) in batch.keys.iter().zip(&batch.labels) {
-                let scene = keys.len() / values.len();
                 let object = usize::try_from(label).map_err(|_| Error::NoLabel { key: key.clone() })?;
                 shown.extend(values.iter().map(|value| Shown { value: value.clone(), object, scene }));
-                keys.extend(std::iter::repeat_n(key.clone(), values.len()));
+                scene += 1;
             }
-            labels.extend(repeated);
             Ok(())
         })?;
         record
             .entry("places", format!("{}, its middle as shares of width and height", embedding(side, small)));
         record_by_value(record, "position", &shown, &correct, pass.context.seed)?;
-        // Places of one image are not independent: the interval is that of the mean over places, which is the same figure.
+        // Places of one image are not independent: the interval is that of the mean over places, which is the same figure, and no
+        // verdicts are kept to be paired.
         record.figure("position", "top1", share(&correct)?.0, correct.len(), None);
         record.protocol.remove("places");
-        record.findings.verdicts.push(TaskVerdicts::new("position", &keys, &labels, correct));
         Ok(())
     }
 }

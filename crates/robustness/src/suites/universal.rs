@@ -138,6 +138,13 @@ impl Measure for Opened {
     }
 }
 
+/// All images and labels in one tensor each.
+fn all_of(pixels: &Pixels, device: tch::Device) -> Result<(Tensor, Tensor), Error> {
+    let batches = pixels.batches(device).collect::<Result<Vec<_>, _>>()?;
+    let (images, labels): (Vec<_>, Vec<_>) = batches.into_iter().unzip();
+    Ok((Tensor::f_cat(&images, 0)?, Tensor::f_cat(&labels, 0)?))
+}
+
 /// One task.
 struct Trial<'a> {
     model: &'a Model,
@@ -160,12 +167,12 @@ impl Trial<'_> {
     fn run(&self, record: &mut Recorder<'_>, name: &str, fitted: &Pixels) -> Result<(), Error> {
         let victim = ModelVictim(self.model);
         let device = self.model.device();
-        let batches = fitted.batches(device).collect::<Result<Vec<_>, _>>()?;
-        let (images, labels): (Vec<_>, Vec<_>) = batches.into_iter().unzip();
-        let (images, labels) = (Tensor::f_cat(&images, 0)?, Tensor::f_cat(&labels, 0)?);
         let attack = self.attack(EPOCHS, BATCH);
-        let change = attack.fit(&victim, &images, &labels, &mut self.generator())?;
-        drop((images, labels));
+        // The images are kept no longer than they are fitted to.
+        let change = {
+            let (images, labels) = all_of(fitted, device)?;
+            attack.fit(&victim, &images, &labels, &mut self.generator())?
+        };
         let all = Over::All(&change);
         let still = |change: &Tensor| Ok(change.shallow_clone());
         self.record(record, name, "success", &all, still)?;

@@ -106,7 +106,7 @@ impl Comparison {
                     }
                 }
             }
-            let paired = Paired::find((first, one), (second, other), score, seed)?;
+            let paired = Paired::find((first, one), (second, other), (score, matching), seed)?;
             if let Some(Paired::OtherImages) = paired {
                 let warning =
                     format!("{}: the test images differ, so that figures are not paired", score.data);

@@ -36,14 +36,19 @@ pub struct McNemar {
 type Term = (String, f64);
 
 impl Paired {
-    /// `None` for figures that are no weighted sum of fractions of images that are right, and where a side has no record.
+    /// `None` for figures that are no weighted sum of fractions of images that are right, or not the same one on both sides, and where
+    /// a side has no record.
     pub fn find(
         first: (&Side, &ModelEntry),
         second: (&Side, &ModelEntry),
-        score: &Score,
+        (score, other): (&Score, &Score),
         seed: u64,
     ) -> Result<Option<Self>> {
-        let Some(terms) = terms(first, score) else { return Ok(None) };
+        let Some(terms) =
+            terms(first, score).filter(|terms| Some(terms) == self::terms(second, other).as_ref())
+        else {
+            return Ok(None);
+        };
         let mut pairs = Vec::with_capacity(terms.len());
         let mut images = None;
         for (task, weight) in &terms {

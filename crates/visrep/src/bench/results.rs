@@ -142,6 +142,7 @@ pub fn lower_is_better(metric: &str) -> bool {
         "gap",
         "drop",
         "calibration",
+        "success",
         "change",
     ]
     .iter()

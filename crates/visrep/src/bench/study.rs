@@ -100,11 +100,14 @@ impl Study {
             sides.iter().flat_map(|side| side.results.models.iter().map(move |model| (side, model)))
         {
             let name = format!("{} ({})", model.label, side.file);
-            if seen.contains(&(&model.architecture, &model.weights)) {
+            // The same file may have been named in several ways.
+            let digest =
+                model.weights.split_once("(sha256 ").map_or(model.weights.as_str(), |(_, digest)| digest);
+            if seen.contains(&(&model.architecture, digest)) {
                 notes.push(format!("{name} is there already, with the same weights: left out"));
                 continue;
             }
-            seen.push((&model.architecture, &model.weights));
+            seen.push((&model.architecture, digest));
             let Some(accuracy) = accuracies.of(side, model) else {
                 notes.push(format!("{name} has no accuracy in {}: left out", accuracies.name()));
                 continue;

@@ -24,6 +24,11 @@ pub struct Options {
     pub hub: HubOptions,
 }
 
+/// What brings the data of this suite, where it has a dataset of its name in the table.
+pub fn command_for(suite: &str) -> Option<String> {
+    find(&TABLE, suite).is_ok().then(|| format!("visrep data get {suite}"))
+}
+
 /// Brings a dataset to `root` and gives the folder where it now is. What an earlier call has brought is left as it is.
 pub fn fetch(entry: &Entry, root: &Path, options: &Options) -> Result<PathBuf> {
     let name = entry.names.first().map_or("", String::as_str);

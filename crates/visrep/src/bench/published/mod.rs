@@ -17,7 +17,7 @@ use crate::report;
 use anyhow::{Context as _, Result, bail};
 use ledger::Ledger;
 use registry::Unit;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Instant;
 use visrep_data::Fingerprint;
 use visrep_models::Model;
@@ -56,7 +56,7 @@ pub fn run(plan: &Plan) -> Result<()> {
     let mut ledger = Ledger::open(&plan.settings.out.join("results.json"), plan.fresh)?;
     let parts = plan.settings.out.join("parts");
     if plan.fresh {
-        Parts::in_folder(&parts).clear()?;
+        forget_parts(&parts)?;
     }
     for (_, weights) in &plan.models {
         if !weights.exists() {
@@ -70,9 +70,11 @@ pub fn run(plan: &Plan) -> Result<()> {
         match open(unit, plan, &context) {
             Ok((opened, fingerprint)) => found.push(Found { unit: unit.clone(), opened, fingerprint }),
             Err(error @ Error::MissingData { .. }) => {
-                eprintln!("MISSING  {error}: skipped");
+                let info = unit.suite.info();
+                // Where it has a command, the error's words for the place are these with it.
+                let text = error.to_string().replace(info.published, &registry::published(&info));
+                eprintln!("MISSING  {text}: skipped");
                 // It begins with the suite's name, which stands beside it wherever it is shown.
-                let text = error.to_string();
                 let why = text.split_once(": ").map_or(text.as_str(), |(_, why)| why);
                 missing.push((unit.name(), why.to_owned()));
             }
@@ -158,6 +160,18 @@ pub fn run(plan: &Plan) -> Result<()> {
         return Ok(());
     }
     bail!("{} of what was asked for failed:\n  {}", failures.len(), failures.join("\n  "))
+}
+
+/// Removes what stopped runs have left: the folders named by signatures, whatever else is there.
+fn forget_parts(folder: &Path) -> Result<()> {
+    let Ok(entries) = std::fs::read_dir(folder) else { return Ok(()) };
+    for entry in entries.flatten() {
+        let name = entry.file_name().to_string_lossy().into_owned();
+        if name.len() == 16 && name.bytes().all(|byte| byte.is_ascii_hexdigit()) {
+            Parts::in_folder(entry.path()).clear()?;
+        }
+    }
+    Ok(())
 }
 
 fn open(unit: &Unit, plan: &Plan, context: &SuiteContext) -> Result<(Box<dyn OpenSuite>, u64), Error> {

@@ -1,9 +1,10 @@
 //! The table of suites that `visrep bench SUITE` knows, put together from those of the crates.
 
 use super::{perceptual, remote_sensing, sprites, transfer, vtab};
+use crate::downloads::command_for;
 use anyhow::{Result, bail};
 use std::fmt::Write;
-use visrep_probe::Suite;
+use visrep_probe::{Suite, SuiteInfo};
 
 /// Every suite, in the order in which `--list` shows them. A crate's own table is one more line.
 pub fn all() -> Vec<&'static dyn Suite> {
@@ -86,6 +87,16 @@ fn nearest(name: &str, known: &[&'static dyn Suite]) -> String {
     }
 }
 
+/// Where a suite's data are published, and the command that brings them where there is one.
+pub fn published(info: &SuiteInfo) -> String {
+    match command_for(info.name) {
+        Some(command) if !info.published.contains("visrep data get") => {
+            format!("{}: `{command}`", info.published)
+        }
+        _ => info.published.to_owned(),
+    }
+}
+
 /// Every suite with what it is about, where its data are published, what is expected under ROOT, and its tasks.
 pub fn list() -> String {
     let mut text = String::new();
@@ -98,7 +109,7 @@ pub fn list() -> String {
         if info.expects.is_empty() {
             let _ = writeln!(text, "    needs no data: any ROOT will do");
         }
-        let _ = writeln!(text, "    from {}", info.published);
+        let _ = writeln!(text, "    from {}", published(&info));
         if suite.by_name_only() {
             let _ = writeln!(text, "    takes long: not part of `all`");
         }

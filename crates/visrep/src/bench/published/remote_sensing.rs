@@ -3,6 +3,7 @@
 use super::vtab::{measure, of_suite, probe_error, without_data};
 use std::path::Path;
 use visrep_data::Fingerprint;
+use visrep_metrics::Score;
 use visrep_models::Model;
 use visrep_probe::{Benchmark as _, Error, Findings, OpenSuite, Suite, SuiteContext, SuiteInfo};
 use visrep_vtab::{BigEarthNetBenchmark, LandCover, OpenOptions, Task, VtabBenchmark, VtabSuite};
@@ -100,8 +101,11 @@ impl OpenSuite for Opened {
         let mut findings = measure(&self.single, INFO.name, model, context, &probing)?;
         for benchmark in &self.several {
             context.go_on()?;
-            let scores = benchmark.run(model, &probing)?;
-            findings.scores.extend(scores.into_iter().map(|score| of_suite(score, INFO.name)));
+            let scores: Vec<Score> =
+                context.parts.get(benchmark.task(), || benchmark.run(model, &probing))?;
+            // What was kept may have been measured when the same weights lay elsewhere.
+            let scores = scores.into_iter().map(|score| Score { weights: context.weights.clone(), ..score });
+            findings.scores.extend(scores.map(|score| of_suite(score, INFO.name)));
         }
         findings.notes.clone_from(&self.notes);
         Ok(findings)

@@ -7,8 +7,8 @@ use visrep_augment::view_rng;
 use visrep_data::{Dataset, Fingerprint, Subset};
 use visrep_models::Model;
 use visrep_probe::{
-    Error, ExtractOptions, FactorValue, FeatureSet, Findings, KnnOptions, OpenSuite, Recorder, Shown, Suite,
-    SuiteContext, SuiteInfo, extract, knn_sweep, record_by_value, record_invariance,
+    Error, FactorValue, FeatureSet, Findings, KnnOptions, OpenSuite, Recorder, Shown, Suite, SuiteContext,
+    SuiteInfo, extract, knn_sweep, record_by_value, record_invariance,
 };
 use visrep_vtab::{SpriteLabel, SpriteLatents, Sprites};
 
@@ -142,14 +142,7 @@ impl OpenSuite for Opened {
     }
 
     fn run(&self, model: &Model, context: &SuiteContext) -> Result<Findings, Error> {
-        let options = ExtractOptions {
-            batch_size: context.batch_size,
-            workers: context.workers,
-            cache: context.cache.clone(),
-            progress: context.progress,
-            precision: context.precision,
-            ..ExtractOptions::default()
-        };
+        let options = context.extract_options();
         let features = |data: &Arc<dyn Dataset>| -> Result<FeatureSet, Error> {
             context.go_on()?;
             extract(model, Arc::clone(data), &options)

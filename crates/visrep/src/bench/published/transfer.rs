@@ -271,8 +271,13 @@ impl Opened {
                 continue;
             }
             context.go_on()?;
-            match protocols.measure(name, model, probing) {
-                Ok(found) => self.add(findings, Some(name), found)?,
+            match context.parts.get(name, || protocols.measure(name, model, probing)) {
+                Ok((evaluation, scores)) => {
+                    // What was kept may have been measured when the same weights lay elsewhere.
+                    let weights = &context.weights;
+                    let scores = scores.into_iter().map(|score| Score { weights: weights.clone(), ..score });
+                    self.add(findings, Some(name), (evaluation, scores.collect()))?;
+                }
                 // Of all protocols some are for transformers.
                 Err(error @ Error::Pooling { .. }) if self.task.is_none() => {
                     findings.notes.push(format!("{name} is left out: {error}"));

@@ -231,6 +231,8 @@ pub fn measure(
         let (score, verdicts): (Score, Vec<TaskVerdicts>) = context.parts.get(&task.name(), || {
             measure_task(benchmark, task, model, probing).map_err(|error| probe_error(suite, error))
         })?;
+        // What was kept may have been measured when the same weights lay elsewhere.
+        let score = Score { weights: context.weights.clone(), ..score };
         findings.scores.push(of_suite(score, suite));
         findings.verdicts.extend(verdicts);
     }

@@ -148,7 +148,13 @@ impl Distance {
         }
         let mut found = Vec::with_capacity(pairs.len());
         let mut rest = pairs;
-        for alike in images.chunk_by(|a, b| size(&a[0]) == size(&b[0])) {
+        // As much memory as a batch of small images takes, however large they are.
+        let together = |pair: &[RgbImage; 2]| {
+            let pixels = pair[0].width() as usize * pair[0].height() as usize;
+            (BATCH * 256 * 256 / pixels.max(1)).clamp(1, BATCH)
+        };
+        let alike = images.chunk_by(|a, b| size(&a[0]) == size(&b[0]));
+        for alike in alike.flat_map(|alike| alike.chunks(together(&alike[0]))) {
             let (own, others) = rest.split_at(alike.len());
             rest = others;
             found.extend(measure.measure(alike).with_context(|| {

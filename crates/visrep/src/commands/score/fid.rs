@@ -100,7 +100,9 @@ struct Report {
     images: Side,
     #[serde(skip_serializing_if = "Option::is_none")]
     reference: Option<Side>,
-    resize: &'static str,
+    /// Where images went through it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    resize: Option<&'static str>,
     /// The pipeline as it was run, overridden parameters included.
     protocol: GenerativePreset,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -128,6 +130,8 @@ struct Side {
     source: String,
     /// How many images; null where a file of statistics does not say.
     n: Option<usize>,
+    /// The pipeline that made its features; null where a file of statistics does not say.
+    pipeline: Option<String>,
 }
 
 #[derive(Serialize)]
@@ -144,7 +148,7 @@ struct Network {
 impl Fid {
     pub fn run(self) -> Result<()> {
         let metrics = self.metrics()?;
-        let preset = self.preset();
+        let mut preset = self.preset();
         if let Some(path) = &self.save_stats {
             output::check(path)?;
         }
@@ -152,8 +156,11 @@ impl Fid {
         let kept = has(Metric::Kid) || has(Metric::Prdc);
         let mut inputs = vec![Input::open(&self.images)?];
         inputs.extend(self.reference.as_ref().map(Input::open).transpose()?);
-        for input in &inputs {
-            input.check(&metrics, &preset, self.limit)?;
+        for (nth, input) in inputs.iter().enumerate() {
+            let metrics: Vec<Metric> =
+                metrics.iter().copied().filter(|&metric| nth == 0 || metric != Metric::Is).collect();
+            let gaussian = metrics.contains(&Metric::Fid) || nth == 0 && self.save_stats.is_some();
+            input.check(&metrics, gaussian, &preset, self.limit)?;
         }
         let network = match inputs.iter().any(|input| matches!(input, Input::Images { .. })) {
             true => Some(self.open_network()?),
@@ -174,6 +181,10 @@ impl Fid {
             sets.push(input.read(network, &preset, options, self.limit, what)?);
         }
         let (generated, reference) = (&sets[0], sets.get(1));
+        let fewest = sets.iter().filter_map(InceptionSet::samples).min();
+        if let (true, Some(fewest)) = (preset.kid.shrinks, fewest) {
+            preset.kid.subset_size = preset.kid.subset_size.min(fewest);
+        }
         if let Some(path) = &self.save_stats {
             output::replace(path, |path| Ok(generated.write(path, self.save_features)?))?;
         }
@@ -194,20 +205,36 @@ impl Fid {
                 figures.density_coverage = Some(found.density_coverage);
             }
         }
-        let side =
-            |source: &Source, set: &InceptionSet| Side { source: source.to_string(), n: set.samples() };
+        let mut warnings = if has(Metric::Fid) { few(&sets) } else { Vec::new() };
+        warnings.extend(self.unlimited(&sets));
+        let side = |source: &Source, set: &InceptionSet| Side {
+            source: source.to_string(),
+            n: set.samples(),
+            pipeline: set.pipeline().map(str::to_owned),
+        };
         let report = Report {
             figures,
             preset: preset.name,
             images: side(&self.images, generated),
             reference: self.reference.as_ref().zip(reference).map(|(source, set)| side(source, set)),
-            resize: preset.resize.description(),
+            resize: network.is_some().then(|| preset.resize.description()),
             protocol: preset,
-            warnings: if has(Metric::Fid) { few(&sets) } else { Vec::new() },
+            warnings,
             network: network.map(|(_, network, _)| network),
         };
         report.warnings.iter().for_each(|warning| eprintln!("warning: {warning}"));
         super::print(&report)
+    }
+
+    /// What --limit has no say in.
+    fn unlimited(&self, sets: &[InceptionSet]) -> Vec<String> {
+        let Some(limit) = self.limit else { return Vec::new() };
+        let sources = std::iter::once(&self.images).chain(&self.reference);
+        let of = |(source, set): (&Source, &InceptionSet)| match set.samples() {
+            Some(samples) if samples <= limit as usize => None,
+            _ => Some(format!("{source} is statistics, of which --limit takes no part")),
+        };
+        sources.zip(sets).filter_map(of).collect()
     }
 
     fn metrics(&self) -> Result<Vec<Metric>> {
@@ -288,10 +315,22 @@ impl Input {
     }
 
     /// Errs where a figure could not be computed in the end.
-    fn check(&self, metrics: &[Metric], preset: &GenerativePreset, limit: Option<u32>) -> Result<()> {
+    fn check(
+        &self,
+        metrics: &[Metric],
+        gaussian: bool,
+        preset: &GenerativePreset,
+        limit: Option<u32>,
+    ) -> Result<()> {
         let has = |metric| metrics.contains(&metric);
         let (source, samples) = match self {
             Self::Statistics { set, source } => {
+                if let Some(other) = set.pipeline().filter(|pipeline| *pipeline != preset.name) {
+                    bail!(
+                        "{source} was made by the pipeline of {other}: add --preset {other}, or make it again by {}",
+                        preset.name
+                    );
+                }
                 if has(Metric::Kid) || has(Metric::Prdc) {
                     set.features().with_context(|| source.clone())?;
                 }
@@ -303,6 +342,10 @@ impl Input {
             }
         };
         let Some(samples) = samples else { return Ok(()) };
+        let least = if gaussian { 2 } else { 1 };
+        if samples < least {
+            bail!("{source}: it takes {least} images at least, and {samples} count: give more");
+        }
         let size = preset.kid.subset_size;
         if has(Metric::Kid) && !preset.kid.shrinks && samples < size {
             return Err(visrep_perceptual::Error::TooFewForKid { size, samples })

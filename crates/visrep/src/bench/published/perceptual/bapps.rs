@@ -2,13 +2,16 @@
 
 use super::failed;
 use super::measured::{Measured, Row, fingerprint};
+use serde::{Deserialize, Serialize};
 use std::path::{Path, PathBuf};
 use visrep_data::Fingerprint;
 use visrep_metrics::{
     Interval, bootstrap_mean_of_means, jnd_map_interval, mean, two_afc_human, two_afc_oracle,
 };
 use visrep_models::Model;
-use visrep_perceptual::{BappsFolder, BappsSet, JndScores, TripletScores, score_pairs_by, score_triplets_by};
+use visrep_perceptual::{
+    BappsFolder, BappsSet, ImageDistances, JndScores, TripletScores, score_pairs_by, score_triplets_by,
+};
 use visrep_probe::{
     Error, Findings, LEVEL, OpenSuite, Progress, RESAMPLES, Recorder, Suite, SuiteContext, SuiteInfo,
 };
@@ -154,6 +157,7 @@ impl From<visrep_perceptual::Error> for Failure {
 }
 
 /// What one distance found on a set.
+#[derive(Serialize, Deserialize)]
 enum Scored {
     TwoAfc(TripletScores),
     Jnd(JndScores),
@@ -205,30 +209,42 @@ impl Opened {
         let distances = measured.distances();
         let mut found = Vec::new();
         for (set, folder) in &self.parts {
-            let places = context.places(folder.len());
-            let mut progress = Progress::new(context.progress, set.to_string(), places.len());
-            let mut begin = || {
-                progress.advance(1);
-                context.go_on().map_err(Failure::Suite)
-            };
-            let scored: Result<Vec<Scored>, Failure> = match self.kind {
-                Kind::TwoAfc => {
-                    let triplets = places.iter().map(|&at| begin().and_then(|()| Ok(folder.triplet(at)?)));
-                    score_triplets_by(&distances, triplets, BATCH)
-                        .map(|all| all.into_iter().map(Scored::TwoAfc).collect())
-                }
-                Kind::Jnd => {
-                    let pairs = places.iter().map(|&at| begin().and_then(|()| Ok(folder.pair(at)?)));
-                    score_pairs_by(&distances, pairs, BATCH)
-                        .map(|all| all.into_iter().map(Scored::Jnd).collect())
-                }
-            };
-            found.push(scored.map_err(|failure| match failure {
-                Failure::Distance(error) => failed(self.info.name)(error),
-                Failure::Suite(error) => error,
-            })?);
+            found.push(
+                context.parts.get(&set.to_string(), || self.score_set(*set, folder, &distances, context))?,
+            );
         }
         Ok(found)
+    }
+
+    /// Every distance on one set.
+    fn score_set(
+        &self,
+        set: BappsSet,
+        folder: &BappsFolder,
+        distances: &[&dyn ImageDistances],
+        context: &SuiteContext,
+    ) -> Result<Vec<Scored>, Error> {
+        let places = context.places(folder.len());
+        let mut progress = Progress::new(context.progress, set.to_string(), places.len());
+        let mut begin = || {
+            progress.advance(1);
+            context.go_on().map_err(Failure::Suite)
+        };
+        let scored: Result<Vec<Scored>, Failure> = match self.kind {
+            Kind::TwoAfc => {
+                let triplets = places.iter().map(|&at| begin().and_then(|()| Ok(folder.triplet(at)?)));
+                score_triplets_by(distances, triplets, BATCH)
+                    .map(|all| all.into_iter().map(Scored::TwoAfc).collect())
+            }
+            Kind::Jnd => {
+                let pairs = places.iter().map(|&at| begin().and_then(|()| Ok(folder.pair(at)?)));
+                score_pairs_by(distances, pairs, BATCH).map(|all| all.into_iter().map(Scored::Jnd).collect())
+            }
+        };
+        scored.map_err(|failure| match failure {
+            Failure::Distance(error) => failed(self.info.name)(error),
+            Failure::Suite(error) => error,
+        })
     }
 
     /// Records one distance: of each set, and the means of those that are all there.
