@@ -17,7 +17,8 @@ use visrep_data::Dataset;
 use visrep_metrics::{bootstrap_mean, mean};
 use visrep_models::{Model, Preprocessing};
 use visrep_probe::{
-    FactorValue, Findings, LEVEL, RESAMPLES, Recorder, Shown, SuiteContext, SuiteInfo, record_by_value,
+    FactorValue, Findings, LEVEL, RESAMPLES, Recorder, Shown, SuiteContext, SuiteInfo, TaskVerdicts,
+    record_by_value,
 };
 
 const INFO: SuiteInfo = SuiteInfo {
@@ -204,25 +205,32 @@ impl Opened {
             let at = |&(x, y): &(u32, u32)| on_black(&object, offset(x) as i32, offset(y) as i32, side);
             grid.iter().map(at).collect()
         });
-        let (mut shown, mut correct, mut scene) = (vec![], vec![], 0);
+        let (mut shown, mut correct, mut keys, mut labels) = (vec![], vec![], vec![], vec![]);
         pass.each(Arc::clone(&self.data), View::Panels(panels), "position", |batch, logits| {
             let repeated: Vec<i64> =
                 batch.labels.iter().flat_map(|&label| std::iter::repeat_n(label, values.len())).collect();
             correct.extend(verdicts(logits, &repeated)?);
             for (key, &label) in batch.keys.iter().zip(&batch.labels) {
                 let object = usize::try_from(label).map_err(|_| Error::NoLabel { key: key.clone() })?;
+                let scene = keys.len();
                 shown.extend(values.iter().map(|value| Shown { value: value.clone(), object, scene }));
-                scene += 1;
+                keys.push(key.clone());
             }
+            labels.extend(&batch.labels);
             Ok(())
         })?;
         record
             .entry("places", format!("{}, its middle as shares of width and height", embedding(side, small)));
         record_by_value(record, "position", &shown, &correct, pass.context.seed)?;
-        // Places of one image are not independent: the interval is that of the mean over places, which is the same figure, and no
-        // verdicts are kept to be paired.
+        // Places of one image are not independent: the interval is that of the mean over places, which is the same figure, and verdicts
+        // are kept by place, so that an image counts once where they are paired.
         record.figure("position", "top1", share(&correct)?.0, correct.len(), None);
         record.protocol.remove("places");
+        for (place, value) in values.iter().enumerate() {
+            let of_place = correct.iter().skip(place).step_by(values.len()).copied().collect();
+            let task = format!("position/{value}");
+            record.findings.verdicts.push(TaskVerdicts::new(task, &keys, &labels, of_place));
+        }
         Ok(())
     }
 }
