@@ -56,13 +56,9 @@ pub trait Dataset: Send + Sync {
 
     /// A number that is the same for the same samples, under the same labels and in the same order, in every process,
     /// and another for other samples; of data in files, it may change whenever the files do. Images are not
-    /// looked at. [`convert`](crate::convert) tells by it whether it may go on with what a stopped run has left.
+    /// read. [`convert`](crate::convert) tells by it whether it may go on with what a stopped run has left.
     fn fingerprint(&self) -> Result<u64, Error> {
-        let mut hash = Fingerprint::new();
-        (0..self.len()).for_each(|index| hash.text(&self.key(index)));
-        hash.labels(self.labels()?);
-        self.classes().iter().for_each(|class| hash.text(class));
-        Ok(hash.finish())
+        Ok(Fingerprint::of_samples(self)?.finish())
     }
 
     /// What was odd about the source when it was opened and is no error, for people; each names the file.

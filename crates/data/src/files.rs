@@ -1,6 +1,6 @@
 //! Image files by their paths, in an order of the caller's.
 
-use crate::{Dataset, Error, Sample, SampleImage, folder};
+use crate::{Dataset, Error, Fingerprint, Sample, SampleImage, folder};
 use bytes::Bytes;
 use std::path::{Component, Path, PathBuf};
 
@@ -87,6 +87,13 @@ impl Dataset for ImageFiles {
     fn key(&self, index: usize) -> String {
         self.files.get(index).map_or_else(|| format!("sample {index}"), |(name, _)| name.clone())
     }
+
+    /// With the sizes of the files.
+    fn fingerprint(&self) -> Result<u64, Error> {
+        let mut hash = Fingerprint::of_samples(self)?;
+        hash.sizes(self.len(), |index| Some(self.root.join(&self.files[index].0)));
+        Ok(hash.finish())
+    }
 }
 
 #[cfg(test)]
@@ -110,6 +117,11 @@ mod tests {
         assert_eq!((sample.key.as_str(), sample.label), ("x/c.PNG", Some(1)));
         assert!(chosen.get(1).err().unwrap().to_string().contains("missing.png"));
         assert!(chosen.get(2).is_err() && chosen.label(2).is_none());
+        // Other contents under the same names are other data, also where a file is not there.
+        let before = (found.fingerprint().unwrap(), chosen.fingerprint().unwrap());
+        std::fs::write(root.path().join("x/c.PNG"), "longer").unwrap();
+        let after = (found.fingerprint().unwrap(), chosen.fingerprint().unwrap());
+        assert!(before.0 != after.0 && before.1 != after.1);
         assert!(ImageFiles::below(root.path().join("none")).is_err());
     }
 

@@ -1,8 +1,9 @@
 //! What tells one set of samples from another, in one number.
 
-use crate::Error;
 use crate::source::Stamp;
-use std::path::Path;
+use crate::{Dataset, Error, parallel};
+use std::ops::Range;
+use std::path::{Path, PathBuf};
 use std::time::UNIX_EPOCH;
 
 /// A hash (FNV-1a) that is the same in every process and every version of this crate: of samples, and of what else a result depends on.
@@ -49,6 +50,27 @@ impl Fingerprint {
 
     pub(crate) fn labels(&mut self, labels: impl IntoIterator<Item = Option<u32>>) {
         labels.into_iter().for_each(|label| self.number(label.map_or(u64::MAX, u64::from)));
+    }
+
+    /// Of samples as [`Dataset::fingerprint`] has them by default: keys, labels and class names.
+    pub(crate) fn of_samples<D: Dataset + ?Sized>(data: &D) -> Result<Self, Error> {
+        let mut hash = Self::new();
+        (0..data.len()).for_each(|index| hash.text(&data.key(index)));
+        hash.labels(data.labels()?);
+        data.classes().iter().for_each(|class| hash.text(class));
+        Ok(hash)
+    }
+
+    /// Adds the sizes of `count` files, by which other contents under the same names are told. The times of their last change are left
+    /// out: a copy of a set is the same set. A file that is not there has a size too, since it may never be read.
+    pub fn sizes(&mut self, count: usize, path: impl Fn(usize) -> Option<PathBuf> + Sync) {
+        const SHARE: usize = 1024;
+        let shares = (0..count.div_ceil(SHARE)).map(|share| share * SHARE..((share + 1) * SHARE).min(count));
+        let size =
+            |index| path(index).and_then(|path| path.metadata().ok()).map_or(u64::MAX, |found| found.len());
+        let found =
+            parallel::map(shares.collect(), |share: Range<usize>| share.map(size).collect::<Vec<_>>());
+        found.into_iter().flatten().for_each(|size| self.number(size));
     }
 
     /// Adds a file: its name, without its folders, its size and the time of its last change.

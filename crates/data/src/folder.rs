@@ -1,6 +1,6 @@
 //! A folder with one sub-folder of images per class.
 
-use crate::{Dataset, Error, Sample, SampleImage};
+use crate::{Dataset, Error, Fingerprint, Sample, SampleImage};
 use bytes::Bytes;
 use std::collections::BTreeMap;
 use std::ffi::{OsStr, OsString};
@@ -138,19 +138,24 @@ pub(crate) fn has_image_extension(path: &Path) -> bool {
         .is_some_and(|extension| EXTENSIONS.iter().any(|known| known.eq_ignore_ascii_case(extension)))
 }
 
+impl ImageFolder {
+    fn path(&self, index: usize) -> Option<PathBuf> {
+        let (folder, name) = self.files.get(index)?;
+        Some(self.root.join(&folder.path).join(name))
+    }
+}
+
 impl Dataset for ImageFolder {
     fn len(&self) -> usize {
         self.files.len()
     }
 
     fn get(&self, index: usize) -> Result<Sample, Error> {
-        let (folder, name) = self.files.get(index).ok_or(Error::Index { index, len: self.files.len() })?;
-        let mut path = self.root.join(&folder.path);
-        path.push(name);
+        let path = self.path(index).ok_or(Error::Index { index, len: self.files.len() })?;
         let bytes = read_image(&path)?;
         Ok(Sample {
             image: SampleImage::Encoded(Bytes::from(bytes)),
-            label: Some(folder.label),
+            label: self.label(index),
             key: self.key(index),
         })
     }
@@ -169,6 +174,13 @@ impl Dataset for ImageFolder {
         let parts: Vec<_> =
             folder.path.iter().chain(std::iter::once(name)).map(|part| part.to_string_lossy()).collect();
         parts.join("/")
+    }
+
+    /// With the sizes of the files.
+    fn fingerprint(&self) -> Result<u64, Error> {
+        let mut hash = Fingerprint::of_samples(self)?;
+        hash.sizes(self.len(), |index| self.path(index));
+        Ok(hash.finish())
     }
 }
 
@@ -249,6 +261,20 @@ mod tests {
             + names.ends.capacity() * size_of::<usize>()
             + names.folders.capacity() * (size_of::<Folder>() + 32);
         assert!(bytes < 130_000 * 32, "{} bytes a name", bytes / 130_000);
+    }
+
+    #[test]
+    fn other_contents_under_the_same_names_are_other_data() {
+        let root = tempfile::tempdir().unwrap();
+        for class in ["a", "b"] {
+            std::fs::create_dir(root.path().join(class)).unwrap();
+            std::fs::write(root.path().join(class).join("0.png"), class).unwrap();
+        }
+        let data = ImageFolder::open(root.path()).unwrap();
+        let before = data.fingerprint().unwrap();
+        assert_eq!(before, ImageFolder::open(root.path()).unwrap().fingerprint().unwrap());
+        std::fs::write(root.path().join("b/0.png"), "longer").unwrap();
+        assert_ne!(before, data.fingerprint().unwrap());
     }
 
     #[cfg(unix)]

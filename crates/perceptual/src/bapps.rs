@@ -16,7 +16,7 @@ use std::fmt;
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
 use visrep_augment::{Filter, RgbImage, resize};
-use visrep_data::NpyArray;
+use visrep_data::{Fingerprint, NpyArray};
 use visrep_decode::{DecodeOptions, decode};
 
 /// The side of a patch in pixels.
@@ -158,6 +158,17 @@ impl BappsFolder {
         self.names.is_empty()
     }
 
+    /// A number that is another one for other patches: by the names of all files and the sizes of the images.
+    pub fn fingerprint(&self) -> u64 {
+        let mut hash = Fingerprint::new();
+        self.names.iter().for_each(|name| hash.text(name));
+        for part in ["p0", "p1"] {
+            let path = |index: usize| Some(self.patch_path(part, self.names.get(index)?));
+            hash.sizes(self.names.len(), path);
+        }
+        hash.finish()
+    }
+
     /// The triplets in order. Each is read when it is asked for.
     pub fn triplets(&self) -> impl ExactSizeIterator<Item = Result<Triplet, Error>> + '_ {
         self.names.iter().map(|name| self.read_triplet(name))
@@ -208,8 +219,12 @@ impl BappsFolder {
         Ok(JndPair { first, second, same: self.share("same", name)? })
     }
 
+    fn patch_path(&self, part: &str, name: &str) -> PathBuf {
+        self.folder.join(part).join(format!("{name}.png"))
+    }
+
     fn patch(&self, part: &str, name: &str) -> Result<RgbImage, Error> {
-        let path = self.folder.join(part).join(format!("{name}.png"));
+        let path = self.patch_path(part, name);
         let problem = |problem: String| Error::Bapps { path: path.clone(), problem };
         let bytes = std::fs::read(&path).map_err(|error| problem(format!("cannot be read: {error}")))?;
         let image = decode(&bytes, &DecodeOptions::default()).map_err(|error| problem(error.to_string()))?;

@@ -62,27 +62,26 @@ impl CorruptionFigures<'_> {
     pub(crate) fn all(&self) -> Result<Vec<Normalised>, Error> {
         let mut found = Vec::new();
         let conditions = self.corruptions.iter().flat_map(|(_, results)| results);
-        let n = self
-            .clean
-            .into_iter()
-            .chain(conditions.clone())
-            .map(|result| result.n)
-            .next()
-            .unwrap_or_default();
+        // What a mean is over is as large as its smallest set.
+        let least =
+            |results: &[ConditionResult]| results.iter().map(|result| result.n).min().unwrap_or_default();
+        let least_of_all =
+            self.corruptions.iter().map(|(_, results)| least(results)).min().unwrap_or_default();
         let all: Vec<_> = self.corruptions.iter().map(|(corruption, _)| *corruption).collect();
         let benchmark: Vec<_> = Corruption::BENCHMARK.into_iter().filter(|one| all.contains(one)).collect();
         let (evaluated, benchmark) = (list(&all), list(if benchmark.is_empty() { &all } else { &benchmark }));
-        let mut push = |task: &str, metric: &'static str, value, interval: Option<Interval>, normaliser| {
-            // Errors are of the benchmark's fifteen, whatever else was evaluated.
-            let of_mean = if metric == "mean-ece" { &evaluated } else { &benchmark };
-            let averaged = (task == MEAN).then(|| of_mean.clone());
-            let figure = Figure { task: task.to_owned(), metric, value, n, interval };
-            found.push(Normalised { figure, normaliser, averaged });
-        };
+        let mut push =
+            |task: &str, metric: &'static str, value, n, interval: Option<Interval>, normaliser| {
+                // Errors are of the benchmark's fifteen, whatever else was evaluated.
+                let of_mean = if metric == "mean-ece" { &evaluated } else { &benchmark };
+                let averaged = (task == MEAN).then(|| of_mean.clone());
+                let figure = Figure { task: task.to_owned(), metric, value, n, interval };
+                found.push(Normalised { figure, normaliser, averaged });
+            };
         for result in self.clean.into_iter().chain(conditions) {
             let task = result.task();
-            push(&task, "error", result.error, Some(result.interval.clone()), "none");
-            push(&task, "ece", result.calibration.ece, Some(result.ece_interval.clone()), "none");
+            push(&task, "error", result.error, result.n, Some(result.interval.clone()), "none");
+            push(&task, "ece", result.calibration.ece, result.n, Some(result.ece_interval.clone()), "none");
         }
         let imagenet = self.label_space == LabelSpace::ImageNet1k;
         let mean = |values: &[f64]| values.iter().sum::<f64>() / values.len().max(1) as f64;
@@ -90,22 +89,23 @@ impl CorruptionFigures<'_> {
         for (corruption, results) in self.corruptions {
             let of_severities: Vec<_> = results.iter().map(|result| result.calibration.ece).collect();
             eces.push(mean(&of_severities));
-            push(corruption.name(), "mean-ece", mean(&of_severities), None, "none");
+            push(corruption.name(), "mean-ece", mean(&of_severities), least(results), None, "none");
         }
-        push(MEAN, "mean-ece", mean(&eces), None, "none");
+        push(MEAN, "mean-ece", mean(&eces), least_of_all, None, "none");
         let errors = errors(self.corruptions);
-        for (name, of_severities) in &errors {
-            push(name, "mean-error", mean(of_severities), None, "none");
+        for ((name, of_severities), (_, results)) in errors.iter().zip(self.corruptions) {
+            let n = least(results);
+            push(name, "mean-error", mean(of_severities), n, None, "none");
             if imagenet && Corruption::BENCHMARK.iter().any(|corruption| corruption.name() == *name) {
-                push(name, "ce", corruption_error(name, of_severities)?, None, "AlexNet");
+                push(name, "ce", corruption_error(name, of_severities)?, n, None, "AlexNet");
             }
         }
         let normaliser = if imagenet { "none" } else { "none: AlexNet's errors are for ImageNet-1k labels" };
-        push(MEAN, "mean-error", mean_error(&errors)?, None, normaliser);
+        push(MEAN, "mean-error", mean_error(&errors)?, least_of_all, None, normaliser);
         if imagenet && let Some((mce, relative)) = mce(&errors, self.clean.map(|clean| clean.error))? {
-            push(MEAN, "mce", mce, None, "AlexNet");
+            push(MEAN, "mce", mce, least_of_all, None, "AlexNet");
             if let Some(relative) = relative {
-                push(MEAN, "relative-mce", relative, None, "AlexNet");
+                push(MEAN, "relative-mce", relative, least_of_all, None, "AlexNet");
             }
         }
         Ok(found)

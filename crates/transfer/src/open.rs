@@ -57,10 +57,19 @@ pub fn open_transfer(root: &Path, dataset: TransferDataset) -> Result<TransferDa
         return Err(Error::Missing { dataset: info.name, looked });
     };
     let shown = folder.display();
-    let split = |name: &str| open(&folder.join(name));
-    let validation = ["val", "validation", "valid"].iter().find_map(|name| split(name).ok());
-    match (split("train"), validation, split("test")) {
-        (Ok(train), Some(val), Ok(test)) => {
+    // A split that is there and cannot be read is an error: without it, other images would be drawn for it.
+    let split = |names: &[&str]| -> Result<Option<Arc<dyn Dataset>>, Error> {
+        for name in names {
+            let path = folder.join(name);
+            match open(&path) {
+                Err(visrep_data::Error::Io { path: at, .. }) if at == path => {}
+                found => return Ok(found.map(Some)?),
+            }
+        }
+        Ok(None)
+    };
+    match (split(&["train"])?, split(&["val", "validation", "valid"])?, split(&["test"])?) {
+        (Some(train), Some(val), Some(test)) => {
             if train.classes() != test.classes() || train.classes() != val.classes() {
                 let problem = "has train, val and test with different classes";
                 return Err(crate::error::layout(folder, problem).into());

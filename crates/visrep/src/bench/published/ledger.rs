@@ -14,6 +14,11 @@ pub struct Ledger {
     pub results: Results,
 }
 
+/// Whether a figure's task is a suite's task of this name or a part of it: `fog` and `fog/3` of `fog`, `shot_noise_2` of `shot_noise`.
+fn belongs(task: &str, name: &str) -> bool {
+    task.strip_prefix(name).is_some_and(|rest| !rest.starts_with(char::is_alphanumeric))
+}
+
 impl Ledger {
     /// Reads what is there, unless it is to be forgotten.
     ///
@@ -77,10 +82,21 @@ impl Ledger {
         let suite = unit.suite.info().name;
         let whole = unit.task.is_none();
         let tasks: Vec<String> = findings.scores.iter().map(|score| score.task.clone()).collect();
-        let stays = |task: &String| !whole && !tasks.contains(task);
         let own = |score: &Score| {
             score.suite == suite && score.model == entry.architecture && score.weights == entry.weights
         };
+        // Means over tasks hold no longer where a task that they may be made of has another figure now.
+        let names = unit.suite.tasks();
+        let same = findings.scores.iter().all(|new| {
+            let known = |old: &Score| {
+                own(old) && (&old.task, &old.metric) == (&new.task, &new.metric) && old.value == new.value
+            };
+            scores.iter().any(known)
+        });
+        let outdated = |task: &String| !same && !names.iter().any(|name| belongs(task, name));
+        let stays = |task: &String| !whole && !tasks.contains(task) && !outdated(task);
+        let gone = |score: &Score| own(score) && !tasks.contains(&score.task) && outdated(&score.task);
+        let any_gone = !whole && scores.iter().any(gone);
         scores.retain(|score| !own(score) || stays(&score.task));
         details.verdicts.retain(|found| found.model != model || found.suite != suite || stays(&found.task));
         details
@@ -114,11 +130,70 @@ impl Ledger {
         }));
         let note = |text| Note { model: model.to_owned(), suite: suite.to_owned(), text };
         details.notes.extend(notes.into_iter().map(note));
+        if any_gone {
+            let text = format!(
+                "figures over several tasks were of an earlier run and are gone: run {suite} for them"
+            );
+            details.notes.push(note(text));
+        }
         details.finished.push(Finished { model: model.to_owned(), unit: name, signature });
     }
 
     /// Writes the file.
     pub fn save(&self) -> Result<()> {
         crate::bench::write(&self.path, &serde_json::to_vec_pretty(&self.results)?)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::bench::published::registry;
+    use std::collections::BTreeMap;
+
+    fn score(task: &str, metric: &str, value: f64) -> Score {
+        Score {
+            suite: "imagenet-c".into(),
+            task: task.into(),
+            metric: metric.into(),
+            value,
+            n: 1,
+            interval: None,
+            protocol: BTreeMap::new(),
+            model: "resnet18".into(),
+            weights: "w".into(),
+            data: "imagenet-c".into(),
+        }
+    }
+
+    #[test]
+    fn means_of_other_figures_do_not_stay_beside_a_task_that_was_run_again() {
+        let folder = tempfile::tempdir().unwrap();
+        let mut ledger = Ledger::open(&folder.path().join("results.json"), false).unwrap();
+        let id = ledger.model(ModelEntry {
+            id: "resnet18".into(),
+            label: String::new(),
+            about: String::new(),
+            architecture: "resnet18".into(),
+            weights: "w".into(),
+            parameters: 1,
+        });
+        let mut add = |name: &str, scores: Vec<Score>| {
+            let unit = registry::Unit::parse(&[name.to_owned()]).unwrap().remove(0);
+            ledger.add(&id, &unit, "signature".into(), Findings { scores, ..Default::default() });
+            let of = |score: &Score| format!("{} {}", score.task, score.value);
+            let notes = ledger.results.details.notes.len();
+            (ledger.results.scores.iter().map(of).collect::<Vec<_>>().join(", "), notes)
+        };
+        let fog = |value| vec![score("fog/1", "error", value), score("fog", "mean-error", value)];
+        let snow = || vec![score("snow", "mean-error", 0.5)];
+        let all = [fog(0.5), snow(), vec![score("mean", "mce", 0.5)]].concat();
+        let shown = "fog/1 0.5, fog 0.5, snow 0.5, mean 0.5";
+        assert_eq!(add("imagenet-c", all), (shown.to_owned(), 0));
+        // The same figures once more: what is made of them holds.
+        let (again, notes) = add("imagenet-c/fog", fog(0.5));
+        assert!(again.contains("mean 0.5") && notes == 0, "{again}");
+        let (other, notes) = add("imagenet-c/fog", fog(0.25));
+        assert_eq!((other.as_str(), notes), ("snow 0.5, fog/1 0.25, fog 0.25", 1));
     }
 }

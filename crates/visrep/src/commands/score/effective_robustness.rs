@@ -1,6 +1,6 @@
 //! `visrep score effective-robustness`.
 
-use super::table::{Table, Unique};
+use super::table::{Cell, Table, Unique};
 use anyhow::{Context, Result, bail};
 use clap::Args;
 use fancy_regex::Regex;
@@ -14,11 +14,11 @@ use visrep_metrics::ShiftFit;
 /// Fits a straight line, by least squares between the log-odds of the two accuracies, to the models whose name --baseline
 /// matches and whose two accuracies lie strictly between 0 and 100. Prints `slope`, `intercept`, `r2` (on log-odds), the number
 /// `n` of models behind the fit, and `rho`: for each model, its accuracy under the shift less what the line expects of it, in
-/// percentage points. Models that lack either accuracy have none and are listed in `left_out`.
+/// percentage points. Models that lack either accuracy, or whose accuracy is outside 0 to 100, have none and are listed in `left_out`.
 #[derive(Args)]
 #[command(
     after_help = "T.csv has a row for each model: its name in the column model (or else in the first), and accuracies in percent; an \
-    empty value is an accuracy that nobody measured:\n\n    \
+    empty value, or NA or nan, is an accuracy that nobody measured:\n\n    \
     model,val,imagenetv2\n    \
     alexnet,56.52,43.97\n    \
     resnet50,76.13,63.33\n\n\
@@ -51,6 +51,22 @@ struct Figures {
     left_out: Vec<String>,
 }
 
+/// An accuracy in percent; `None` where nobody measured one, or what stands there cannot be one, which is said.
+fn percent(cell: Cell<'_>) -> Result<Option<f64>> {
+    if ["", "na", "n/a", "nan", "-"].contains(&cell.text.to_ascii_lowercase().as_str()) {
+        return Ok(None);
+    }
+    let value = cell.number()?;
+    if (0.0..=100.0).contains(&value) {
+        return Ok(Some(value));
+    }
+    eprintln!(
+        "warning: {}; its model is left out",
+        cell.error("is not an accuracy in percent, from 0 to 100")
+    );
+    Ok(None)
+}
+
 impl EffectiveRobustness {
     pub fn run(self) -> Result<()> {
         let path = self.table.display();
@@ -65,10 +81,6 @@ impl EffectiveRobustness {
                 return Err(name.error("is empty; every row must name its model"));
             }
             unique.add(name.text, name)?;
-            let percent = |cell: super::table::Cell<'_>| match cell.text {
-                "" => Ok(None),
-                _ => cell.number_in(0.0..=100.0, "an accuracy in percent, from 0 to 100").map(Some),
-            };
             match (percent(x)?, percent(y)?) {
                 (Some(x), Some(y)) => models.push((name.text.to_owned(), x / 100.0, y / 100.0)),
                 _ => left_out.push(name.text.to_owned()),

@@ -73,6 +73,13 @@ impl ImagenetC {
             Some(clean) if !(0.0..=1.0).contains(&clean) => {
                 bail!("--clean-error {} is no error in the file's unit, {unit}", clean * scale)
             }
+            // No network errs on less than one image in a hundred: a fraction beside percents.
+            Some(clean) if scale > 1.0 && clean > 0.0 && clean * scale < 1.0 => bail!(
+                "--clean-error {} is a fraction, and the errors of {} are in percent; give {} if that is meant",
+                clean * scale,
+                path(),
+                100.0 * scale * clean
+            ),
             clean => clean,
         };
         let percent =

@@ -37,7 +37,8 @@ impl ShapeBias {
             let stimulus = Stimulus::from_name(image.text).ok_or_else(|| {
                 image.error("is no cue-conflict image: such a name is cat1-airplane1.png, the shape first")
             })?;
-            unique.add(image.text, image)?;
+            // Folders do not matter.
+            unique.add(image.text.rsplit(['/', '\\']).next(), image)?;
             let decided = CueConflictClass::named(decision.text).ok_or_else(|| {
                 let classes = CUE_CONFLICT_CLASSES.map(|(name, _)| name).join(", ");
                 decision.error(format_args!("is none of the 16 classes: {classes}"))

@@ -25,6 +25,29 @@ pub struct Cell<'a> {
     column: usize,
 }
 
+/// Counts lines. The reader's own count is taken before it passes the second half of a Windows line end and blank lines.
+struct Lines<'a> {
+    text: &'a [u8],
+    at: usize,
+    line: u64,
+}
+
+impl<'a> Lines<'a> {
+    fn of(text: &'a [u8]) -> Self {
+        Self { text, at: 0, line: 1 }
+    }
+
+    /// The line, from 1, of the first value at or after a byte, which is not before the last one asked for.
+    fn at(&mut self, byte: u64) -> u64 {
+        let byte = usize::try_from(byte).map_or(self.text.len(), |byte| byte.min(self.text.len()));
+        let ends = self.text[byte..].iter().take_while(|end| matches!(end, b'\r' | b'\n')).count();
+        let until = (byte + ends).max(self.at);
+        self.line += self.text[self.at..until].iter().filter(|&&end| end == b'\n').count() as u64;
+        self.at = until;
+        self.line
+    }
+}
+
 impl Table {
     /// Reads `path`. There must be at least one row, and every row must have as many values as there are columns.
     pub fn read(path: &Path) -> Result<Self> {
@@ -33,15 +56,19 @@ impl Table {
         // What spreadsheets put before UTF-8.
         let text = bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(&bytes);
         let mut reader = ReaderBuilder::new().trim(Trim::All).flexible(true).from_reader(text);
-        let fault = |error: csv::Error| {
-            let line = error.position().map_or(1, csv::Position::line);
+        let mut lines = Lines::of(text);
+        let fault = |lines: &mut Lines<'_>, error: csv::Error| {
+            let line = error.position().map_or(1, |at| lines.at(at.byte()));
             anyhow!("{shown}, line {line}: cannot be read as CSV ({error}); save it as comma-separated UTF-8")
         };
-        let header: Vec<String> = reader.headers().map_err(fault)?.iter().map(str::to_owned).collect();
+        let header: Vec<String> = match reader.headers() {
+            Ok(header) => header.iter().map(str::to_owned).collect(),
+            Err(error) => return Err(fault(&mut lines, error)),
+        };
         let mut rows = Vec::new();
         for record in reader.records() {
-            let record = record.map_err(fault)?;
-            let line = record.position().map_or(0, csv::Position::line);
+            let record = record.map_err(|error| fault(&mut lines, error))?;
+            let line = record.position().map_or(0, |at| lines.at(at.byte()));
             if record.len() != header.len() {
                 bail!(
                     "{shown}, line {line}: {} values where the first line names {} columns; give one for each",

@@ -126,7 +126,16 @@ impl Suite for Bapps {
                 Kind::TwoAfc => BappsFolder::two_afc(bapps, false, set),
                 Kind::Jnd => BappsFolder::jnd(bapps, set),
             };
-            parts.push((set, folder.map_err(failed(self.info.name))?));
+            let folder = folder.map_err(failed(self.info.name))?;
+            if let (Kind::TwoAfc, Some(all)) = (self.kind, set.validation_triplets())
+                && folder.len() != all
+            {
+                notes.push(format!(
+                    "{set}: {} triplets, published are {all}: not the whole set",
+                    folder.len()
+                ));
+            }
+            parts.push((set, folder));
         }
         if parts.is_empty() {
             let paths = asked().map(|set| root.join(self.kind.place(set))).collect();
@@ -292,9 +301,8 @@ impl Opened {
 
 impl OpenSuite for Opened {
     fn fingerprint(&self) -> Result<u64, Error> {
-        // The sets by their sizes: what the archive holds does not change.
         let mut hash = Fingerprint::new();
-        self.parts.iter().for_each(|(_, folder)| hash.number(folder.len() as u64));
+        self.parts.iter().for_each(|(_, folder)| hash.number(folder.fingerprint()));
         fingerprint(hash.finish(), &self.heads)
     }
 
