@@ -76,7 +76,9 @@ fn frames(folder: &Path) -> (Vec<RgbImage>, Vec<usize>) {
 fn with_program(name: &str, program: Option<&Path>) {
     let mut command = Command::new(std::env::current_exe().unwrap());
     command.args(["--exact", name, "--ignored"]);
-    program.map(|program| command.env(Ffmpeg::VARIABLE, program));
+    if let Some(program) = program {
+        command.env(Ffmpeg::VARIABLE, program);
+    }
     let output = command.output().unwrap();
     let (said, wrong) = (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
     assert!(output.status.success() && said.contains("1 passed"), "{said}\n{wrong}");
