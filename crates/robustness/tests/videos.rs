@@ -130,7 +130,7 @@ fn videos_have_the_figures_of_their_frames() {
         assert_eq!(videos.scores.len(), images.scores.len());
         for (video, image) in videos.scores.iter().zip(&images.scores) {
             let figures = |score: &visrep_metrics::Score| {
-                (score.task.clone(), score.metric.clone(), score.value, score.interval)
+                (score.task.clone(), score.metric.clone(), score.value, score.interval.clone())
             };
             assert_eq!(figures(video), figures(image));
             let version = Ffmpeg::find().unwrap().version().to_owned();
