@@ -1,4 +1,4 @@
-//! What was read lately, shared by all threads: blocks of rows, footers, pieces of remote files.
+//! What was read lately, shared by all threads: blocks of rows, footers, pieces of remote files, videos.
 
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
@@ -62,6 +62,21 @@ impl<T: Weighted> Cache<T> {
             self.evict();
         }
         loaded.clone()
+    }
+
+    /// Whether item `number` is there or on its way.
+    pub(crate) fn has(&self, number: u64) -> bool {
+        self.slot(number).is_some()
+    }
+
+    /// Whether another thread is reading item `number`.
+    pub(crate) fn in_progress(&self, number: u64) -> bool {
+        self.slot(number).is_some_and(|slot| slot.get().is_none())
+    }
+
+    fn slot(&self, number: u64) -> Option<Slot<T>> {
+        let entries = self.entries.lock().unwrap_or_else(PoisonError::into_inner);
+        entries.iter().rfind(|entry| entry.number == number).map(|entry| entry.slot.clone())
     }
 
     fn evict(&self) {

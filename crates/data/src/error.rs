@@ -76,6 +76,22 @@ pub enum Error {
         /// What is wrong with it.
         source: visrep_decode::Error,
     },
+    /// A video cannot be decoded, or is not what its index says.
+    #[error("{}: {problem}", path.display())]
+    Video {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it, as the rest of a sentence, with what the decoder said.
+        problem: String,
+    },
+    /// A program that a format needs is not there, or cannot be run.
+    #[error("{}: {problem}", program.display())]
+    Program {
+        /// The program, as it was named.
+        program: PathBuf,
+        /// What is wrong and what to do.
+        problem: String,
+    },
     /// A transform has drawn what its image cannot give.
     #[error("{key}: view {view}: {source}")]
     View {
@@ -166,7 +182,14 @@ impl Error {
     /// Whether the fault lies in one sample's data, which [`crate::OnBadSample::Skip`] may pass over, and
     /// not in the program or its options.
     pub fn is_bad_sample(&self) -> bool {
-        matches!(self, Self::Io { .. } | Self::RowGroup { .. } | Self::Row { .. } | Self::Decode { .. })
+        matches!(
+            self,
+            Self::Io { .. }
+                | Self::RowGroup { .. }
+                | Self::Row { .. }
+                | Self::Decode { .. }
+                | Self::Video { .. }
+        )
     }
 }
 

@@ -88,6 +88,15 @@ impl ImageFolder {
 
 /// The images under `folder`, relative to `root`, sorted by the path of their folder and then by name.
 pub(crate) fn list_images(root: &Path, folder: &Path) -> Result<Vec<Box<Path>>, Error> {
+    list_files(root, folder, has_image_extension)
+}
+
+/// The files under `folder` that are `wanted`, relative to `root`, sorted by the path of their folder and then by name.
+pub(crate) fn list_files(
+    root: &Path,
+    folder: &Path,
+    wanted: impl Fn(&Path) -> bool,
+) -> Result<Vec<Box<Path>>, Error> {
     let mut files = Vec::<Box<Path>>::new();
     let visible = |entry: &walkdir::DirEntry| !entry.file_name().as_encoded_bytes().starts_with(b".");
     for entry in WalkDir::new(folder).min_depth(1).follow_links(true).into_iter().filter_entry(visible) {
@@ -95,7 +104,7 @@ pub(crate) fn list_images(root: &Path, folder: &Path) -> Result<Vec<Box<Path>>, 
             path: error.path().unwrap_or(folder).into(),
             source: error.into(),
         })?;
-        if entry.file_type().is_file() && has_image_extension(entry.path()) {
+        if entry.file_type().is_file() && wanted(entry.path()) {
             files.push(entry.path().strip_prefix(root).unwrap_or(entry.path()).into());
         }
     }

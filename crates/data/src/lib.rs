@@ -12,6 +12,7 @@
 //! | MNIST's IDX, CIFAR's binary files | [`RawImages`] | in place, as pixels | |
 //! | NumPy's NPY, NPZ | [`RawImages`] | in place, as pixels | `numpy` |
 //! | a `.csv`, `.tsv` or `.txt` list of paths and labels | [`ListFile`] | a file for each sample | |
+//! | videos, MP4 | [`VideoFrames`], [`SequenceFiles`] | by the program `ffmpeg`, a process for each | |
 //! | `https://`, `s3://`, `file://` | of Parquet, Arrow, tar | in pieces, through a cache | `remote` |
 //!
 //! The features are on by default but for `remote`, and `tensor`, which gives batches as LibTorch tensors. What a build
@@ -53,7 +54,6 @@
 #![forbid(unsafe_code)]
 
 mod batch;
-#[cfg(any(feature = "parquet", feature = "remote"))]
 mod cache;
 #[cfg(any(feature = "arrow", feature = "parquet"))]
 mod columns;
@@ -92,6 +92,7 @@ mod source;
 mod split;
 #[cfg(feature = "webdataset")]
 mod tar;
+mod video;
 
 pub use batch::{Batch, ImageBatch};
 #[cfg(any(feature = "arrow", feature = "parquet"))]
@@ -131,3 +132,4 @@ pub use sheet::{Sheet, contact_sheet};
 pub use split::stratified_split;
 #[cfg(feature = "webdataset")]
 pub use tar::{StreamOptions, TarStream, WebDataset};
+pub use video::{Ffmpeg, SequenceFiles, VideoFrames};

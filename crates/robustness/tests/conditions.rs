@@ -207,11 +207,11 @@ fn flips_are_counted_along_sequences() {
     std::fs::remove_file(root.path().join("imagenet-p/baseline.json")).unwrap();
     let one = run_in("imagenet-p", Some("tilt"), root.path(), &model, &limited).unwrap();
     near(value(&one, "tilt", "flip-probability"), along(&model, &sequences[0], false).0);
-    // The archives hold videos.
-    std::fs::remove_dir_all(root.path().join("imagenet-p")).unwrap();
-    file(root.path(), &format!("imagenet-p/tilt/{TENCH}/video.mp4"), "h.264");
+    assert_eq!(one.scores[0].protocol["sequences"], "frames");
+    std::fs::remove_dir_all(root.path().join("imagenet-p/tilt")).unwrap();
+    file(root.path(), &format!("imagenet-p/tilt/{TENCH}/notes.txt"), "");
     let error = run("imagenet-p", None, root.path(), &model).unwrap_err().to_string();
-    assert!(error.contains("published videos must be unpacked"), "{error}");
+    assert!(error.contains("has no sequences: neither videos"), "{error}");
 }
 
 #[test]

@@ -6,10 +6,12 @@ use super::head::{Classes, Pass, View, as_stored_protocol};
 use super::published::{Measure, Published};
 use crate::Error;
 use serde_json::Value;
+use std::cell::OnceCell;
+use std::collections::BTreeSet;
 use std::path::Path;
 use std::sync::Arc;
 use visrep_corrupt::Perturbation;
-use visrep_data::{Dataset, Fingerprint, ImageFiles, RawImages, Subset};
+use visrep_data::{Dataset, Ffmpeg, Fingerprint, RawImages, SequenceFiles, Subset};
 use visrep_metrics::{
     RankingDistance, Reference, bootstrap_mean, flip_probability, mean, mean_ranking_distance,
     mean_rate_against_baseline,
@@ -27,7 +29,7 @@ pub(super) struct Sequences {
 
 #[derive(Clone, Copy)]
 enum Form {
-    /// A folder of frames for each sequence: `PERTURBATION/SYNSET/NAME/00.png`.
+    /// A video for each sequence, `PERTURBATION/SYNSET/NAME.mp4`, or a folder of frames, `PERTURBATION/SYNSET/NAME/00.png`.
     Frames,
     /// An array for each perturbation: `PERTURBATION.npy`.
     Arrays,
@@ -38,10 +40,11 @@ pub(super) const IMAGENET_P: Sequences = Sequences {
         name: "imagenet-p",
         about: "how often predictions flip along sequences of ImageNet's images (Hendrycks & Dietterich 2019)",
         expects: &[
-            "imagenet-p/PERTURBATION/SYNSET/NAME/00.png and so on, the frames; gaussian_noise_2, _3 and shot_noise_2, _3 too where they are",
+            "imagenet-p/PERTURBATION/SYNSET/NAME.mp4 as published, which the program `ffmpeg` decodes, or NAME/00.png and so on, the frames; \
+             gaussian_noise_2, _3 and shot_noise_2, _3 too where they are",
             "imagenet-p/baseline.json, optional: {\"gaussian_noise\": {\"flip\": 0.2, \"top5\": 0.6}, …} for mFR and mT5D",
         ],
-        published: "zenodo.org, record 3565846, as H.264: `ffmpeg -i NAME.mp4 NAME/%02d.png`; or `visrep corrupt --all --sequence`",
+        published: "zenodo.org, record 3565846, as H.264, read as it is; or `visrep corrupt --all --sequence`",
     },
     classes: Classes::ImageNet1k,
     places: &["imagenet-p", "ImageNet-P"],
@@ -72,6 +75,8 @@ struct Part {
     frames: Arc<dyn Dataset>,
     /// How many frames each sequence has.
     lengths: Vec<usize>,
+    /// How they are stored, for the protocol.
+    stored: String,
 }
 
 impl Part {
@@ -81,43 +86,51 @@ impl Part {
         difficulty: usize,
         form: Form,
         context: &SuiteContext,
+        ffmpeg: &OnceCell<Ffmpeg>,
     ) -> Result<Self, Error> {
-        let (frames, lengths): (Arc<dyn Dataset>, Vec<usize>) = match form {
+        let wrong = |problem: String| Error::Layout { path: path.into(), problem };
+        let part = match form {
             Form::Arrays => {
                 let (data, each) = RawImages::open_npy_sequences(path)?;
-                let count = data.len() / each;
-                (Arc::new(data), vec![each; count])
+                let lengths = vec![each; data.len() / each];
+                let chosen = context.places(lengths.len());
+                let part = Self {
+                    perturbation,
+                    difficulty,
+                    frames: Arc::new(data),
+                    lengths,
+                    stored: "arrays".into(),
+                };
+                if chosen.len() < part.lengths.len() { part.only(&chosen) } else { part }
             }
             Form::Frames => {
-                let data = ImageFiles::below(path)?;
-                let mut lengths: Vec<usize> = Vec::new();
-                let mut last = None;
-                for index in 0..data.len() {
-                    let key = data.key(index);
-                    let folder = key.rsplit_once('/').map(|(folder, _)| folder.to_owned());
-                    match lengths.last_mut() {
-                        Some(length) if folder == last => *length += 1,
-                        _ => lengths.push(1),
-                    }
-                    last = folder;
-                }
-                (Arc::new(data), lengths)
+                let files = SequenceFiles::below(path)?;
+                // Chosen first: of the others nothing is read.
+                let chosen = context.places(files.len());
+                let files = files.only(&chosen);
+                let (count, videos) = (files.len(), files.videos());
+                let (frames, lengths) = files.open(|| found(ffmpeg))?;
+                let version = ffmpeg.get().map_or("", Ffmpeg::version);
+                let published = format!("H.264 as published, ffmpeg {version} ({})", std::env::consts::ARCH);
+                let stored = match videos {
+                    0 => "frames".to_owned(),
+                    _ if videos == count => published,
+                    _ => format!("{videos} of {count} as {published}, the others as frames"),
+                };
+                Self { perturbation, difficulty, frames, lengths, stored }
             }
         };
-        let wrong = |problem: String| Error::Layout { path: path.into(), problem };
-        if lengths.is_empty() {
+        if part.lengths.is_empty() {
             return Err(wrong(
-                "has no frames: published videos must be unpacked, NAME.mp4 to NAME/00.png and so on".into(),
+                "has no sequences: neither videos, SYNSET/NAME.mp4, nor folders of frames, SYNSET/NAME/00.png and so on".into(),
             ));
         }
-        if let Some(sequence) = lengths.iter().position(|&length| length < 2) {
+        if let Some(sequence) = part.lengths.iter().position(|&length| length < 2) {
             return Err(wrong(format!(
                 "has a sequence of one frame (number {sequence}): there is nothing to compare it with"
             )));
         }
-        let part = Self { perturbation, difficulty, frames, lengths };
-        let chosen = context.places(part.lengths.len());
-        Ok(if chosen.len() < part.lengths.len() { part.only(&chosen) } else { part })
+        Ok(part)
     }
 
     /// The chosen sequences.
@@ -173,6 +186,15 @@ impl Part {
     }
 }
 
+/// The program that decodes videos, looked for once.
+fn found(ffmpeg: &OnceCell<Ffmpeg>) -> Result<Ffmpeg, visrep_data::Error> {
+    if let Some(found) = ffmpeg.get() {
+        return Ok(found.clone());
+    }
+    let found = Ffmpeg::find()?;
+    Ok(ffmpeg.get_or_init(|| found).clone())
+}
+
 /// For each sequence, the fraction of flips and the mean top-5 distance.
 type Along = (Vec<f64>, Vec<f64>);
 
@@ -198,7 +220,7 @@ impl Published for Sequences {
 
     fn find(&self, root: &Path, task: Option<&str>, context: &SuiteContext) -> Result<Opened, Error> {
         let folder = need(&self.info, root, self.places)?;
-        let (mut parts, mut notes) = (Vec::new(), Vec::new());
+        let (mut parts, mut notes, ffmpeg) = (Vec::new(), Vec::new(), OnceCell::new());
         let asked = |perturbation: &Perturbation| task.is_none_or(|task| task == perturbation.name());
         for perturbation in Perturbation::ALL.into_iter().filter(asked) {
             let stored = |difficulty: usize| match self.form {
@@ -212,7 +234,7 @@ impl Published for Sequences {
                 let name = stored(if perturbation.is_noise() { difficulty } else { 1 });
                 match find(&folder, &[&name]) {
                     Some(path) => {
-                        parts.push(Part::open(&path, perturbation, difficulty, self.form, context)?)
+                        parts.push(Part::open(&path, perturbation, difficulty, self.form, context, &ffmpeg)?)
                     }
                     None if Perturbation::BENCHMARK.contains(&perturbation) && name == stored(1) => {
                         notes.push(format!("{perturbation}: there is no {}", folder.join(name).display()));
@@ -288,6 +310,7 @@ impl Measure for Opened {
         let mut found = Vec::new();
         for part in &self.parts {
             let name = part.perturbation.name();
+            record.entry("sequences", part.stored.clone());
             let measured = context.parts.get(&at(name, part.difficulty), || part.measure(&pass))?;
             for ((difficulty, reference), (flips, distances)) in part.comparisons().into_iter().zip(measured)
             {
@@ -312,6 +335,8 @@ impl Measure for Opened {
                 }
             }
         }
+        let forms: BTreeSet<&str> = self.parts.iter().map(|part| part.stored.as_str()).collect();
+        record.entry("sequences", Vec::from_iter(forms).join("; "));
         record.entry(
             "reference",
             "the first frame for noise, else the frame before, or 2 or 3 before by the difficulty",
