@@ -64,7 +64,8 @@ impl FineTuneSearch {
 
     /// The candidates, by learning rate and then by ratio, no decay first.
     pub fn candidates(&self) -> Vec<FineTuneCandidate> {
-        let ratios = [&[0.0], &spread(self.decay_ratios)[..]].concat();
+        let mut ratios = vec![0.0];
+        ratios.extend(spread(self.decay_ratios));
         let of =
             |lr| ratios.clone().into_iter().map(move |decay_ratio| FineTuneCandidate { lr, decay_ratio });
         spread(self.learning_rates).into_iter().flat_map(of).collect()
@@ -106,7 +107,7 @@ impl Classifier for FineTuneSearch {
     fn info(&self) -> SuiteInfo {
         SuiteInfo {
             name: "transfer-fine-tune",
-            about: "the whole network fine-tuned on 11 datasets, the best of 56 on validation images (Kornblith et al. 2019; weeks on a CPU)",
+            about: "fine-tuning on 11 datasets, the best of 56 on validation images (Kornblith et al. 2019; years on a CPU)",
             expects: crate::suite::EXPECTS,
             published: crate::suite::PUBLISHED,
         }

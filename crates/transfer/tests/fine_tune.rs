@@ -24,9 +24,9 @@ fn dataset(root: &Path, name: &str) {
 
 /// A learning rate that learns and one that diverges, each without weight decay and with some.
 const CUT: FineTuneSearch = FineTuneSearch {
-    learning_rates: (2, 0.02, 1e30),
+    learning_rates: (2, 0.02, 1e300),
     decay_ratios: (1, 1e-4, 1e-4),
-    steps: 10,
+    steps: 24,
     batch_size: 8,
 };
 
@@ -110,20 +110,20 @@ fn the_best_candidate_is_found_and_a_stopped_search_goes_on() {
     let entry =
         |nth: usize, key: &str| whole.scores[nth].protocol.get(key).map(String::as_str).unwrap_or_default();
     for nth in 0..2 {
-        assert!(whole.scores[nth].value > 0.9, "{:?}", whole.scores[nth]);
+        assert!(whole.scores[nth].value > 0.8, "{:?}", whole.scores[nth]);
         let tried = entry(nth, "val_figure_by_candidate");
         assert_eq!((tried.split("; ").count(), tried.matches("diverged").count()), (4, 2), "{tried}");
         assert!(entry(nth, "candidate").contains(" of 4: lr 2.000e-2"), "{}", entry(nth, "candidate"));
-        assert_eq!((entry(nth, "steps"), entry(nth, "batch_size")), ("10", "8"));
+        assert_eq!((entry(nth, "steps"), entry(nth, "batch_size")), ("24", "8"));
         assert_eq!((entry(nth, "train_samples"), entry(nth, "val_samples")), ("14", "4"));
         assert!(entry(nth, "preprocessing").contains("random resized crop 32"));
         assert!(
-            entry(nth, "grid").contains("2 from 2e-2 to 1e30")
+            entry(nth, "grid").contains("2 from 2e-2 to 1e300")
                 && entry(nth, "grid").contains("not the paper's")
         );
         assert!(
             entry(nth, "optimizer").contains("nesterov")
-                && entry(nth, "batch_norm_momentum").starts_with("0.09")
+                && entry(nth, "batch_norm_momentum").starts_with("0.1,")
         );
     }
     assert!(entry(2, "grid").contains("4 candidates") && entry(2, "candidate").is_empty());
@@ -162,7 +162,7 @@ fn it_is_said_when_every_candidate_diverges() {
     let folder = tempfile::tempdir().unwrap();
     let root = folder.path();
     dataset(root, "pets");
-    let wild = FineTuneSearch { learning_rates: (1, 1e30, 1e30), steps: 3, ..CUT };
+    let wild = FineTuneSearch { learning_rates: (1, 1e300, 1e300), steps: 3, ..CUT };
     for task in [None, Some("pets")] {
         let error = run(wild, root, task, &context(&Parts::default())).unwrap_err();
         assert!(matches!(error, Error::NoneTrained { candidates: 2, .. }), "{error}");

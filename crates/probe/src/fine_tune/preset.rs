@@ -239,8 +239,8 @@ impl FineTuning {
         (lr, decay_ratio): (f64, f64),
         (steps, batch_size): (u64, usize),
     ) -> Self {
-        let epoch = examples as f64 / batch_size as f64;
-        let momentum = (1.0 - 10.0 / epoch).max(0.9);
+        let share = (10.0 * batch_size as f64 / examples as f64).min(0.1);
+        let momentum = 1.0 - share;
         Self {
             name: format!("Kornblith et al. 2019, lr {lr}, weight decay {decay_ratio} of it"),
             source: "Kornblith et al. 2019, arXiv:1805.08974, appendix A".into(),
@@ -251,7 +251,7 @@ impl FineTuning {
             optimizer: OptimizerConfig::Sgd(Sgd { momentum, nesterov: true }),
             schedule: Schedule { shape: Shape::Cosine, ..by_steps(lr, 0, &[], steps) },
             weight_decay: decay_ratio,
-            batch_norm_momentum: Some(1.0 - momentum),
+            batch_norm_momentum: Some(share),
             ..Self::vtab(images)
         }
     }
