@@ -7,7 +7,7 @@ use crate::{Error, ModelOptions};
 use std::cell::RefCell;
 use std::ops::Div;
 use std::rc::Rc;
-use std::sync::atomic::{AtomicBool, AtomicU8, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use tch::{Device, Kind, TchError, Tensor, nn};
 use visrep_torch::Generator;
@@ -33,13 +33,20 @@ pub enum BatchNormMode {
     Batch,
 }
 
-/// The switch of one batch normalisation.
+/// The switches of one batch normalisation.
 #[derive(Clone, Debug, Default)]
-pub(crate) struct NormSwitch(Arc<AtomicU8>);
+pub(crate) struct NormSwitch(Arc<NormState>);
+
+#[derive(Debug, Default)]
+struct NormState {
+    mode: AtomicU8,
+    /// The bits of the batch's share in the running statistics, which is above 0; 0: the layer's own.
+    momentum: AtomicU64,
+}
 
 impl NormSwitch {
     pub(crate) fn get(&self) -> BatchNormMode {
-        match self.0.load(Ordering::Relaxed) {
+        match self.0.mode.load(Ordering::Relaxed) {
             1 => BatchNormMode::Running,
             2 => BatchNormMode::Batch,
             _ => BatchNormMode::Auto,
@@ -47,7 +54,19 @@ impl NormSwitch {
     }
 
     pub(crate) fn set(&self, mode: BatchNormMode) {
-        self.0.store(mode as u8, Ordering::Relaxed);
+        self.0.mode.store(mode as u8, Ordering::Relaxed);
+    }
+
+    /// The batch's share in the running statistics, where it is not the layer's own.
+    pub(crate) fn momentum(&self) -> Option<f64> {
+        match self.0.momentum.load(Ordering::Relaxed) {
+            0 => None,
+            bits => Some(f64::from_bits(bits)),
+        }
+    }
+
+    fn set_momentum(&self, momentum: f64) {
+        self.0.momentum.store(momentum.to_bits(), Ordering::Relaxed);
     }
 }
 
@@ -77,6 +96,13 @@ impl Switches {
             count += 1;
         }
         count
+    }
+
+    /// Sets the batch's share, which is above 0, in the running statistics of every batch normalisation; returns how many.
+    pub(crate) fn set_norm_momentum(&self, momentum: f64) -> usize {
+        let norms = self.norms.lock().unwrap_or_else(PoisonError::into_inner);
+        norms.iter().for_each(|(_, switch)| switch.set_momentum(momentum));
+        norms.len()
     }
 
     fn add_norm(&self, path: String) -> NormSwitch {

@@ -80,6 +80,22 @@ impl Model {
         self.switches().set_norms(mode, chosen)
     }
 
+    /// Sets the share that a batch has in the running statistics of every batch normalisation: what PyTorch calls its momentum, and 1
+    /// minus what TensorFlow calls so. Returns how many layers those are. A copy of the model has its layers' own again.
+    ///
+    /// # Errors
+    /// A share that is not above 0 and at most 1.
+    pub fn set_batch_norm_momentum(&self, momentum: f64) -> Result<usize, Error> {
+        if !(momentum > 0.0 && momentum <= 1.0) {
+            let known = "give a number above 0 and at most 1".into();
+            return Err(Error::Unknown {
+                what: format!("batch normalisation of momentum {momentum}"),
+                known,
+            });
+        }
+        Ok(self.switches().set_norm_momentum(momentum))
+    }
+
     /// Turns gradient checkpointing on or off: in training, blocks keep only their inputs and compute the rest again in the
     /// backward pass, which saves most of the memory for about a third more time.
     pub fn set_gradient_checkpointing(&self, on: bool) {

@@ -112,6 +112,28 @@ fn batch_normalisation_obeys_its_mode() {
 }
 
 #[test]
+fn the_momentum_of_batch_normalisation_is_the_batchs_share() {
+    let x = images(3);
+    let mean = |momentum: Option<f64>| {
+        let model = model(ModelOptions::default());
+        if let Some(momentum) = momentum {
+            assert_eq!(model.set_batch_norm_momentum(momentum).unwrap(), 20);
+        }
+        forward(&model, &x, true);
+        // It starts at 0, so that what is there is the batch's share of its mean.
+        model.var_store().variables()["bn1.running_mean"].copy()
+    };
+    let whole = mean(Some(1.0));
+    assert!(whole.abs().max().double_value(&[]) > 1e-3);
+    assert!(mean(Some(0.025)).allclose(&(&whole * 0.025), 1e-4, 1e-7, false));
+    assert!(mean(None).allclose(&(&whole * 0.1), 1e-4, 1e-7, false));
+    let model = model(ModelOptions::default());
+    for wrong in [0.0, -0.1, 1.5, f64::NAN] {
+        assert!(model.set_batch_norm_momentum(wrong).unwrap_err().to_string().contains("above 0"));
+    }
+}
+
+#[test]
 fn other_kinds_take_any_floating_point_input() {
     let mut model = model(ModelOptions::default());
     let expected = forward(&model, &images(3), false);

@@ -112,6 +112,7 @@ impl Context {
             workers: self.workers,
             precision: self.precision,
             progress: self.progress,
+            what: None,
             stop: Arc::clone(&self.stop),
             pass: None,
             batch_size: self.batch_size,

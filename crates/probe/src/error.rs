@@ -102,6 +102,14 @@ pub enum Error {
         /// The keys of its first samples.
         keys: Vec<String>,
     },
+    /// Of several ways to train none gave a model whose figure is a number.
+    #[error("none of {candidates} candidates could be trained; the first: {first}")]
+    NoneTrained {
+        /// How many were tried.
+        candidates: usize,
+        /// What was wrong with the first.
+        first: String,
+    },
     /// Training was stopped by [`Execution::stop`](crate::Execution::stop).
     #[error("{what} was stopped after {done} of {total} steps: nothing is kept of it")]
     Stopped {
@@ -143,4 +151,16 @@ pub enum Error {
         /// What it should be.
         expected: &'static str,
     },
+}
+
+impl Error {
+    /// Whether training came to nothing because numbers ceased to be finite, so that other settings may do better on the same data.
+    pub fn is_divergence(&self) -> bool {
+        match self {
+            Self::Diverged { .. } | Self::NotFinite { .. } | Self::NoneTrained { .. } => true,
+            // Scores of a network whose weights are finite and its outputs not.
+            Self::Metrics(visrep_metrics::Error::Value { value, .. }) => !value.is_finite(),
+            _ => false,
+        }
+    }
 }

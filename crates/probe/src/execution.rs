@@ -17,6 +17,8 @@ pub struct Execution {
     pub precision: Precision,
     /// Draw a progress bar when it takes longer than two seconds.
     pub progress: bool,
+    /// What the bar of training calls it, where that says more than the kind of training: which of many.
+    pub what: Option<String>,
     /// When raised, training ends with [`Error::Stopped`] after the current step.
     pub stop: Arc<AtomicBool>,
     /// The most images of one forward and backward pass of training: a larger batch is taken in parts whose gradients are
@@ -34,6 +36,7 @@ impl Default for Execution {
             workers: std::thread::available_parallelism().map_or(1, usize::from),
             precision: Precision::Fp32,
             progress: false,
+            what: None,
             stop: Arc::default(),
             pass: None,
             batch_size: 64,

@@ -77,7 +77,7 @@ pub use features::FeatureSet;
 pub use few_shot::{RIDGE_L2, few_shot_ridge, ridge_scores};
 pub use fine_tune::{
     FineTuneBenchmark, FineTunePreset, FineTuned, FineTuning, ImagePipeline, LabelKeeping, Normalisation,
-    Selected, fine_tune, fine_tune_selected, select_fine_tuning,
+    Selected, Trial, best_trial, fine_tune, fine_tune_selected, select_fine_tuning,
 };
 pub use identity::{data_hash, weights_hash};
 pub use knn::{KnnOptions, knn, knn_sweep};

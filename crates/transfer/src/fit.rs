@@ -48,19 +48,32 @@ pub(crate) fn single(
     let predictions = probe.predict(&test.features)?.f_argmax(1, false).map_err(visrep_probe::Error::from)?;
     let predictions = Vec::<i64>::try_from(predictions).map_err(visrep_probe::Error::from)?;
     let correct: Vec<bool> = predictions.iter().zip(&test.labels).map(|(a, b)| a == b).collect();
-    let value = match metric {
-        TransferMetric::MeanPerClass => {
-            let classes = classes.max(test.classes()).max(probe.classes());
-            let matrix = ConfusionMatrix::new(&predictions, &test.labels, classes)?;
-            mean(&matrix.per_class_accuracy().into_iter().flatten().collect::<Vec<_>>())?
-        }
-        _ => correct.iter().filter(|&&right| right).count() as f64 / correct.len() as f64,
-    };
+    let value = figure(metric, &predictions, &test.labels, classes)?;
     let c = match probe.fitting() {
         visrep_probe::Fitting::Logistic { c, .. } => Some(*c),
         _ => None,
     };
     Ok(Fitted { value, c, correct: Some(correct) })
+}
+
+/// A dataset's figure, where its images have one class each: of `classes`, or as many as labels and predictions name.
+pub(crate) fn figure(
+    metric: TransferMetric,
+    predictions: &[i64],
+    labels: &[i64],
+    classes: usize,
+) -> Result<f64, visrep_probe::Error> {
+    let named = predictions.iter().chain(labels).max().map_or(0, |&highest| highest as usize + 1);
+    Ok(match metric {
+        TransferMetric::MeanPerClass => {
+            let matrix = ConfusionMatrix::new(predictions, labels, classes.max(named))?;
+            mean(&matrix.per_class_accuracy().into_iter().flatten().collect::<Vec<_>>())?
+        }
+        _ => {
+            let right = predictions.iter().zip(labels).map(|(a, b)| f64::from(u8::from(a == b)));
+            mean(&right.collect::<Vec<_>>())?
+        }
+    })
 }
 
 /// Images with several classes: their features and, for each, whether a class is there (`None`: not to be counted).

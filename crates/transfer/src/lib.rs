@@ -1,9 +1,11 @@
 //! The transfer protocol of "Do better ImageNet models transfer better?" (Kornblith, Shlens & Le 2019, arXiv 1805.08974): how good
-//! a classifier of frozen features is on twelve datasets.
+//! a classifier of frozen features is on twelve datasets, and how good the network is when it is fine-tuned.
 //!
 //! [`TransferDataset`] is the table of the twelve with their official sizes and figures; [`open_transfer`] finds one under a folder,
-//! as it is published or in any form that visrep-data opens; [`SUITES`] has the measurement: logistic regression by L-BFGS, the
-//! strength of the penalty chosen among 45 on validation images, then fitted to these too.
+//! as it is published or in any form that visrep-data opens; [`SUITES`] has the measurements. `transfer` is logistic regression by
+//! L-BFGS, the strength of the penalty chosen among 45 on validation images, then fitted to these too. `transfer-fine-tune` trains the
+//! whole network, with the best of 56 learning rates and weight decays ([`FineTuneSearch`]); it leaves out Pascal VOC, whose images
+//! have several classes. The numbers of both are taken from the paper.
 //!
 //! | dataset | read as it is published |
 //! |---|---|
@@ -26,7 +28,9 @@
 
 mod dataset;
 mod error;
+mod fine_tune;
 mod fit;
+mod frozen;
 mod open;
 mod read;
 mod suite;
@@ -34,6 +38,7 @@ mod voc;
 
 pub use dataset::{TransferDataset, TransferInfo, TransferMetric};
 pub use error::Error;
+pub use fine_tune::{FineTuneCandidate, FineTuneSearch};
 pub use fit::{L2_GRID, transfer_probe_options};
 pub use open::{TransferData, TransferLabels, open_transfer};
 pub use read::{open_aircraft, open_food101, open_sun397_official};

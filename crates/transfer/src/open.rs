@@ -10,16 +10,16 @@ use visrep_vtab::{open_dtd, open_flowers, open_pets};
 
 /// Caltech-101's training images of each class.
 const CALTECH_SHOTS: usize = 30;
-/// The share of the training images that chooses the penalty where there is no official validation split.
+/// The share of the training images that is held out to choose by where there is no official validation split.
 const VALIDATION: f64 = 0.2;
 
 /// A dataset's splits.
 pub struct TransferData {
     /// Which it is.
     pub dataset: TransferDataset,
-    /// To fit.
+    /// To train on.
     pub train: Arc<dyn Dataset>,
-    /// To choose the penalty; fitted too in the end.
+    /// To choose the classifier's strength or the fine-tuning; trained on too in the end.
     pub val: Arc<dyn Dataset>,
     /// To measure.
     pub test: Arc<dyn Dataset>,
@@ -154,7 +154,7 @@ fn single(
         Some(val) => (train, val),
         None => {
             let (rest, held) = stratified_split(train.as_ref(), VALIDATION, 0);
-            description += "; a fifth of each training class, drawn with seed 0, chooses the penalty";
+            description += "; a fifth of each training class, drawn with seed 0, is held out to choose by";
             (pick(&train, rest), pick(&train, held))
         }
     };

@@ -1,41 +1,74 @@
-//! The protocol as a suite: `visrep bench transfer`.
+//! What both halves of the protocol share: finding the datasets, and their figures with the mean over them.
 
-use crate::fit::{Several, several, single};
+use crate::fine_tune::FineTuneSearch;
+use crate::frozen::Frozen;
 use crate::{Error, TransferData, TransferDataset, TransferLabels, open_transfer};
 use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Arc;
-use visrep_data::{Dataset, Fingerprint, Views};
+use visrep_data::{Dataset, Fingerprint};
 use visrep_metrics::{mean, wilson};
-use visrep_models::{CropMode, Interpolation, Model, Preprocessing};
+use visrep_models::Model;
 use visrep_probe::{
-    FeatureSet, Findings, LEVEL, OpenSuite, Pooling, Recorder, Suite, SuiteContext, SuiteInfo, TaskVerdicts,
-    eval_transform, extract_views, limited, preprocessing_protocol,
+    Findings, LEVEL, OpenSuite, Recorder, Suite, SuiteContext, SuiteInfo, TaskVerdicts, limited,
 };
 
-const INFO: SuiteInfo = SuiteInfo {
-    name: "transfer",
-    about: "logistic regression on frozen features of 12 datasets, the penalty searched (Kornblith et al. 2019)",
-    expects: &[
-        "transfer/NAME/{train,val,test}, any images that --data takes, or as published:",
-        "food-101/, cifar-10-batches-bin/, cifar-100-binary/, SUN397/, fgvc-aircraft-2013b/, VOCdevkit/VOC2007/,",
-        "dtd/, oxford-iiit-pet/, caltech-101/, flowers-102/, or below vtab/ as `visrep data get` puts them",
-    ],
-    published: "their authors; `visrep data get vtab/{cifar100,dtd,pets,caltech101,flowers102,sun397}`",
-};
+pub(crate) const EXPECTS: &[&str] = &[
+    "transfer/NAME/{train,val,test}, any images that --data takes, or as published:",
+    "food-101/, cifar-10-batches-bin/, cifar-100-binary/, SUN397/, fgvc-aircraft-2013b/, VOCdevkit/VOC2007/,",
+    "dtd/, oxford-iiit-pet/, caltech-101/, flowers-102/, or below vtab/ as `visrep data get` puts them",
+];
+pub(crate) const PUBLISHED: &str =
+    "their authors; `visrep data get vtab/{cifar100,dtd,pets,caltech101,flowers102,sun397}`";
 
-struct Transfer;
+/// The suites of this crate: the classifier of frozen features, and fine-tuning with the paper's search.
+pub const SUITES: [&dyn Suite; 2] = [&TransferSuite(Frozen), &TransferSuite(FineTuneSearch::PAPER)];
 
-/// The suites of this crate.
-pub const SUITES: [&dyn Suite; 1] = [&Transfer];
+/// How a network becomes a classifier of a dataset.
+pub(crate) trait Classifier: Copy + Sync + 'static {
+    /// What a list says of the suite.
+    fn info(&self) -> SuiteInfo;
 
-impl Suite for Transfer {
+    /// Whether it takes so long that it is run only where it is named.
+    fn by_name_only(&self) -> bool {
+        false
+    }
+
+    /// Why a dataset is none for it.
+    fn left_out(&self, dataset: TransferDataset) -> Option<&'static str>;
+
+    /// What holds for all datasets, as entries of a protocol.
+    fn entries(
+        &self,
+        model: &Model,
+        context: &SuiteContext,
+    ) -> Result<BTreeMap<String, String>, visrep_probe::Error>;
+
+    /// Fits it to a dataset, and tests it.
+    fn measure(&self, data: &TransferData, model: &Model, context: &SuiteContext) -> Result<Measured, Error>;
+}
+
+/// The datasets with one kind of classifier.
+pub(crate) struct TransferSuite<C>(pub(crate) C);
+
+impl<C: Classifier> TransferSuite<C> {
+    fn datasets(&self) -> impl Iterator<Item = TransferDataset> {
+        TransferDataset::ALL.into_iter().filter(|&dataset| self.0.left_out(dataset).is_none())
+    }
+}
+
+impl<C: Classifier> Suite for TransferSuite<C> {
     fn info(&self) -> SuiteInfo {
-        INFO
+        self.0.info()
     }
 
     fn tasks(&self) -> Vec<String> {
-        TransferDataset::ALL.map(|dataset| dataset.to_string()).to_vec()
+        self.datasets().map(|dataset| dataset.to_string()).collect()
+    }
+
+    fn by_name_only(&self) -> bool {
+        self.0.by_name_only()
     }
 
     fn open(
@@ -44,9 +77,10 @@ impl Suite for Transfer {
         task: Option<&str>,
         context: &SuiteContext,
     ) -> Result<Box<dyn OpenSuite>, visrep_probe::Error> {
+        let info = self.0.info();
         let (mut found, mut missing, mut paths) = (Vec::new(), Vec::new(), Vec::new());
-        let mut wrong = Vec::new();
-        for dataset in TransferDataset::ALL {
+        let mut notes = Vec::new();
+        for dataset in self.datasets() {
             if task.is_some_and(|task| task != dataset.info().name) {
                 continue;
             }
@@ -57,22 +91,23 @@ impl Suite for Transfer {
                     paths.push(root.join("transfer").join(dataset.info().name));
                 }
                 // One that is damaged does not keep the others from being measured.
-                Err(error) if task.is_none() => wrong.push(format!("{dataset}: {error}")),
-                Err(error) => return Err(of_suite(error)),
+                Err(error) if task.is_none() => notes.push(format!("{dataset}: {error}")),
+                Err(error) => return Err(of_suite(info.name, error)),
             }
         }
-        if let (true, Some(first)) = (found.is_empty(), wrong.first()) {
-            return Err(visrep_probe::Error::Suite { suite: INFO.name, message: first.clone() });
+        if let (true, Some(first)) = (found.is_empty(), notes.first()) {
+            return Err(visrep_probe::Error::Suite { suite: info.name, message: first.clone() });
         }
-        missing.splice(..0, wrong);
         if found.is_empty() {
-            return Err(visrep_probe::Error::MissingData {
-                suite: INFO.name,
-                paths,
-                published: INFO.published,
-            });
+            let (suite, published) = (info.name, info.published);
+            return Err(visrep_probe::Error::MissingData { suite, paths, published });
         }
-        Ok(Box::new(Opened { found, missing, whole: task.is_none() }))
+        notes.extend(missing);
+        if task.is_none() {
+            let why = |dataset| self.0.left_out(dataset).map(|why| format!("{dataset} is left out: {why}"));
+            notes.extend(TransferDataset::ALL.into_iter().filter_map(why));
+        }
+        Ok(Box::new(Opened { classifier: self.0, found, notes, whole: task.is_none() }))
     }
 }
 
@@ -90,24 +125,29 @@ fn limit(mut data: TransferData, context: &SuiteContext) -> TransferData {
     data
 }
 
-struct Opened {
+struct Opened<C> {
+    classifier: C,
     found: Vec<TransferData>,
-    missing: Vec<String>,
+    /// What is missing or damaged, or no dataset for such a classifier.
+    notes: Vec<String>,
     /// Whether all were asked for, of which there are means.
     whole: bool,
 }
 
 /// What a dataset's measurement came to.
 #[derive(Serialize, Deserialize)]
-struct Measured {
-    value: f64,
-    c: Option<f64>,
-    n: usize,
-    train: usize,
-    verdicts: Option<TaskVerdicts>,
+pub(crate) struct Measured {
+    /// The dataset's figure.
+    pub value: f64,
+    /// Test images.
+    pub n: usize,
+    /// The protocol's entries that are this dataset's.
+    pub entries: BTreeMap<String, String>,
+    /// Where images have one class.
+    pub verdicts: Option<TaskVerdicts>,
 }
 
-impl OpenSuite for Opened {
+impl<C: Classifier> OpenSuite for Opened<C> {
     fn fingerprint(&self) -> Result<u64, visrep_probe::Error> {
         let mut hash = Fingerprint::new();
         for data in self.found.iter().flat_map(|found| [&found.train, &found.val, &found.test]) {
@@ -125,27 +165,30 @@ impl OpenSuite for Opened {
     }
 
     fn run(&self, model: &Model, context: &SuiteContext) -> Result<Findings, visrep_probe::Error> {
-        let preprocessing = preprocessing(model);
-        let mut record = Recorder::new(INFO.name, model, context);
-        record.findings.notes.clone_from(&self.missing);
-        record.entry("preprocessing", preprocessing_protocol(&preprocessing));
-        record.entry("features", Pooling::PreLogits.to_string());
-        record.entry(
-            "classifier",
-            "logistic regression by L-BFGS, bias free, 1/C of 45 from 1e-6 to 1e5 chosen on val, fitted to train and val",
-        );
-        let mut logits = Vec::new();
+        let suite = self.classifier.info().name;
+        let mut record = Recorder::new(suite, model, context);
+        record.findings.notes.clone_from(&self.notes);
+        record.protocol.extend(self.classifier.entries(model, context)?);
+        let shared = record.protocol.clone();
+        let (mut names, mut logits, mut diverged) = (Vec::new(), Vec::new(), None);
         for data in &self.found {
             context.go_on()?;
             let info = data.dataset.info();
-            let measured: Measured = context
-                .parts
-                .get(info.name, || measure(data, model, &preprocessing, context).map_err(of_suite))?;
+            let measure =
+                || self.classifier.measure(data, model, context).map_err(|error| of_suite(suite, error));
+            let measured: Measured = match context.parts.get(info.name, measure) {
+                Ok(measured) => measured,
+                // No setting does on this dataset; that says nothing of the others.
+                Err(error) if self.whole && error.is_divergence() => {
+                    record.findings.notes.push(format!("{} is left out: {error}", info.name));
+                    diverged = Some(error);
+                    continue;
+                }
+                Err(error) => return Err(error),
+            };
+            record.protocol.clone_from(&shared);
+            record.protocol.extend(measured.entries);
             record.entry("splits", data.description.clone());
-            if let Some(c) = measured.c {
-                record.entry("c", format!("{c:e}"));
-            }
-            record.entry("train_samples", measured.train.to_string());
             // Of a mean over classes there is no such interval.
             let right =
                 measured.verdicts.as_ref().map(|found| found.correct.iter().filter(|&&right| right).count());
@@ -155,13 +198,17 @@ impl OpenSuite for Opened {
             };
             record.figure(info.name, info.metric.name(), measured.value, measured.n, interval);
             record.findings.verdicts.extend(measured.verdicts);
+            names.push(info.name);
             logits.push(logit(measured.value, measured.n));
         }
-        ["splits", "c", "train_samples"].iter().for_each(|key| drop(record.protocol.remove(*key)));
+        if let (true, Some(error)) = (names.is_empty(), diverged) {
+            return Err(error);
+        }
+        record.protocol = shared;
         if self.whole && logits.len() > 1 {
-            let names: Vec<_> = self.found.iter().map(|data| data.dataset.info().name).collect();
             record.entry("datasets", format!("{}: {}", names.len(), names.join(", ")));
-            record.entry("mean", "the accuracy whose logit ln(p / (1 - p)) is the mean of the datasets'; p at least half an image from 0 and 1");
+            let said = "the accuracy whose logit ln(p / (1 - p)) is the mean of the datasets'; p at least half an image from 0 and 1";
+            record.entry("mean", said);
             let mean = mean(&logits)?;
             record.figure("mean", "logit-mean", 1.0 / (1.0 + (-mean).exp()), logits.len(), None);
         }
@@ -176,49 +223,9 @@ fn logit(value: f64, n: usize) -> f64 {
     (p / (1.0 - p)).ln()
 }
 
-/// The shorter side resized to the input's, bicubic, and the centre cropped.
-fn preprocessing(model: &Model) -> Preprocessing {
-    Preprocessing {
-        crop_pct: 1.0,
-        crop_mode: CropMode::Center,
-        interpolation: Interpolation::Bicubic,
-        ..model.preprocessing().clone()
-    }
-}
-
-fn measure(
-    data: &TransferData,
-    model: &Model,
-    preprocessing: &Preprocessing,
-    context: &SuiteContext,
-) -> Result<Measured, Error> {
-    let views = Views::single(eval_transform(preprocessing)?);
-    let said = preprocessing_protocol(preprocessing);
-    let options = context.extract_options();
-    let of = |set: &Arc<dyn Dataset>| -> Result<FeatureSet, Error> {
-        context.go_on()?;
-        Ok(extract_views(model, Arc::clone(set), &views, &said, &options)?)
-    };
-    let (train, val, test) = (of(&data.train)?, of(&data.val)?, of(&data.test)?);
-    let info = data.dataset.info();
-    let (fitted, verdicts) = match &data.labels {
-        TransferLabels::Single => {
-            let fitted = single(&train, &val, &test, info.metric, data.train.classes().len())?;
-            let correct = fitted.correct.clone().unwrap_or_default();
-            (fitted, Some(TaskVerdicts::new(info.name, &test.keys, &test.labels, correct)))
-        }
-        TransferLabels::Several([of_train, of_val, of_test]) => {
-            let [train, val, test] = [(&train, of_train), (&val, of_val), (&test, of_test)]
-                .map(|(features, labels)| Several { features, labels });
-            (several(&train, &val, &test)?, None)
-        }
-    };
-    Ok(Measured { value: fitted.value, c: fitted.c, n: test.len(), train: train.len() + val.len(), verdicts })
-}
-
-fn of_suite(error: Error) -> visrep_probe::Error {
+fn of_suite(suite: &'static str, error: Error) -> visrep_probe::Error {
     match error {
         Error::Probe(error) => error,
-        error => visrep_probe::Error::Suite { suite: INFO.name, message: error.to_string() },
+        error => visrep_probe::Error::Suite { suite, message: error.to_string() },
     }
 }

@@ -2,19 +2,13 @@
 
 #![allow(clippy::unwrap_used)] // a test may panic, its helpers too
 
+mod common;
+
+use common::image;
 use std::path::Path;
-use visrep_decode::{RgbImage, encode_png};
 use visrep_models::{Model, ModelOptions};
 use visrep_probe::{Findings, Parts, SuiteContext};
 use visrep_transfer::{Error, SUITES, TransferDataset, VOC_CLASSES, VocSplit, open_transfer};
-
-/// An image of a colour that tells its class.
-fn image(path: &Path, class: usize, number: usize) {
-    std::fs::create_dir_all(path.parent().unwrap()).unwrap();
-    let image =
-        RgbImage::from_fn(40, 36, |x, y| [(class * 200) as u8, (x * 3 + y) as u8, (number * 20) as u8]);
-    std::fs::write(path, encode_png(&image).unwrap()).unwrap();
-}
 
 fn write(path: &Path, text: &str) {
     std::fs::create_dir_all(path.parent().unwrap()).unwrap();

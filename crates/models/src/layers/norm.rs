@@ -68,6 +68,7 @@ impl BatchNorm2d {
             false => (Some(&*self.running_mean), Some(&*self.running_var)),
         };
         let BatchNormConfig { eps, momentum, .. } = self.config;
+        let momentum = self.switch.momentum().unwrap_or(momentum);
         Ok(x.f_batch_norm(weight, bias, mean, var, batch, momentum, eps, true)?)
     }
 }

@@ -72,13 +72,7 @@ impl ImagePipeline {
     pub fn mae(size: u32) -> Result<Self, Error> {
         // timm's fill: 255 times ImageNet's mean.
         let fill = [124, 116, 104];
-        let crop = Step::RandomResizedCrop {
-            size,
-            scale: (0.08, 1.0),
-            ratio: (3.0 / 4.0, 4.0 / 3.0),
-            filter: Filter::Bicubic,
-            sampling: CropSampling::Torchvision,
-        };
+        let crop = random_resized(size);
         let config = "rand-m9-mstd0.5-inc1";
         let steps = [
             crop,
@@ -93,6 +87,18 @@ impl ImagePipeline {
              {resize} bicubic antialiased, centre crop {size}"
         );
         Ok(Self::new(description, size, train, presets::eval(resize, size, Filter::Bicubic)?))
+    }
+
+    /// The transfer protocol's (Kornblith et al. 2019): Inception's random resized crop and a flip; in evaluation the shortest edge
+    /// resized to `size` and the centre cropped, as where the network stays frozen. Errs on a size that no image can have.
+    pub fn inception(size: u32) -> Result<Self, Error> {
+        let steps = [random_resized(size), Step::Flip { p: 0.5 }];
+        let train = steps.iter().try_fold(Compose::new(), |compose, step| step.add_to(compose))?;
+        let description = format!(
+            "training: random resized crop {size} (area 0.08 to 1, aspect 3/4 to 4/3) bicubic, flip; evaluation: shortest edge \
+             {size} bicubic antialiased, centre crop {size}"
+        );
+        Ok(Self::new(description, size, train, presets::eval(size, size, Filter::Bicubic)?))
     }
 
     /// Both edges resized, in training and in evaluation alike. Errs on a size that no image can have.
@@ -123,6 +129,17 @@ impl ImagePipeline {
 impl fmt::Debug for ImagePipeline {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("ImagePipeline").field("description", &self.description).finish_non_exhaustive()
+    }
+}
+
+/// Of Inception's range of areas and aspects, as torchvision draws them.
+fn random_resized(size: u32) -> Step {
+    Step::RandomResizedCrop {
+        size,
+        scale: (0.08, 1.0),
+        ratio: (3.0 / 4.0, 4.0 / 3.0),
+        filter: Filter::Bicubic,
+        sampling: CropSampling::Torchvision,
     }
 }
 

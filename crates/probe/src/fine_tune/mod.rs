@@ -14,7 +14,7 @@ mod tuned;
 pub use benchmark::FineTuneBenchmark;
 pub use images::{ImagePipeline, LabelKeeping, Normalisation};
 pub use preset::FineTunePreset;
-pub use select::{Selected, fine_tune_selected, select_fine_tuning};
+pub use select::{Selected, Trial, best_trial, fine_tune_selected, select_fine_tuning};
 pub use train::fine_tune;
 pub use tuned::FineTuned;
 
@@ -62,6 +62,9 @@ pub struct FineTuning {
     pub mix: Option<BatchMix>,
     /// How much of the label is spread over all classes, 0 to 1.
     pub label_smoothing: f64,
+    /// The share that a batch has in the running statistics of batch normalisation, above 0 and at most 1 (PyTorch's momentum);
+    /// `None`: each layer's own.
+    pub batch_norm_momentum: Option<f64>,
 }
 
 impl FineTuning {
@@ -91,6 +94,9 @@ impl FineTuning {
             ("clip", self.clip.as_ref().map_or("none".to_owned(), |clip| format!("{clip:?}"))),
             ("checkpoint", "the last".to_owned()),
         ]);
+        if let Some(momentum) = self.batch_norm_momentum {
+            entries.insert("batch_norm_momentum", format!("{momentum}, the batch's share"));
+        }
         if !self.deviation.is_empty() {
             entries.insert("deviation", self.deviation.clone());
         }

@@ -202,6 +202,7 @@ impl FineTuning {
             clip: None,
             mix: None,
             label_smoothing: 0.0,
+            batch_norm_momentum: None,
         }
     }
 
@@ -224,6 +225,35 @@ impl FineTuning {
         }
         };
         sweep.into_iter().map(tuning).collect()
+    }
+
+    /// The fine-tuning of "Do better ImageNet models transfer better?" (Kornblith, Shlens & Le 2019, arXiv:1805.08974, appendix A) of
+    /// `examples` images at one place of its grid: SGD with Nesterov momentum over `steps` (the paper's 20 000) of `batch_size`
+    /// (256), the learning rate falling from `lr` to 0 along a cosine, without warm-up. Momentum, and what the running statistics of
+    /// batch normalisation keep, are max(1 - 10/s, 0.9) with s steps per epoch. `decay_ratio` is the weight decay divided by the
+    /// learning rate, 0 for none; decay is decoupled, so that a step takes `lr * decay_ratio` of a weight away at first, and so much
+    /// less as the learning rate falls: in SGD's terms the ratio is the coefficient of L2.
+    pub fn kornblith(
+        images: ImagePipeline,
+        examples: usize,
+        (lr, decay_ratio): (f64, f64),
+        (steps, batch_size): (u64, usize),
+    ) -> Self {
+        let share = (10.0 * batch_size as f64 / examples as f64).min(0.1);
+        let momentum = 1.0 - share;
+        Self {
+            name: format!("Kornblith et al. 2019, lr {lr}, weight decay {decay_ratio} of it"),
+            source: "Kornblith et al. 2019, arXiv:1805.08974, appendix A".into(),
+            deviation: "the classifier starts at 0; normalised as the model was trained; the ratio of weight decay to \
+                        learning rate is taken as that of a decoupled decay, SGD's coefficient of L2"
+                .into(),
+            batch_size,
+            optimizer: OptimizerConfig::Sgd(Sgd { momentum, nesterov: true }),
+            schedule: Schedule { shape: Shape::Cosine, ..by_steps(lr, 0, &[], steps) },
+            weight_decay: decay_ratio,
+            batch_norm_momentum: Some(share),
+            ..Self::vtab(images)
+        }
     }
 
     /// MAE's end-to-end fine-tuning of ViT-B (He et al. 2021, arXiv:2111.06377; `FINETUNE.md` of facebookresearch/mae), at

@@ -58,7 +58,8 @@ pub fn fine_tune(
         tuning,
         execution,
     };
-    let mut progress = Progress::new(execution.progress, WHAT, total as usize * tuning.batch_size);
+    let called = execution.what.as_deref().unwrap_or(WHAT);
+    let mut progress = Progress::new(execution.progress, called, total as usize * tuning.batch_size);
     let mut losses = Vec::new();
     for epoch in 0.. {
         let done = losses.len() as u64;
@@ -98,6 +99,9 @@ fn prepare(model: &Model, classes: usize, tuning: &FineTuning, seed: u64) -> Res
         given => given,
     };
     copy.reset_classifier(classes as i64, start)?;
+    if let Some(momentum) = tuning.batch_norm_momentum {
+        copy.set_batch_norm_momentum(momentum)?;
+    }
     Ok(copy)
 }
 

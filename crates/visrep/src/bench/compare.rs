@@ -54,13 +54,14 @@ pub struct Row {
 }
 
 /// Protocol entries that differ between models under the same protocol: what a search found, and how a fit went.
-const FOUND: [&str; 9] = [
+const FOUND: [&str; 10] = [
     "c",
     "c_choice",
     "fit",
     "top1_by_choice",
     "val_top1_by_c",
     "val_top1_by_candidate",
+    "val_figure_by_candidate",
     "candidate",
     "top1_by_seed",
     "choice",
