@@ -121,8 +121,9 @@ class Bench:
         """Whether `--only` asks for the contest `name`."""
         return asked_for(self.settings.only, name)
 
-    def contest(self, name, ours, sample, peers, unit="images/s", clock="cpu", seconds=None):
-        """`ours` is open and `sample` are its results for the check. Returns the seconds per unit by side's name."""
+    def contest(self, name, ours, sample, peers, unit="images/s", clock="cpu", seconds=None, rounds=None):
+        """`ours` is open and `sample` are its results for the check; at most `rounds` of what is slow. Returns the seconds per
+        unit by side's name."""
         say(f"{name}: checks")
         sides, notes = {"visrep": ours}, {}
         for peer in peers:
@@ -134,7 +135,7 @@ class Bench:
                 self.fail(f"{name}: {peer.name}: {type(error).__name__}: {error}")
         if len(sides) == 1:
             return {}
-        times = self.take_turns(name, sides, clock, seconds or self.settings.seconds)
+        times = self.take_turns(name, sides, clock, seconds or self.settings.seconds, rounds)
         best = {side: min(values) for side, values in times.items()}
         for peer in peers:
             if peer.name in best:
@@ -144,8 +145,9 @@ class Bench:
                 self.details.append({"bench": name, "clock": clock, "check": notes[peer.name], **medians, **pair})
         return best
 
-    def take_turns(self, name, sides, clock, seconds):
-        """Seconds per unit of every round, by side. A turn lasts as many passes as take `seconds`."""
+    def take_turns(self, name, sides, clock, seconds, rounds=None):
+        """Seconds per unit of every round, by side. A turn lasts as many passes as take `seconds`; `rounds` is the most of them."""
+        rounds = min(self.settings.rounds, rounds or self.settings.rounds)
         passes = {}
         for side, runner in sides.items():
             first = runner.run(1)["wall"]
@@ -154,8 +156,8 @@ class Bench:
                 second = runner.run(max(1, passes[side] // 10))["wall"] / max(1, passes[side] // 10)
                 passes[side] = max(1, math.ceil(seconds / max(second, 1e-6)))
         times = {side: [] for side in sides}
-        for turn in range(self.settings.rounds):
-            say(f"{name}: round {turn + 1} of {self.settings.rounds}, {len(sides)} sides")
+        for turn in range(rounds):
+            say(f"{name}: round {turn + 1} of {rounds}, {len(sides)} sides")
             for side, runner in sides.items():
                 times[side].append(runner.run(passes[side])[clock] / (passes[side] * runner.units))
         return times

@@ -108,6 +108,19 @@ pub enum Error {
         /// The name.
         name: String,
     },
+    /// A covariance with an eigenvalue that is below 0 by more than rounding.
+    #[error(
+        "{what} has an eigenvalue of {least}, the largest being {largest}: a covariance has none below 0; \
+         compute it anew from the features, in double precision"
+    )]
+    Indefinite {
+        /// The argument.
+        what: &'static str,
+        /// Its least eigenvalue.
+        least: f64,
+        /// Its largest, 0 where none is above 0.
+        largest: f64,
+    },
     /// A figure that these values do not have.
     #[error("{what} is not defined here: {reason}")]
     Undefined {

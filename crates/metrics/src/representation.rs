@@ -2,7 +2,7 @@
 //! representations are alike.
 
 use crate::error::check_lengths;
-use crate::linalg::{dot, symmetric_eigenvalues, transposed_product};
+use crate::linalg::{dot, matrix, product, symmetric_eigenvalues};
 use crate::{Error, FeatureMatrix};
 use std::collections::BTreeMap;
 
@@ -48,11 +48,11 @@ pub fn linear_cka<A: Copy + Into<f64>, B: Copy + Into<f64>>(
     let (n, p, q) = (first.len(), first.dim(), second.dim());
     let (xy, xx, yy) = if n < p.max(q) {
         // Inner products of samples are fewer than those of dimensions.
-        let (k, l) = (gram(&x, n, p), gram(&y, n, q));
+        let (k, l) = (gram(&x, p), gram(&y, q));
         (dot(&k, &l), dot(&k, &k).sqrt(), dot(&l, &l).sqrt())
     } else {
         let norm = |a: &[f64], p: usize, b: &[f64], q: usize| {
-            let product = transposed_product(a, p, b, q);
+            let product = product(matrix(a, p).transpose(), matrix(b, q));
             dot(&product, &product)
         };
         (norm(&x, p, &y, q), norm(&x, p, &x, p).sqrt(), norm(&y, q, &y, q).sqrt())
@@ -91,7 +91,7 @@ impl MinibatchCka {
             });
         }
         let hollow = |values: Vec<f64>, dim: usize| {
-            let mut gram = gram(&values, n, dim);
+            let mut gram = gram(&values, dim);
             (0..n).for_each(|i| gram[i * n + i] = 0.0);
             gram
         };
@@ -127,12 +127,8 @@ fn hsic(k: &[f64], l: &[f64], n: usize) -> f64 {
 }
 
 /// Inner products of all pairs of rows.
-fn gram(values: &[f64], n: usize, dim: usize) -> Vec<f64> {
-    let mut transposed = vec![0.0; values.len()];
-    for (row, features) in values.chunks_exact(dim).enumerate() {
-        features.iter().enumerate().for_each(|(column, &value)| transposed[column * n + row] = value);
-    }
-    transposed_product(&transposed, n, &transposed, n)
+fn gram(values: &[f64], dim: usize) -> Vec<f64> {
+    product(matrix(values, dim), matrix(values, dim).transpose())
 }
 
 /// The effective rank of the features (Roy & Vetterli 2007; RankMe, Garrido et al. 2023): exp of the entropy of the singular
@@ -140,12 +136,12 @@ fn gram(values: &[f64], n: usize, dim: usize) -> Vec<f64> {
 /// dimensions.
 pub fn effective_rank<T: Copy + Into<f64>>(features: &FeatureMatrix<'_, T>) -> Result<f64, Error> {
     let (values, n, dim) = (features.to_f64(), features.len(), features.dim());
+    let rows = matrix(&values, dim);
     // The smaller of the two products has the same singular values, squared.
     let side = n.min(dim);
-    let product =
-        if n < dim { gram(&values, n, dim) } else { transposed_product(&values, dim, &values, dim) };
-    let singular: Vec<f64> =
-        symmetric_eigenvalues(product, side)?.into_iter().map(|value| value.max(0.0).sqrt()).collect();
+    let products = if n < dim { product(rows, rows.transpose()) } else { product(rows.transpose(), rows) };
+    let eigenvalues = symmetric_eigenvalues(matrix(&products, side))?;
+    let singular: Vec<f64> = eigenvalues.into_iter().map(|value| value.max(0.0).sqrt()).collect();
     let sum: f64 = singular.iter().sum();
     if sum == 0.0 {
         return Err(Error::Undefined { what: "the effective rank", reason: "all features are zero" });

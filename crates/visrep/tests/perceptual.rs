@@ -4,14 +4,15 @@
 
 mod support;
 
-use serde_json::{Value, json};
+use serde_json::Value;
 use std::path::Path;
 use support::{fail, succeed};
-use visrep_decode::{RgbImage, encode_png};
+use visrep_decode::{DecodeOptions, RgbImage, decode, encode_png};
 use visrep_models::{Model, ModelOptions};
 use visrep_perceptual::{
     BappsFolder, BappsSet, DistanceForm, FeatureDistances, ImageDistance, ImageDistances, Lpips, LpipsHeads,
-    LpipsNet, LpipsVersion, PixelDistance, StructuralDistance, score_pairs, score_triplets, ssim,
+    LpipsNet, LpipsVersion, PixelDistance, StructuralDistance, ms_ssim_fitted, score_pairs, score_triplets,
+    ssim,
 };
 
 /// A network small enough for tests.
@@ -337,7 +338,7 @@ fn what_cannot_be_compared_is_said() {
     says(&["a.png", "small.png"], "a.png has 64 x 64 pixels and small.png 8 x 8: a distance needs one size");
     says(&["a.png", "a.png", "--metric", "style"], "style compares activations: add --model");
     says(&["a.png", "a.png", "--metric", "gram"], "there is no metric 'gram'; there are baseline, cosine");
-    says(&["small.png", "small.png", "--metric", "ms-ssim"], "176 pixels at least");
+    says(&["small.png", "small.png", "--metric", "ms-ssim"], "11 pixels at least");
     says(&["--pairs", "p.csv"], "p.csv, line 2, column 'b'");
     says(&[&["a.png", "a.png", "--taps", "layer9"], &OF_MODEL[..]].concat(), "unknown tap 'layer9'");
     let pixels = ["a.png", "a.png", "--taps", "layer1", "--metric", "mse"];
@@ -348,6 +349,63 @@ fn what_cannot_be_compared_is_said() {
         "LPIPS has the networks alexnet, vgg16 and squeezenet1_1, not",
     );
     says(&[&["a.png", "a.png", "--metric", "lpips"], &OF_MODEL[..]].concat(), "lpips needs --model alexnet");
+    // Maps are LPIPS's, of one pair.
+    let map = ["--map", "m.png"];
+    says(
+        &[&["a.png", "a.png"], &map[..], &OF_MODEL].concat(),
+        "--map draws LPIPS, which is not measured: add",
+    );
+    says(&[&of_heads[..], &map, &OF_MODEL].concat(), "squeezenet1_1, not resnet18_cifar_w16: give one");
+    write(&path.join("two.csv"), b"a,b\na.png,a.png\na.png,a.png\n");
+    let pairs = ["--pairs", "two.csv", "--heads", "w.safetensors"];
+    says(&[&pairs[..], &map, &OF_MODEL].concat(), "--map draws one pair, not 2");
+    let named = |name: &str, part: &str| {
+        says(&[&of_heads[..], &["--map", name], &OF_MODEL].concat(), part);
+    };
+    named("m.jpg", "let the name end in .png");
+    named("a.png/m.png", "--map a.png/m.png: name a file that can be written");
+    assert!(!path.join("m.png").exists());
+}
+
+#[test]
+fn maps_show_where_images_differ_and_small_ones_have_fewer_scales() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path();
+    let squeeze = weights(path, "squeezenet1_1", "squeeze.safetensors");
+    let heads = LpipsHeads::random(LpipsNet::Squeeze, 3).unwrap();
+    heads.save(path.join("heads.safetensors")).unwrap();
+    let a = RgbImage::filled(80, 64, [90; 3]);
+    let b = RgbImage::from_fn(80, 64, |x, y| if x < 12 && y < 12 { [250, 20, 20] } else { [90; 3] });
+    for (name, image) in [("a.png", &a), ("b.png", &b)] {
+        write(&path.join(name), &encode_png(image).unwrap());
+    }
+    let of_map = ["--heads", "heads.safetensors", "--map", "maps/m.png", "--device", "cpu"];
+    let measured = ["--metric", "ms-ssim,lpips"];
+    let draw = |other: &str| {
+        succeed(path, &[&["distance", "a.png", other], &measured[..], &OF_SQUEEZE, &of_map].concat())
+    };
+    let table = draw("b.png");
+    assert!(table.starts_with("a,b,ms-ssim,ms-ssim-scales,lpips,lpips-map-max\n"), "{table}");
+    let found = numbers(&table, 1);
+    assert!((found[0] - ms_ssim_fitted(&a, &b).unwrap()).abs() < 1e-12 && found[1] == 3.0, "{table}");
+    let lpips = Lpips::new(LpipsNet::Squeeze, LpipsVersion::V0_1, squeeze, heads).unwrap();
+    let expected = lpips.map_of_images(&a, &b).unwrap();
+    let largest = expected.iter().copied().fold(0.0, f32::max);
+    assert!(largest > 0.0 && (found[3] / f64::from(largest) - 1.0).abs() < 1e-5, "{table}");
+    let levels = || {
+        let bytes = std::fs::read(path.join("maps/m.png")).unwrap();
+        assert_eq!(bytes[25], 0, "grayscale");
+        decode(&bytes, &DecodeOptions::default()).unwrap()
+    };
+    let drawn = levels();
+    assert_eq!((drawn.width(), drawn.height()), (80, 64));
+    for (pixel, expected) in drawn.data().chunks_exact(3).zip(&expected) {
+        assert!((f32::from(pixel[0]) - 255.0 * expected / largest).abs() <= 1.0, "{pixel:?} {expected}");
+    }
+    assert!(drawn.pixel(5, 5)[0] > drawn.pixel(75, 60)[0]);
+    // Equal images differ nowhere.
+    assert_eq!(numbers(&draw("a.png"), 1), [1.0, 3.0, 0.0, 0.0]);
+    assert!(levels().data().iter().all(|&level| level == 0));
 }
 
 #[test]
@@ -404,81 +462,4 @@ fn heads_are_trained_on_judgements() {
     failing(&[], "mix/judge/000003.npy");
     std::fs::remove_dir_all(path.join("data/bapps/2afc/train/mix")).unwrap();
     failing(&[], "2afc/train/mix/ref");
-}
-
-/// Results of one model: its accuracy, and its mean 2AFC by two distances.
-fn measured(name: &str, accuracy: f64, baseline: f64, style: f64) -> Value {
-    let score = |suite: &str, task: &str, metric: &str, value: f64, form: &str| {
-        json!({
-            "suite": suite, "task": task, "metric": metric, "value": value, "n": 9, "data": suite,
-            "interval": {"low": value - 0.01, "high": value + 0.01, "level": 0.95, "method": "bootstrap"},
-            "protocol": {"form": form}, "model": name, "weights": name,
-        })
-    };
-    json!({
-        "schema": 1, "visrep": "0.1.0", "command": "", "finished": "", "seconds": 0.0, "environment": [],
-        "models": [{
-            "id": name, "label": name, "about": "", "architecture": name, "weights": name, "parameters": 1,
-        }],
-        "datasets": [],
-        "scores": [
-            score("imagenet-val", "imagenet-val", "top1", accuracy, ""),
-            score("bapps-2afc", "mean", "2afc", baseline, "baseline"),
-            score("bapps-2afc", "style-mean", "2afc", style, "style"),
-            score("bapps-2afc", "psnr-mean", "2afc", 0.6, "psnr"),
-            score("bapps-2afc", "tap layer1: mean", "2afc", 0.6, "tap layer1"),
-            score("bapps-2afc", "style-cnn", "2afc", 0.9, "style"),
-        ],
-        "details": {"reliability": [], "confusion": []},
-    })
-}
-
-#[test]
-fn perceptual_scores_are_studied_against_accuracy() {
-    let folder = tempfile::tempdir().unwrap();
-    let path = folder.path();
-    // The baseline rises and falls, style only rises.
-    let models =
-        [("a", 0.5, 0.66, 0.60), ("b", 0.6, 0.69, 0.61), ("c", 0.7, 0.67, 0.63), ("d", 0.8, 0.64, 0.64)];
-    for (name, accuracy, baseline, style) in models {
-        let found = measured(name, accuracy, baseline, style).to_string();
-        std::fs::write(path.join(format!("{name}.json")), found).unwrap();
-    }
-    let study = ["bench", "study", "perceptual", "d.json", "a.json", "c.json", "b.json", "--out", "study"];
-    let table = succeed(path, &study);
-    assert!(table.contains("69.00 % by b (b.json) at 60.00 %"), "{table}");
-    let read = || -> Value {
-        serde_json::from_slice(&std::fs::read(path.join("study/study.json")).unwrap()).unwrap()
-    };
-    let found = read();
-    let series = found["series"].as_array().unwrap();
-    let forms: Vec<_> = series.iter().map(|of| of["form"].as_str().unwrap()).collect();
-    assert_eq!(forms, ["baseline", "style"]);
-    let near =
-        |value: &Value, expected: f64| assert!((value.as_f64().unwrap() - expected).abs() < 1e-9, "{value}");
-    // numpy: corrcoef; scipy: spearmanr.
-    near(&series[0]["pearson"], -0.496_138_938_356_834);
-    near(&series[0]["spearman"], -0.4);
-    near(&series[1]["spearman"], 1.0);
-    let front = |of: &Value| {
-        of["points"].as_array().unwrap().iter().map(|point| point["on_front"] == true).collect::<Vec<_>>()
-    };
-    assert_eq!(front(&series[0]), [false, true, true, true]);
-    assert_eq!(front(&series[1]), [false, false, false, true]);
-    let csv = std::fs::read_to_string(path.join("study/study.csv")).unwrap();
-    assert!(csv.lines().count() == 9 && csv.contains("bapps-2afc,style,d (d.json),0.8,0.64,"), "{csv}");
-    let html = std::fs::read_to_string(path.join("study/study.html")).unwrap();
-    assert_eq!(html.matches("<circle").count(), 8);
-
-    // Accuracies from elsewhere, of two of the models.
-    std::fs::write(path.join("top1.csv"), "model,accuracy\na,55.5\nb,60\n").unwrap();
-    let table = succeed(path, &[&study[..], &["--accuracies", "top1.csv"]].concat());
-    assert!(table.contains("note: d (d.json) has no accuracy in top1.csv"), "{table}");
-    near(&read()["series"][0]["points"][0]["accuracy"], 0.555);
-    assert!(read()["series"][0]["pearson"].is_null(), "two points are no correlation");
-    let error = fail(path, &["bench", "study", "perceptual", "a.json"]);
-    assert!(error.contains("no two models have both") && error.contains("imagenet-val"), "{error}");
-    std::fs::write(path.join("top1.csv"), "model,accuracy\na,155.5\n").unwrap();
-    let error = fail(path, &[&study[..], &["--accuracies", "top1.csv"]].concat());
-    assert!(error.contains("top1.csv, line 2, column 'accuracy'"), "{error}");
 }

@@ -1,4 +1,4 @@
-//! `visrep bench spread` on results written by hand.
+//! `visrep bench spread` and `visrep bench study` on results written by hand.
 
 #![allow(clippy::unwrap_used)] // a test may panic, its helpers too
 
@@ -118,4 +118,81 @@ fn what_makes_a_spread_mean_nothing_is_said() {
     put(path, "4.json", &nothing);
     let error = fail(path, &["bench", "spread", "0.json", "4.json"]);
     assert!(error.contains("the 2 models have no figure in common"), "{error}");
+}
+
+/// Results of one model: its accuracy, and its mean 2AFC by two distances.
+fn measured(name: &str, accuracy: f64, baseline: f64, style: f64) -> Value {
+    let score = |suite: &str, task: &str, metric: &str, value: f64, form: &str| {
+        json!({
+            "suite": suite, "task": task, "metric": metric, "value": value, "n": 9, "data": suite,
+            "interval": {"low": value - 0.01, "high": value + 0.01, "level": 0.95, "method": "bootstrap"},
+            "protocol": {"form": form}, "model": name, "weights": name,
+        })
+    };
+    json!({
+        "schema": 1, "visrep": "0.1.0", "command": "", "finished": "", "seconds": 0.0, "environment": [],
+        "models": [{
+            "id": name, "label": name, "about": "", "architecture": name, "weights": name, "parameters": 1,
+        }],
+        "datasets": [],
+        "scores": [
+            score("imagenet-val", "imagenet-val", "top1", accuracy, ""),
+            score("bapps-2afc", "mean", "2afc", baseline, "baseline"),
+            score("bapps-2afc", "style-mean", "2afc", style, "style"),
+            score("bapps-2afc", "psnr-mean", "2afc", 0.6, "psnr"),
+            score("bapps-2afc", "tap layer1: mean", "2afc", 0.6, "tap layer1"),
+            score("bapps-2afc", "style-cnn", "2afc", 0.9, "style"),
+        ],
+        "details": {"reliability": [], "confusion": []},
+    })
+}
+
+#[test]
+fn perceptual_scores_are_studied_against_accuracy() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path();
+    // The baseline rises and falls, style only rises.
+    let models =
+        [("a", 0.5, 0.66, 0.60), ("b", 0.6, 0.69, 0.61), ("c", 0.7, 0.67, 0.63), ("d", 0.8, 0.64, 0.64)];
+    for (name, accuracy, baseline, style) in models {
+        let found = measured(name, accuracy, baseline, style).to_string();
+        std::fs::write(path.join(format!("{name}.json")), found).unwrap();
+    }
+    let study = ["bench", "study", "perceptual", "d.json", "a.json", "c.json", "b.json", "--out", "study"];
+    let table = succeed(path, &study);
+    assert!(table.contains("69.00 % by b (b.json) at 60.00 %"), "{table}");
+    let read = || -> Value {
+        serde_json::from_slice(&std::fs::read(path.join("study/study.json")).unwrap()).unwrap()
+    };
+    let found = read();
+    let series = found["series"].as_array().unwrap();
+    let forms: Vec<_> = series.iter().map(|of| of["form"].as_str().unwrap()).collect();
+    assert_eq!(forms, ["baseline", "style"]);
+    let near =
+        |value: &Value, expected: f64| assert!((value.as_f64().unwrap() - expected).abs() < 1e-9, "{value}");
+    // numpy: corrcoef; scipy: spearmanr.
+    near(&series[0]["pearson"], -0.496_138_938_356_834);
+    near(&series[0]["spearman"], -0.4);
+    near(&series[1]["spearman"], 1.0);
+    let front = |of: &Value| {
+        of["points"].as_array().unwrap().iter().map(|point| point["on_front"] == true).collect::<Vec<_>>()
+    };
+    assert_eq!(front(&series[0]), [false, true, true, true]);
+    assert_eq!(front(&series[1]), [false, false, false, true]);
+    let csv = std::fs::read_to_string(path.join("study/study.csv")).unwrap();
+    assert!(csv.lines().count() == 9 && csv.contains("bapps-2afc,style,d (d.json),0.8,0.64,"), "{csv}");
+    let html = std::fs::read_to_string(path.join("study/study.html")).unwrap();
+    assert_eq!(html.matches("<circle").count(), 8);
+
+    // Accuracies from elsewhere, of two of the models.
+    std::fs::write(path.join("top1.csv"), "model,accuracy\na,55.5\nb,60\n").unwrap();
+    let table = succeed(path, &[&study[..], &["--accuracies", "top1.csv"]].concat());
+    assert!(table.contains("note: d (d.json) has no accuracy in top1.csv"), "{table}");
+    near(&read()["series"][0]["points"][0]["accuracy"], 0.555);
+    assert!(read()["series"][0]["pearson"].is_null(), "two points are no correlation");
+    let error = fail(path, &["bench", "study", "perceptual", "a.json"]);
+    assert!(error.contains("no two models have both") && error.contains("imagenet-val"), "{error}");
+    std::fs::write(path.join("top1.csv"), "model,accuracy\na,155.5\n").unwrap();
+    let error = fail(path, &[&study[..], &["--accuracies", "top1.csv"]].concat());
+    assert!(error.contains("top1.csv, line 2, column 'accuracy'"), "{error}");
 }

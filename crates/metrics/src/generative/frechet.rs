@@ -1,8 +1,6 @@
 //! Fréchet distance between Gaussians (FID; Heusel et al. 2017).
 
-use crate::linalg::{
-    add_transposed_product, factor, mirror, symmetric_eigenvalues, trace, transposed_product,
-};
+use crate::linalg::{add_gram, factor, matrix, mirror, nuclear_norm, trace};
 use crate::{Error, FeatureMatrix};
 
 /// Mean and covariance of features that come in batches, in double precision.
@@ -38,7 +36,7 @@ impl FeatureStatistics {
             row.iter_mut().zip(&self.origin).for_each(|(value, origin)| *value -= origin);
             self.sum.iter_mut().zip(row).for_each(|(sum, value)| *sum += *value);
         }
-        add_transposed_product(&rows, self.dim, &rows, self.dim, &mut self.products, true);
+        add_gram(matrix(&rows, self.dim), &mut self.products);
         self.n += features.len();
         Ok(())
     }
@@ -84,8 +82,12 @@ impl FeatureStatistics {
 /// The squared Fréchet distance of two Gaussians, ‖μ₁ − μ₂‖² + tr Σ₁ + tr Σ₂ − 2 tr (Σ₁Σ₂)^½: the FID when their features are
 /// Inception's. A mean of `d` values and a covariance of `d` × `d` each.
 ///
-/// Σ₁ is taken apart into F·Fᵀ, and the trace is summed over the square roots of the eigenvalues of Fᵀ·Σ₂·F, which are those of
-/// Σ₁Σ₂. So singular covariances, of few samples, are no special case, where a matrix square root fails or needs an offset.
+/// With Σ = F·Fᵀ of both, the eigenvalues of (Σ₁^½Σ₂Σ₁^½)^½ are the singular values of F₁ᵀ·F₂, so that singular covariances, of few
+/// samples, are no special case, where a matrix square root fails or needs an offset.
+///
+/// # Errors
+/// Lengths that do not go together, values that are not finite, and covariances with an eigenvalue below 0 by more than 1e-5 of the
+/// largest ([`Error::Indefinite`]): what is less is rounding, and counts as 0.
 pub fn frechet_distance(first: (&[f64], &[f64]), second: (&[f64], &[f64])) -> Result<f64, Error> {
     let dim = first.0.len();
     crate::error::check_lengths("first mean", dim, "second mean", second.0.len())?;
@@ -103,15 +105,8 @@ pub fn frechet_distance(first: (&[f64], &[f64]), second: (&[f64], &[f64])) -> Re
     ] {
         crate::error::check_values(what, values, "a finite number", f64::is_finite)?;
     }
-    let (factor, rank) = factor(first.1, dim);
-    let roots = if rank == 0 {
-        0.0
-    } else {
-        // The covariance is symmetric, so that its transpose will do.
-        let product = transposed_product(second.1, dim, &factor, rank);
-        let inner = transposed_product(&factor, rank, &product, rank);
-        symmetric_eigenvalues(inner, rank)?.into_iter().map(|value| value.max(0.0).sqrt()).sum::<f64>()
-    };
+    let (a, b) = (factor("first covariance", first.1, dim)?, factor("second covariance", second.1, dim)?);
+    let roots = nuclear_norm((a.transpose() * &b).as_ref())?;
     let moved: f64 = first.0.iter().zip(second.0).map(|(a, b)| (a - b) * (a - b)).sum();
     Ok(moved + trace(first.1, dim) + trace(second.1, dim) - 2.0 * roots)
 }
@@ -155,5 +150,13 @@ mod tests {
         assert!(frechet_distance((&mean, &a), (&[1.0], &b)).is_err());
         assert!(frechet_distance((&mean, &a[..3]), (&mean, &b)).is_err());
         assert!(frechet_distance((&mean, &[f64::NAN; 4]), (&mean, &b)).is_err());
+        let bent = [1.0, 2.0, 2.0, 1.0];
+        for pair in [[&bent, &b], [&b, &bent]] {
+            let error = frechet_distance((&mean, pair[0]), (&mean, pair[1])).unwrap_err();
+            assert!(
+                matches!(error, Error::Indefinite { least, .. } if (least + 1.0).abs() < 1e-12),
+                "{error}"
+            );
+        }
     }
 }

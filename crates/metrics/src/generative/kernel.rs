@@ -1,7 +1,7 @@
 //! Kernel distance (KID; Bińkowski et al. 2018).
 
 use crate::error::check_lengths;
-use crate::linalg::{add_transposed_product, transposed_product};
+use crate::linalg::{add_gram, matrix, product};
 use crate::{Error, FeatureMatrix, mean};
 use rand::{RngExt, SeedableRng};
 use rand_xoshiro::Xoshiro256PlusPlus;
@@ -96,14 +96,9 @@ fn check<A: Copy + Into<f64>, B: Copy + Into<f64>>(
     Ok(())
 }
 
-/// The samples at `indices`, a column for each: (dimensions, samples).
-fn columns<T: Copy + Into<f64>>(features: &FeatureMatrix<'_, T>, indices: &[usize]) -> Vec<f64> {
-    let mut columns = vec![0.0; features.dim() * indices.len()];
-    for (column, &index) in indices.iter().enumerate() {
-        let places = columns.iter_mut().skip(column).step_by(indices.len());
-        places.zip(features.row(index)).for_each(|(place, &value)| *place = value.into());
-    }
-    columns
+/// The samples at `indices`, one after the other.
+fn rows<T: Copy + Into<f64>>(features: &FeatureMatrix<'_, T>, indices: &[usize]) -> Vec<f64> {
+    indices.iter().flat_map(|&index| features.row(index)).map(|&value| value.into()).collect()
 }
 
 /// Samples whose products with as many others are in memory at a time; KID's subsets have fewer.
@@ -117,8 +112,8 @@ fn mmd<A: Copy + Into<f64>, B: Copy + Into<f64>>(
     b: &[usize],
 ) -> f64 {
     let (n, m, dim) = (a.len(), b.len(), first.dim());
-    let x: Vec<Vec<f64>> = a.chunks(BLOCK).map(|indices| columns(first, indices)).collect();
-    let y: Vec<Vec<f64>> = b.chunks(BLOCK).map(|indices| columns(second, indices)).collect();
+    let x: Vec<Vec<f64>> = a.chunks(BLOCK).map(|indices| rows(first, indices)).collect();
+    let y: Vec<Vec<f64>> = b.chunks(BLOCK).map(|indices| rows(second, indices)).collect();
     let across: f64 = x.iter().flat_map(|x| y.iter().map(|y| kernels(x, y, dim))).sum();
     let pairs = |count: usize| (count * (count - 1)) as f64;
     2.0 * (within(&x, dim) / pairs(n) + within(&y, dim) / pairs(m) - across / (n * m) as f64)
@@ -131,7 +126,7 @@ fn kernel(product: f64, dim: usize) -> f64 {
 
 /// The sum over the pairs of a sample of one block and one of the other.
 fn kernels(x: &[f64], y: &[f64], dim: usize) -> f64 {
-    transposed_product(x, x.len() / dim, y, y.len() / dim).iter().map(|&product| kernel(product, dim)).sum()
+    product(matrix(x, dim), matrix(y, dim).transpose()).iter().map(|&product| kernel(product, dim)).sum()
 }
 
 /// The sum over the pairs of different samples, each pair once.
@@ -139,7 +134,7 @@ fn within(blocks: &[Vec<f64>], dim: usize) -> f64 {
     let of = |(nth, block): (usize, &Vec<f64>)| -> f64 {
         let n = block.len() / dim;
         let mut products = vec![0.0; n * n];
-        add_transposed_product(block, n, block, n, &mut products, true);
+        add_gram(matrix(block, dim).transpose(), &mut products);
         // Right of the diagonal.
         let right = |row: usize| &products[row * n + row + 1..(row + 1) * n];
         let own: f64 = (0..n).flat_map(right).map(|&product| kernel(product, dim)).sum();

@@ -12,7 +12,7 @@ pub use net::{LpipsNet, LpipsVersion};
 pub use train::{HeadTrainer, HeadTraining};
 
 use crate::Error;
-use crate::distance::{batch, check_finite, flatten, unit};
+use crate::distance::{batch, check_finite, check_size, flatten, unit};
 use crate::triplets::ImageDistance;
 use std::path::Path;
 use tch::{Device, Kind, Tensor};
@@ -148,6 +148,16 @@ impl Lpips {
         total(self.weighted(&x, &y, 0.0)?.into_iter().map(enlarge).collect::<Result<_, Error>>()?)
     }
 
+    /// [`Self::map`] of two images of one size: the distance at each pixel, row by row.
+    ///
+    /// # Errors
+    /// As [`Self::distance`].
+    pub fn map_of_images(&self, a: &RgbImage, b: &RgbImage) -> Result<Vec<f32>, Error> {
+        check_size(a, b)?;
+        let map = tch::no_grad(|| self.map(&unscaled(&[a])?, &unscaled(&[b])?, PixelRange::ZeroToOne))?;
+        Ok(Vec::try_from(map.f_to_device(Device::Cpu)?.f_flatten(0, -1)?)?)
+    }
+
     /// Vectors (N, D) whose Euclidean distance is the root of [`Self::distance`], of images (N, 3, H, W) f32. Gradients flow to the images.
     ///
     /// # Errors
@@ -219,6 +229,11 @@ impl Lpips {
     }
 }
 
+/// Images of one size from 0 to 1: (N, 3, H, W) f32.
+fn unscaled(images: &[&RgbImage]) -> Result<Tensor, Error> {
+    Ok(batch(images)?.f_permute([0, 3, 1, 2])?.f_to_kind(Kind::Float)?.f_div_scalar(255.0)?)
+}
+
 /// Each image's mean over positions.
 fn mean(tap: &Tensor) -> Result<Tensor, Error> {
     Ok(tap.f_mean_dim([1, 2, 3].as_slice(), false, Kind::Float)?)
@@ -238,11 +253,7 @@ impl ImageDistance for Lpips {
 
     fn distances(&self, references: &[&RgbImage], others: &[&[&RgbImage]]) -> Result<Vec<Vec<f64>>, Error> {
         tch::no_grad(|| {
-            let input = |images: &[&RgbImage]| {
-                let x =
-                    batch(images)?.f_permute([0, 3, 1, 2])?.f_to_kind(Kind::Float)?.f_div_scalar(255.0)?;
-                self.input(&x, PixelRange::ZeroToOne)
-            };
+            let input = |images: &[&RgbImage]| self.input(&unscaled(images)?, PixelRange::ZeroToOne);
             let reference = self.activations(&input(references)?)?;
             let of = |images: &&[&RgbImage]| {
                 crate::distance::check_pair(references, images)?;

@@ -1,15 +1,17 @@
 //! The metrics by name, and what measures them.
 
+use super::map;
 use anyhow::{Result, bail};
 use std::fmt;
 use std::path::Path;
 use std::str::FromStr;
 use tch::Device;
 use visrep_augment::RgbImage;
+use visrep_metrics::ms_ssim_scales;
 use visrep_models::{Model, ModelOptions};
 use visrep_perceptual::{
     DistanceForm, FeatureDistances, ImageDistance, ImageDistances, Lpips, LpipsHeads, LpipsNet, LpipsVersion,
-    ms_ssim, mse, perceptual_taps, psnr, ssim,
+    ms_ssim_fitted, mse, perceptual_taps, psnr, ssim,
 };
 
 /// What to measure.
@@ -25,7 +27,7 @@ pub enum Metric {
     Psnr,
     /// Structural similarity.
     Ssim,
-    /// The same over five scales.
+    /// The same over five scales, or as many as fit.
     MsSsim,
 }
 
@@ -77,9 +79,14 @@ enum Column {
     Pixels(OfPixels),
 }
 
+/// The scales of MS-SSIM that an image has room for, as a value of a table.
+fn scales(a: &RgbImage, _: &RgbImage) -> Result<f64, visrep_perceptual::Error> {
+    Ok(ms_ssim_scales(a.width().min(a.height()) as usize) as f64)
+}
+
 /// Measures pairs.
 pub struct Measure<'m> {
-    columns: Vec<Column>,
+    columns: Vec<(String, Column)>,
     features: Option<FeatureDistances<'m>>,
     lpips: Option<Lpips>,
 }
@@ -93,18 +100,24 @@ impl<'m> Measure<'m> {
         files: Option<LpipsFiles<'_>>,
     ) -> Result<Self> {
         let mut forms = Vec::new();
-        let mut column = |metric: &Metric| match *metric {
-            Metric::Form(form) => {
-                forms.push(form);
-                Column::Form(forms.len() - 1)
+        let mut columns = Vec::new();
+        for metric in metrics {
+            let column = match *metric {
+                Metric::Form(form) => {
+                    forms.push(form);
+                    Column::Form(forms.len() - 1)
+                }
+                Metric::Lpips => Column::Lpips,
+                Metric::Mse => Column::Pixels(mse),
+                Metric::Psnr => Column::Pixels(psnr),
+                Metric::Ssim => Column::Pixels(ssim),
+                Metric::MsSsim => Column::Pixels(ms_ssim_fitted),
+            };
+            columns.push((metric.to_string(), column));
+            if *metric == Metric::MsSsim {
+                columns.push(("ms-ssim-scales".into(), Column::Pixels(scales)));
             }
-            Metric::Lpips => Column::Lpips,
-            Metric::Mse => Column::Pixels(mse),
-            Metric::Psnr => Column::Pixels(psnr),
-            Metric::Ssim => Column::Pixels(ssim),
-            Metric::MsSsim => Column::Pixels(ms_ssim),
-        };
-        let columns: Vec<Column> = metrics.iter().map(&mut column).collect();
+        }
         let features = match (forms.as_slice(), model) {
             ([], _) => None,
             ([form, ..], None) => bail!("{form} compares activations: add --model M --weights W"),
@@ -120,7 +133,7 @@ impl<'m> Measure<'m> {
                 "nothing that is measured compares taps: leave --taps out, or add a metric such as baseline"
             );
         }
-        let wants_lpips = columns.iter().any(|column| matches!(column, Column::Lpips));
+        let wants_lpips = metrics.contains(&Metric::Lpips);
         let lpips = match (wants_lpips, model, files) {
             (false, _, None) => None,
             (false, ..) => bail!("--heads are LPIPS's: add lpips to --metric, or leave them out"),
@@ -132,7 +145,20 @@ impl<'m> Measure<'m> {
         Ok(Self { columns, features, lpips })
     }
 
-    /// The values of pairs of one size, in the order of the metrics.
+    /// What each value is: the metrics, and after MS-SSIM the number of its scales.
+    pub fn names(&self) -> impl Iterator<Item = &str> {
+        self.columns.iter().map(|(name, _)| name.as_str())
+    }
+
+    /// LPIPS at each pixel of a pair, row by row.
+    pub fn map(&self, [a, b]: &[RgbImage; 2]) -> Result<Vec<f32>> {
+        match &self.lpips {
+            Some(lpips) => Ok(lpips.map_of_images(a, b)?),
+            None => bail!("{}", map::WITHOUT_LPIPS),
+        }
+    }
+
+    /// The values of pairs of one size, in the order of [`Self::names`].
     pub fn measure(&self, pairs: &[[RgbImage; 2]]) -> Result<Vec<Vec<f64>>> {
         let references: Vec<&RgbImage> = pairs.iter().map(|pair| &pair[0]).collect();
         let others: Vec<&RgbImage> = pairs.iter().map(|pair| &pair[1]).collect();
@@ -156,13 +182,18 @@ impl<'m> Measure<'m> {
                 Column::Pixels(of) => of(references[at], others[at])?,
             })
         };
-        (0..pairs.len()).map(|at| self.columns.iter().map(|column| value(at, column)).collect()).collect()
+        (0..pairs.len())
+            .map(|at| self.columns.iter().map(|(_, column)| value(at, column)).collect())
+            .collect()
     }
 }
 
 fn open_lpips(model: &Model, files: &LpipsFiles<'_>) -> Result<Lpips> {
     let Some(net) = LpipsNet::ALL.into_iter().find(|net| net.architecture() == model.name()) else {
-        bail!("LPIPS has the networks alexnet, vgg16 and squeezenet1_1, not {}", model.name());
+        bail!(
+            "LPIPS has the networks alexnet, vgg16 and squeezenet1_1, not {}: give one of them with --model",
+            model.name()
+        );
     };
     // A network of its own, which it freezes.
     let options = ModelOptions { num_classes: Some(0), device: files.device, ..ModelOptions::default() };

@@ -1,5 +1,6 @@
 //! `visrep distance`: how far apart two images are, by any network and by pixels.
 
+mod map;
 mod metric;
 mod pairs;
 
@@ -22,7 +23,11 @@ const BATCH: usize = 32;
 /// Prints CSV: a row for each pair, a column for each metric. From the activations of any model: `baseline` (LPIPS without learned
 /// weights), `cosine`, `style` (Gram matrices), `mean-pool`, and `pooled-cosine` of the features that its classifier reads; with the heads
 /// of the lpips package `lpips`. From pixels: `mse` (levels squared), `psnr` (dB), `ssim` and `ms-ssim`, of which the last three are
-/// similarities: more is nearer. Networks compute in fp32.
+/// similarities: more is nearer. MS-SSIM has five scales where the shorter side is 176 pixels or more, and below it as many as fit, whose
+/// weights are made to sum to 1; the column `ms-ssim-scales` says how many. Networks compute in fp32.
+///
+/// With --map, LPIPS at each pixel of one pair (the taps' distances enlarged bilinearly and summed) becomes a grayscale PNG of the
+/// images' size: black is 0, white the largest distance of that map, which the column `lpips-map-max` says.
 ///
 /// Images are measured as they are, in sRGB, both of one size. A network that does not take that size gets them enlarged: to
 /// multiples of its patches, or to the size that it was trained with.
@@ -30,7 +35,8 @@ const BATCH: usize = 32;
 #[command(after_help = "Examples:\n  \
     visrep distance a.png b.png\n  \
     visrep distance a.png b.png --model resnet50 --weights moco.pth --metric baseline,style --taps layer2,layer3\n  \
-    visrep distance --pairs pairs.csv --model alexnet --weights alexnet.pth --heads lpips/alex.pth --output distances.csv\n\n\
+    visrep distance --pairs pairs.csv --model alexnet --weights alexnet.pth --heads lpips/alex.pth --output distances.csv\n  \
+    visrep distance a.png b.png --model alexnet --weights alexnet.pth --heads lpips/alex.pth --map differences.png\n\n\
     pairs.csv has the columns a and b, paths from the folder that it lies in:\n\n    \
     a,b\n    \
     ref/000.png,p0/000.png\n    \
@@ -60,6 +66,9 @@ pub struct Distance {
     /// The release of LPIPS that the heads are of
     #[arg(long, value_name = "V", default_value_t = LpipsVersion::V0_1, requires = "heads")]
     lpips_version: LpipsVersion,
+    /// Draw where LPIPS differs between two images: a grayscale PNG from 0 (black) to the map's maximum (white)
+    #[arg(long, value_name = "F.png")]
+    map: Option<PathBuf>,
     /// Resize both images to N x N first (bicubic)
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=16384))]
     size: Option<u32>,
@@ -80,17 +89,24 @@ impl Distance {
             (None, [a, b]) => vec![Pair::of(a, b)],
             (None, _) => bail!("give two images, or many pairs with --pairs"),
         };
-        let model = self.model()?;
         let metrics = self.metrics();
+        if let Some(path) = &self.map {
+            if self.output.as_ref() == Some(path) {
+                bail!("--map and --output name one file, {}: give each its own", path.display());
+            }
+            map::check(path, &metrics, pairs.len())?;
+        }
+        let model = self.model()?;
         let measure = Measure::new(&metrics, model.as_ref(), &self.taps, self.lpips()?)?;
         let mut table = csv::Writer::from_writer(Vec::new());
-        let names = metrics.iter().map(ToString::to_string);
-        table.write_record(["a".to_owned(), "b".to_owned()].into_iter().chain(names))?;
+        let of_map = self.map.as_ref().map(|_| "lpips-map-max");
+        table.write_record(["a", "b"].into_iter().chain(measure.names()).chain(of_map))?;
         for chunk in pairs.chunks(BATCH) {
             for (pair, values) in chunk.iter().zip(self.measured(&measure, chunk)?) {
                 let values = values.iter().map(f64::to_string);
-                table
-                    .write_record([pair.shown[0].clone(), pair.shown[1].clone()].into_iter().chain(values))?;
+                let of_map = self.draw(&measure, pair)?.map(|largest| largest.to_string());
+                let named = pair.shown.iter().cloned();
+                table.write_record(named.chain(values).chain(of_map))?;
             }
         }
         let table = table.into_inner().context("cannot finish the table")?;
@@ -163,6 +179,13 @@ impl Distance {
             })?);
         }
         Ok(found)
+    }
+
+    /// Draws the pair, where that was asked for: the largest distance at a pixel.
+    fn draw(&self, measure: &Measure<'_>, pair: &Pair) -> Result<Option<f32>> {
+        let Some(path) = &self.map else { return Ok(None) };
+        let images = [self.read(&pair.paths[0])?, self.read(&pair.paths[1])?];
+        Ok(Some(map::write(path, images[0].width(), &measure.map(&images)?)?))
     }
 
     fn read(&self, path: &std::path::Path) -> Result<RgbImage> {
