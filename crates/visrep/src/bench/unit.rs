@@ -41,7 +41,12 @@ impl Unit {
     /// A value's digits: `digits` after the point of percent, two more of other numbers, which are mostly around 1.
     pub fn text(self, value: f64, digits: usize) -> String {
         let digits = if self == Self::Percent { digits } else { digits + 2 };
-        format!("{:.digits$}", self.shown(value))
+        let text = format!("{:.digits$}", self.shown(value));
+        match text.strip_prefix('-') {
+            // Nothing has no sign.
+            Some(rest) if rest.chars().all(|digit| matches!(digit, '0' | '.')) => rest.to_owned(),
+            _ => text,
+        }
     }
 
     /// `what` with the unit behind a comma, for titles and axes.
@@ -126,7 +131,11 @@ mod tests {
     fn only_fractions_become_percent() {
         assert_eq!(Unit::of("top1").text(0.756_3, 1), "75.6");
         assert_eq!(Unit::of("mce").text(0.763_8, 2), "76.38");
-        assert_eq!(Unit::of("nll").text(3.512_5, 1), "3.513");
+        assert_eq!(Unit::of("nll").text(3.512_6, 1), "3.513");
+        assert_eq!(
+            (Unit::Percent.text(-0.0, 1), Unit::Percent.text(-0.01, 1)),
+            ("0.0".into(), "-1.0".into())
+        );
         assert_eq!(Unit::of("mean-relative-distance").title("distance"), "distance, ratio");
         for metric in [
             "fine-to-coarse",

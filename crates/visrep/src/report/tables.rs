@@ -304,7 +304,9 @@ pub(super) fn corruption_set(
     };
     let row = |name: &str, names: &[&str]| CorruptionRow { name: name.to_owned(), cells: cells(names) };
     let mut rows: Vec<_> = names.iter().map(|name| row(&name.replace('_', " "), &[name])).collect();
-    rows.push(row("mean", &names));
+    if names.len() > 1 {
+        rows.push(row("mean", &names));
+    }
     Some(CorruptionSet {
         name: label.to_owned(),
         rows,

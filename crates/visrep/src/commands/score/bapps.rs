@@ -21,7 +21,7 @@ use visrep_metrics::{Interval, bootstrap_mean, two_afc, two_afc_human, two_afc_o
     0.0291,0.0026,0.8\n\n\
     Example:\n  \
     visrep score bapps-2afc --distances D.csv\n\n\
-    prints of these two rows, the first distance agreeing with all judges and the second with 0.8 of them:\n\n  \
+    prints for these two rows, the first distance agreeing with all judges and the second with 0.8 of them:\n\n  \
     {\"score\": 0.9, \"human\": 0.84, \"oracle\": 0.9, \"n\": 2,\n   \
     \"interval\": {\"low\": 0.8, \"high\": 1.0, \"level\": 0.95, \"method\": …}}"
 )]

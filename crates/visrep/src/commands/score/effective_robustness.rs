@@ -17,7 +17,7 @@ use visrep_metrics::ShiftFit;
 /// percentage points. Models that lack either accuracy have none and are listed in `left_out`.
 #[derive(Args)]
 #[command(
-    after_help = "T.csv has a row for each model: its name in the column model (or else in the first), and accuracies in percent; from 0 to 100; \
+    after_help = "T.csv has a row for each model: its name in the column model (or else in the first), and accuracies in percent from 0 to 100; \
     an empty value is an accuracy that nobody measured:\n\n    \
     model,val,imagenetv2\n    \
     alexnet,56.52,43.97\n    \
@@ -28,7 +28,7 @@ use visrep_metrics::ShiftFit;
     Examples:\n  \
     visrep score effective-robustness --table T.csv --x val --y imagenetv2 --baseline '^(alexnet|vgg|resnet)'\n  \
     visrep score effective-robustness --table T.csv --x val --y imagenetv2 --baseline '^(?!.*(swsl|clip))'\n\n\
-    The first prints of these two rows, through which the line goes exactly:\n\n  \
+    The first prints for these two rows, through which the line goes exactly:\n\n  \
     {\"slope\": 0.8788, \"intercept\": -0.4729, \"r2\": 1.0, \"n\": 2, \"rho\": {\"alexnet\": 0.0, \"resnet50\": 0.0}, \"left_out\": []}"
 )]
 pub struct EffectiveRobustness {

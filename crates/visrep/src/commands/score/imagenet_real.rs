@@ -23,7 +23,7 @@ use visrep_robustness::real_labels;
     real.json, from google-research/reassessed-imagenet, lists the labels of each image: [[], [970, 795], …]\n\n\
     Example:\n  \
     visrep score imagenet-real --predictions P.csv --labels real.json\n\n\
-    prints of these two rows, the first image having no labels:\n\n  \
+    prints for these two rows, the first image having no labels:\n\n  \
     {\"accuracy\": 1.0, \"n\": 1, \"left_out\": 1}"
 )]
 pub struct ImagenetReal {

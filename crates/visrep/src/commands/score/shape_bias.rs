@@ -22,7 +22,7 @@ use visrep_robustness::{CUE_CONFLICT_CLASSES, CueConflictClass, Stimulus};
     The classes: airplane bear bicycle bird boat bottle car cat chair clock dog elephant keyboard knife oven truck\n\n\
     Example:\n  \
     visrep score shape-bias --decisions D.csv\n\n\
-    prints of these two rows, the first decision being for the shape and the second for the texture:\n\n  \
+    prints for these two rows, the first decision being for the shape and the second for the texture:\n\n  \
     {\"shape_bias\": 0.5, \"class_mean\": 0.5, \"decided\": 1.0, \"shape\": 1, \"texture\": 1, \"n\": 2, \"left_out\": 0}"
 )]
 pub struct ShapeBias {
