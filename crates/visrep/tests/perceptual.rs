@@ -138,7 +138,9 @@ fn judgements_of_similarity_run_by_name() {
     assert_eq!((&tap["n"], &tap["protocol"]["form"]), (&25.into(), &"tap layer4".into()));
     let all = found["scores"].as_array().unwrap();
     assert!(!all.iter().any(|score| score["task"] == "tap layer4: cnn"));
-    assert!(table.contains("bapps-2afc style-mean: 2AFC") && !table.contains("tap layer4"), "{table}");
+    for distance in ["baseline", "style", "tap layer4", "MS-SSIM"] {
+        assert!(table.contains(&format!("bapps-2afc: 2AFC, {distance} ")), "{distance} has no row: {table}");
+    }
     let html = std::fs::read_to_string(folder.path().join("out/report.html")).unwrap();
     assert!(html.contains("2AFC, mean by distance, %") && html.contains("pooled-cosine"));
 }
@@ -218,7 +220,7 @@ fn noticeable_differences_and_lpips_run_by_name() {
     for task in ["cnn", "mean", "lpips-cnn", "lpips-mean", "pooled-cosine-mean", "ms-ssim-mean"] {
         has_interval(score(&found, task, "map"));
     }
-    assert!(table.contains("bapps-jnd lpips-mean: mAP"), "{table}");
+    assert!(table.contains("bapps-jnd: mAP, LPIPS"), "{table}");
     let html = std::fs::read_to_string(folder.path().join("out/report.html")).unwrap();
     assert!(html.contains("JND mAP, mean by distance, %"));
 }
@@ -255,7 +257,10 @@ fn photographs_are_distorted_without_data() {
     assert!((value(&found, "psnr-mean", "fine-to-coarse") - 1.0).abs() < 0.01);
     assert!(octave("", "-1.5") > 0.0);
     has_interval(score(&found, "mean", "fine-to-coarse"));
-    assert!(table.contains("distortion-invariance: distance under distortion"), "{table}");
+    let row =
+        table.lines().find(|line| line.starts_with("distortion-invariance: distance under distortion, SSIM"));
+    let ratio = format!("{:.3}", value(&found, "ssim-mean", "mean-relative-distance"));
+    assert!(row.is_some_and(|row| table.contains("\nratio ") && row.ends_with(&ratio)), "{table}");
     let html = std::fs::read_to_string(folder.path().join("out/report.html")).unwrap();
     assert!(html.contains("log2-cycles-per-pixel") && html.contains("gaussian_noise"));
 

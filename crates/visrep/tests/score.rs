@@ -301,3 +301,60 @@ fn vtab_has_two_means() {
     fail(&(csv.clone() + "dmlab,40\n"), &["line 21", "already given"]);
     fail(&csv.replace("pets,40", "pets,140"), &["'accuracy'", "'140'"]);
 }
+
+/// A suite's help, and whether it has all of these in its own words.
+#[track_caller]
+fn teaches(suite: &str, parts: &[&str]) {
+    let output = visrep(Path::new("."), &[suite, "--help"]);
+    let help = String::from_utf8(output.stdout).unwrap();
+    for part in parts {
+        assert!(help.contains(part), "'{part}' is not in: {help}");
+    }
+}
+
+#[test]
+fn the_examples_of_the_help_are_true() {
+    // What is printed of the rows that the help shows, and that it names every key of it.
+    let shown = |suite: &str, files: &[(&str, &str)], arguments: &[&str]| -> Value {
+        let found = Files::new(files).score(&[&[suite], arguments].concat());
+        for (name, text) in files.iter().filter(|(name, _)| name.ends_with(".csv")) {
+            let rows: Vec<&str> = text.lines().collect();
+            assert!(!rows.is_empty(), "{name}");
+            teaches(suite, &rows);
+        }
+        for key in found.as_object().unwrap().keys() {
+            teaches(suite, &[&format!("`{key}`")]);
+        }
+        found
+    };
+    let csv = [("d.csv", "d0,d1,judge\n0.1415,0.6492,0.0\n0.0291,0.0026,0.8\n")];
+    let found = shown("bapps-2afc", &csv, &["--distances", "d.csv"]);
+    close(&found["score"], 0.9, 1e-12);
+    close(&found["human"], 0.84, 1e-12);
+    close(&found["oracle"], 0.9, 1e-12);
+    close(&found["interval"]["low"], 0.8, 1e-12);
+    let files = [("p.csv", "val_index,prediction\n1,65\n2,795\n"), ("real.json", "[[], [970, 795]]")];
+    let found = shown("imagenet-real", &files, &["--predictions", "p.csv", "--labels", "real.json"]);
+    assert_eq!(found, json!({"accuracy": 1.0, "n": 1, "left_out": 1}));
+    let csv = [("d.csv", "image,decision\ncat1-airplane1.png,cat\nknife3-dog2.png,dog\n")];
+    let found = shown("shape-bias", &csv, &["--decisions", "d.csv"]);
+    assert_eq!(
+        found,
+        json!({"shape_bias": 0.5, "class_mean": 0.5, "decided": 1.0, "shape": 1, "texture": 1, "n": 2, "left_out": 0})
+    );
+    let csv = [("t.csv", "model,val,imagenetv2\nalexnet,56.52,43.97\nresnet50,76.13,63.33\n")];
+    let of = ["--table", "t.csv", "--x", "val", "--y", "imagenetv2", "--baseline", "^(alexnet|vgg|resnet)"];
+    let found = shown("effective-robustness", &csv, &of);
+    close(&found["slope"], 0.8788, 1e-4);
+    close(&found["intercept"], -0.4729, 1e-4);
+    // Of the others the keys.
+    let tasks = visrep_metrics::VTAB_TASKS.map(|(task, _)| task);
+    teaches("vtab", &[&["task,accuracy", "`mean_19`", "`mean_of_groups`", "`natural`"], &tasks[..]].concat());
+    let corruptions = ALEXNET_ERRORS.map(|(name, _)| name);
+    teaches(
+        "imagenet-c",
+        &[&["`mce`", "`relative_mce`", "`mean_error`", "`errors`"], &corruptions[..]].concat(),
+    );
+    teaches("calibration", &["`ece`", "`rms_hendrycks`", "`aurra`", "`scaled`", "`classes`", "from 0 to"]);
+    teaches("fid", &["`fid`", "`kid`", "`inception_score`", "`precision`", "`warnings`"]);
+}

@@ -160,6 +160,8 @@ fn several_models_stand_in_one_table_and_what_is_finished_stays() {
     let found = results(path);
     assert!(found["scores"].as_array().unwrap().iter().all(|score| score["suite"] == "imagenet-val"));
     assert!(found["scores"][0]["protocol"]["limit"].as_str().unwrap().contains("not the published set"));
+    let table = std::fs::read_to_string(path.join("out/results.md")).unwrap();
+    assert!(table.contains("| imagenet-val: top-1 (at most 1) | % | 100.00"), "{table}");
 }
 
 /// ImageNet-C with one corruption, of whose severities the fourth cannot be read at first.
@@ -175,15 +177,17 @@ fn a_suite_that_failed_goes_on_where_it_was() {
     std::fs::write(file(4), b"torn").unwrap();
     let run = || {
         let output = visrep(path, &[&["bench", "imagenet-c/fog"], &OF_TENCH[..], &REST].concat());
-        (output.status.success(), String::from_utf8_lossy(&output.stderr).into_owned())
+        let [table, stderr] = [output.stdout, output.stderr].map(|text| String::from_utf8(text).unwrap());
+        (output.status.success(), stderr, table)
     };
-    let (success, stderr) = run();
+    let (success, stderr, _) = run();
     assert!(!success && stderr.contains("ILSVRC2012_val_00000001.JPEG"), "{stderr}");
     std::fs::write(file(4), whole).unwrap();
     // What is finished is not read again.
     std::fs::write(file(1), b"torn").unwrap();
-    let (success, stderr) = run();
+    let (success, stderr, table) = run();
     assert!(success, "{stderr}");
+    assert!(table.contains("imagenet-c fog: mean error  "), "a task that was run alone has a row: {table}");
     assert!(stderr.contains("imagenet-c/fog, 4 parts of which are finished"), "{stderr}");
     assert_eq!(value(&results(path), "tench", "imagenet-c", "fog/4", "error"), 0.0);
     assert_eq!(std::fs::read_dir(path.join("out/parts")).unwrap().count(), 0, "no part is kept longer");
@@ -324,7 +328,7 @@ fn networks_are_fine_tuned_by_name() {
     eurosat(folder.path());
     let table = succeed(folder.path(), &[&["bench", "vtab"], &model[..], &REST].concat());
     assert!(
-        table.contains("vtab eurosat: top-1") && table.contains("vtab: mean of the tasks found"),
+        table.contains("vtab eurosat: top-1") && table.contains("vtab: mean of 1 of 19 tasks"),
         "{table}"
     );
     let found = results(folder.path());
@@ -348,7 +352,7 @@ fn vtab_runs_on_frozen_features() {
         succeed(folder.path(), &[&["bench"], &suites[..], &model, &REST, &["--limit", "50"]].concat());
     for part in [
         "vtab-linear eurosat: top-1",
-        "vtab-linear: mean of the tasks found",
+        "vtab-linear: mean of 1 of 19 tasks",
         "vtab-adapter-linear eurosat: top-1",
         "vtab-sprites smallnorb_elevation (drawn): top-1",
     ] {

@@ -2,6 +2,7 @@
 
 pub mod compare;
 mod contestants;
+pub mod headline;
 mod paired;
 mod pictures;
 pub mod published;
@@ -11,7 +12,8 @@ mod similarity;
 pub mod spread;
 pub mod study;
 mod suites;
-mod table;
+pub mod table;
+pub mod unit;
 
 use crate::commands::compute::Compute;
 use crate::report;

@@ -6,6 +6,8 @@ use base64::engine::general_purpose::STANDARD;
 use serde::{Deserialize, Serialize};
 use visrep_metrics::Score;
 
+pub use super::headline::suite_name;
+
 /// One benchmark's record.
 #[derive(Debug, Serialize, Deserialize)]
 pub struct Results {
@@ -47,106 +49,39 @@ impl Results {
         self.datasets.iter().find(|set| set.id == score.data)
     }
 
-    /// What people call `score`, when it belongs in a summary.
-    pub fn headline(&self, score: &Score) -> Option<String> {
-        let name = suite_name(score)?;
-        Some(match self.dataset_of(score) {
-            Some(set) => format!("{}: {name}", set.label),
-            None => name,
-        })
-    }
-}
-
-/// What people call a score that stands for its suite; `None` for the many that are details of one.
-pub fn suite_name(score: &Score) -> Option<String> {
-    if score.data == score.suite {
-        return published_name(score);
-    }
-    let protocol = |key: &str| score.protocol.get(key).map_or("?", String::as_str);
-    match (score.suite.as_str(), score.metric.as_str()) {
-        ("knn", "top1") => Some(format!("kNN, k = {}", protocol("k"))),
-        ("knn-dino" | "knn-sweep", "top1") => {
-            Some(format!("{}, k = {}, T = {}", score.suite, protocol("k"), protocol("temperature")))
+    /// The notes on `suite`, each once with the models that it is about: `all models` where it is about every one of several.
+    pub fn notes(&self, suite: &str) -> Vec<(String, &str)> {
+        let mut texts: Vec<&str> = Vec::new();
+        for note in self.details.notes.iter().filter(|note| note.suite == suite) {
+            if !texts.contains(&note.text.as_str()) {
+                texts.push(&note.text);
+            }
         }
-        ("linear-protocol" | "linear-frozen" | "fine-tune", "top1") => {
-            Some(format!("{} {}", score.suite, score.task))
-        }
-        ("representation", "class_separation") => Some("class separation".to_owned()),
-        ("representation", "cka_labels") => Some("CKA with the labels".to_owned()),
-        ("representation", "retrieval_map") => Some("retrieval mAP".to_owned()),
-        ("linear", "top1") => Some("linear probe".to_owned()),
-        ("linear", "ece") => Some("linear probe, ECE".to_owned()),
-        ("imagenet-c", "mean-error") if score.task == "mean" => Some("error under corruption".to_owned()),
-        ("imagenet-c", "mce") => Some("mCE (AlexNet = 100)".to_owned()),
-        (suite, "top1") if suite.starts_with("few-shot-") => {
-            let fewer = score.protocol.get("smallest_class").map_or("", |_| " (fewer in some classes)");
-            Some(format!("{}-shot ridge{fewer}", protocol("shots")))
-        }
-        ("similarity", "2afc") if score.task == "mean" => Some("2AFC, distorted photographs".to_owned()),
-        _ => None,
+        let about = |text: &str| {
+            let of = |model: &&ModelEntry| {
+                let own = |note: &Note| note.suite == suite && note.text == text && note.model == model.id;
+                self.details.notes.iter().any(own)
+            };
+            let labels: Vec<_> = self.models.iter().filter(of).map(|model| model.label.as_str()).collect();
+            if labels.len() > 1 && labels.len() == self.models.len() {
+                "all models".to_owned()
+            } else {
+                labels.join(", ")
+            }
+        };
+        texts.into_iter().map(|text| (about(text), text)).collect()
     }
-}
 
-/// The same for a suite on data of its own, such as ImageNet-A.
-fn published_name(score: &Score) -> Option<String> {
-    let of_mean = score.task == "mean" || score.task.ends_with("-mean");
-    let what = match score.metric.as_str() {
-        "top1" => "top-1",
-        "mean-top1" => "top-1, mean over values",
-        "mean-invariance" => "invariance of features",
-        "drop" => "drop in unusual poses",
-        "mean-error" if of_mean => "mean error",
-        "mce" => "mCE (AlexNet = 100)",
-        "relative-mce" => "relative mCE",
-        "flip-probability" if of_mean || score.task.starts_with("one-pixel-") => "flip probability",
-        "success" if !score.task.contains('/') => "success",
-        "consistency" => "same class for two crops",
-        "mfr" => "mFR (baseline = 100)",
-        "mt5d" => "mT5D (baseline = 100)",
-        "aupr" => "AUPR",
-        "fpr95" => "FPR95",
-        "shape-bias" if score.task == score.suite => "shape bias",
-        "bg-gap" => "BG-Gap",
-        "2afc" if of_mean => "2AFC",
-        "mean-relative-distance" if of_mean => "distance under distortion",
-        "fine-to-coarse" if of_mean => "distance of fine noise, of coarse",
-        "map" if of_mean || score.suite == "remote-sensing" => "mAP",
-        "f1_micro" => "F1, micro",
-        "f1_macro" => "F1, macro",
-        "mean-ece" if of_mean => "mean ECE",
-        "mean-per-class" => "mean per class",
-        "map-11" => "mAP at 11 recalls",
-        "logit-mean" => "mean, by logits",
-        "mean_19" => "mean of 19 tasks",
-        "mean_of_groups" => "mean of 3 groups",
-        "mean_of_found" => "mean of the tasks found",
-        _ => return None,
-    };
-    let task = if score.task == score.suite || score.task == "mean" { "" } else { &score.task };
-    Some(format!("{}{}{task}: {what}", score.suite, if task.is_empty() { "" } else { " " }))
-}
-
-/// Whether less of a figure is better.
-pub fn lower_is_better(metric: &str) -> bool {
-    [
-        "error",
-        "ece",
-        "mce",
-        "nll",
-        "brier",
-        "flip",
-        "mfr",
-        "mt5d",
-        "distance",
-        "fpr",
-        "gap",
-        "drop",
-        "calibration",
-        "success",
-        "change",
-    ]
-    .iter()
-    .any(|part| metric.contains(part))
+    /// The suites that there are figures of, in their order.
+    pub fn suites(&self) -> Vec<&str> {
+        let mut suites: Vec<&str> = Vec::new();
+        for score in &self.scores {
+            if !suites.contains(&score.suite.as_str()) {
+                suites.push(&score.suite);
+            }
+        }
+        suites
+    }
 }
 
 /// A model of the comparison.
@@ -291,6 +226,51 @@ pub struct Confusion {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_note_on_several_models_stands_once() {
+        let model = |id: &str| ModelEntry {
+            id: id.into(),
+            label: id.into(),
+            about: String::new(),
+            architecture: id.into(),
+            weights: id.into(),
+            parameters: 1,
+        };
+        let note = |model: &str, suite: &str, text: &str| Note {
+            model: model.into(),
+            suite: suite.into(),
+            text: text.into(),
+        };
+        let mut results = Results {
+            schema: 1,
+            visrep: "0".into(),
+            command: String::new(),
+            finished: String::new(),
+            seconds: 0.0,
+            environment: Vec::new(),
+            models: ["a", "b", "c"].map(model).into(),
+            datasets: Vec::new(),
+            scores: Vec::new(),
+            details: Details {
+                notes: vec![
+                    note("a", "vtab", "no dtd"),
+                    note("b", "vtab", "no taps"),
+                    note("b", "vtab", "no dtd"),
+                    note("c", "vtab", "no dtd"),
+                    note("c", "bapps-2afc", "no taps"),
+                ],
+                ..Details::default()
+            },
+        };
+        let expected = [("all models".to_owned(), "no dtd"), ("b".to_owned(), "no taps")];
+        assert_eq!(results.notes("vtab"), expected);
+        results.details.notes.remove(0);
+        assert_eq!(results.notes("vtab")[1], ("b, c".to_owned(), "no dtd"));
+        results.models.truncate(1);
+        results.details.notes = vec![note("a", "vtab", "no dtd")];
+        assert_eq!(results.notes("vtab"), [("a".to_owned(), "no dtd")], "of one model its name");
+    }
 
     #[test]
     fn verdicts_survive_being_packed() {

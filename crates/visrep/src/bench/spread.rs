@@ -2,7 +2,9 @@
 //! apart they are where they were trained for (the stress test of D'Amour et al. 2022).
 
 use super::compare::Side;
-use super::results::{ModelEntry, suite_name};
+use super::headline::Headlines;
+use super::results::ModelEntry;
+use super::unit::Unit;
 use anyhow::{Result, bail};
 use serde::Serialize;
 use std::fmt;
@@ -69,6 +71,7 @@ impl Spread {
         let replicas = chosen(sides, ids)?;
         let (side, first) = replicas[0];
         let (mut rows, mut warnings) = (Vec::new(), Vec::new());
+        let headlines = Headlines::of(&side.results);
         for score in side.scores(first) {
             let same = |found: &&Score| {
                 (&found.data, &found.suite, &found.task, &found.metric)
@@ -90,7 +93,8 @@ impl Spread {
                     }
                 }
             }
-            rows.push(Row::new(score, all.iter().map(|score| score.value).collect()));
+            let values = all.iter().map(|score| score.value).collect();
+            rows.push(Row::new(score, headlines.suite_name(score), values));
         }
         if rows.is_empty() {
             bail!("the {} models have no figure in common: measure them by the same suites", replicas.len());
@@ -164,8 +168,7 @@ fn chosen<'a>(sides: &'a [Side], ids: &[String]) -> Result<Vec<(&'a Side, &'a Mo
 }
 
 impl Row {
-    fn new(score: &Score, values: Vec<f64>) -> Self {
-        let headline = suite_name(score);
+    fn new(score: &Score, headline: Option<String>, values: Vec<f64>) -> Self {
         Self {
             name: headline
                 .clone()
@@ -257,20 +260,21 @@ impl fmt::Display for Spread {
         let wide = rows.iter().map(|row| row.name.chars().count()).max().unwrap_or_default();
         writeln!(
             f,
-            "\n{:wide$}  {:>7}  {:>7}  {:>15}  {:>6}  {:>6}",
-            "%", "mean", "sd", "range", "ratio", "r"
+            "\n{:wide$}  {:5}  {:>7}  {:>7}  {:>15}  {:>6}  {:>6}",
+            "", "", "mean", "sd", "range", "ratio", "r"
         )?;
         let or_dash = |value: Option<f64>, digits: usize| {
             value.map_or("-".to_owned(), |value| format!("{value:.digits$}"))
         };
         for row in rows {
-            let [mean, deviation, lowest, highest] =
-                [row.mean, row.deviation, row.lowest, row.highest].map(|value| 100.0 * value);
-            let range = format!("{lowest:.2}..{highest:.2}");
+            let unit = Unit::of(&row.metric);
+            let (mean, deviation) = (unit.text(row.mean, 2), unit.text(row.deviation, 3));
+            let range = format!("{}..{}", unit.text(row.lowest, 2), unit.text(row.highest, 2));
             writeln!(
                 f,
-                "{:wide$}  {mean:>7.2}  {deviation:>7.3}  {range:>15}  {:>6}  {:>6}",
+                "{:wide$}  {:5}  {mean:>7}  {deviation:>7}  {range:>15}  {:>6}  {:>6}",
                 row.name,
+                unit.symbol(),
                 or_dash(row.ratio, 1),
                 or_dash(row.correlation, 2)
             )?;

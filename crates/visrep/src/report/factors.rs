@@ -2,18 +2,19 @@
 
 use super::plots::{self, Series};
 use crate::bench::results::Results;
+use crate::bench::unit::Unit;
 use anyhow::Result;
 use visrep_metrics::Score;
 
-/// The figures that are drawn so, and how a plot's title and axis call them.
+/// The figures that are drawn so, and how a plot's axis calls them.
 const DRAWN: [(&str, &str); 7] = [
-    ("accuracy", "accuracy, %"),
-    ("success", "success, %"),
-    ("invariance", "invariance of features, %"),
-    ("invariance-l2", "invariance of features by L2, %"),
-    ("equivariance", "equivariance of features, %"),
-    ("cosine-similarity", "cosine similarity, %"),
-    ("relative-distance", "of that between photographs, %"),
+    ("accuracy", "accuracy"),
+    ("success", "success"),
+    ("invariance", "invariance of features"),
+    ("invariance-l2", "invariance of features by L2"),
+    ("equivariance", "equivariance of features"),
+    ("cosine-similarity", "cosine similarity"),
+    ("relative-distance", "distance to that between photographs"),
 ];
 
 /// The factor and the numbers of its value that a score is at.
@@ -47,12 +48,13 @@ pub(super) fn curves(results: &Results, suite: &str) -> Result<Vec<String>> {
     let mut drawn = Vec::new();
     for factor in factors {
         for (metric, axis) in DRAWN {
+            let unit = Unit::of(metric);
             let points: Vec<(usize, Vec<f64>, f64)> = scores
                 .iter()
                 .filter(|score| score.metric == metric)
                 .filter_map(|score| {
                     let (found, numbers) = at(score)?;
-                    let point = (results.model_of(score)?, numbers, 100.0 * score.value);
+                    let point = (results.model_of(score)?, numbers, unit.shown(score.value));
                     (found == factor).then_some(point)
                 })
                 .collect();
@@ -78,8 +80,8 @@ pub(super) fn curves(results: &Results, suite: &str) -> Result<Vec<String>> {
                     .collect();
                 // A curve has two points or more.
                 if series.iter().any(|series| series.points.len() > 1) {
-                    let plot =
-                        plots::against_value(&name, axis, &series).map_err(anyhow::Error::from_boxed)?;
+                    let plot = plots::against_value(&name, &unit.title(axis), unit.shown(1.0), &series)
+                        .map_err(anyhow::Error::from_boxed)?;
                     drawn.push(plot);
                 }
             }

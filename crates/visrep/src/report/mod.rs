@@ -163,7 +163,11 @@ fn drawn(results: &Results, set: CorruptionSet) -> Result<Drawn> {
             .collect();
         plots::accuracy_against_severity(title, &series, size).map_err(anyhow::Error::from_boxed)
     };
-    let mean_plot = plot(&format!("{}: mean over corruptions", set.name), &set.mean_curves, (500, 340))?;
+    let title = match set.curves.as_slice() {
+        [(corruption, _)] => format!("{}: {corruption}", set.name),
+        _ => format!("{}: mean over corruptions", set.name),
+    };
+    let mean_plot = plot(&title, &set.mean_curves, (500, 340))?;
     let plots = set.curves.iter().map(|(corruption, curves)| plot(corruption, curves, (200, 150)));
     let plots = plots.collect::<Result<_>>()?;
     Ok(Drawn { set, mean_plot, plots })

@@ -89,8 +89,14 @@ pub fn accuracy_against_severity(
     })
 }
 
-/// Values in percent against those of a factor of variation, such as an angle. The axis begins at 0, or below where values do.
-pub fn against_value(factor: &str, axis: &str, series: &[Series<'_>]) -> Result<String, PlotError> {
+/// Values against those of a factor of variation, such as an angle. The axis begins at 0, or below where values do, and goes to `full` at
+/// least.
+pub fn against_value(
+    factor: &str,
+    axis: &str,
+    full: f64,
+    series: &[Series<'_>],
+) -> Result<String, PlotError> {
     let all = || series.iter().flat_map(|line| line.points.iter().copied());
     let range = |values: &mut dyn Iterator<Item = f64>| {
         values
@@ -105,7 +111,7 @@ pub fn against_value(factor: &str, axis: &str, series: &[Series<'_>]) -> Result<
             .caption(factor, (FONT, 16).into_font().color(&TEXT))
             .x_label_area_size(36)
             .y_label_area_size(46)
-            .build_cartesian_2d(left - margin..right + margin, lowest.min(0.0)..highest.max(100.0))?;
+            .build_cartesian_2d(left - margin..right + margin, lowest.min(0.0)..highest.max(full))?;
         chart
             .configure_mesh()
             .light_line_style(TRANSPARENT)
@@ -176,13 +182,13 @@ pub struct Point {
     pub category: usize,
     /// Index into [`MODEL_COLOURS`].
     pub model: usize,
-    /// In percent.
+    /// In the plot's unit.
     pub value: f64,
-    /// The interval's ends in percent, where there is one.
+    /// The interval's ends in the same, where there is one.
     pub interval: Option<(f64, f64)>,
 }
 
-/// Values in percent by category, one beside the other: a dot for each model with its interval.
+/// Values from 0 on by category, one beside the other: a dot for each model with its interval.
 pub fn by_category(
     title: &str,
     categories: &[String],
@@ -192,7 +198,7 @@ pub fn by_category(
     const ROW: u32 = 22;
     let high =
         points.iter().map(|point| point.interval.map_or(point.value, |(_, high)| high)).fold(0.0, f64::max);
-    let top = if high <= 100.0 { (high / 10.0).ceil() * 10.0 } else { (high / 50.0).ceil() * 50.0 };
+    let top = round_up(high);
     let longest = categories.iter().map(|name| name.chars().count()).max().unwrap_or_default() as u32;
     let rows = categories.len();
     draw((640, 60 + ROW * rows as u32), |root| {
@@ -202,7 +208,7 @@ pub fn by_category(
             .caption(title, (FONT, 14).into_font().color(&TEXT))
             .x_label_area_size(22)
             .y_label_area_size((7 * longest + 14).min(260))
-            .build_cartesian_2d(0.0..top.max(1.0), (rows as f64 - 0.5)..-0.5)?;
+            .build_cartesian_2d(0.0..top, (rows as f64 - 0.5)..-0.5)?;
         chart
             .configure_mesh()
             .light_line_style(TRANSPARENT)
@@ -236,6 +242,15 @@ pub fn by_category(
         }
         Ok(())
     })
+}
+
+/// The end of an axis that has `value` on it: one significant digit, or the next half of it where values are beyond 100.
+fn round_up(value: f64) -> f64 {
+    if !(value.is_finite() && value > 0.0) {
+        return 1.0;
+    }
+    let step = if value > 100.0 { 50.0 } else { 10_f64.powf((value * 0.999_999).log10().floor()) };
+    (value / step * 0.999_999).ceil() * step
 }
 
 /// One point of a cloud.
@@ -361,6 +376,15 @@ mod tests {
         let svg = by_category("top-1", &names, 2, &[point(0, 0), point(1, 0), point(0, 1)]).unwrap();
         assert!(svg.contains("mixed_rand") && svg.contains("original") && svg.contains("top-1"));
         assert_eq!(svg.matches("<circle").count(), 3);
+    }
+
+    #[test]
+    fn an_axis_ends_at_a_round_number() {
+        let values = [0.0, 0.43, 0.4, 1.0, 1.2, 7.0, 83.0, 100.0, 110.0, 151.0];
+        let ends = [1.0, 0.5, 0.4, 1.0, 2.0, 7.0, 90.0, 100.0, 150.0, 200.0];
+        for (value, end) in values.into_iter().zip(ends) {
+            assert!((round_up(value) - end).abs() < 1e-9, "{value}: {}", round_up(value));
+        }
     }
 
     #[test]

@@ -2,7 +2,9 @@
 
 use super::plots::{self, Point};
 use super::{Drawn, Legend, Named, draw, drawn, factors, legend, named, reliability_plots, tables};
-use crate::bench::results::{Results, suite_name};
+use crate::bench::headline::Headlines;
+use crate::bench::results::Results;
+use crate::bench::unit::Unit;
 use anyhow::Result;
 use serde::Serialize;
 use visrep_metrics::Score;
@@ -53,12 +55,8 @@ const PLOTTED: [(&str, &str); 10] = [
 
 /// Draws the page.
 pub fn render(results: &Results, missing: &[(String, String)]) -> Result<String> {
-    let mut suites: Vec<&str> = Vec::new();
-    for score in &results.scores {
-        if !suites.contains(&score.suite.as_str()) {
-            suites.push(&score.suite);
-        }
-    }
+    let suites = results.suites();
+    let headlines = Headlines::of(results);
     let page = Page {
         title: "visrep bench",
         subtitle: format!(
@@ -69,8 +67,8 @@ pub fn render(results: &Results, missing: &[(String, String)]) -> Result<String>
             if suites.len() == 1 { "" } else { "s" }
         ),
         models: legend(results),
-        summary: tables::rows(results, results.models.len(), suite_name),
-        overview: overview(results)?,
+        summary: tables::rows(results, results.models.len(), |score| headlines.suite_name(score)),
+        overview: overview(results, &headlines)?,
         sections: suites.iter().map(|suite| section(results, suite)).collect::<Result<_>>()?,
         missing: named(missing.iter().cloned()),
         command: &results.command,
@@ -83,17 +81,18 @@ pub fn render(results: &Results, missing: &[(String, String)]) -> Result<String>
 }
 
 /// The accuracy on every set whose accuracy is its figure, of all models in one plot.
-fn overview(results: &Results) -> Result<Option<String>> {
+fn overview(results: &Results, headlines: &Headlines<'_>) -> Result<Option<String>> {
     let of = |score: &Score| {
-        (score.metric == "top1" && score.suite != "attacks").then(|| suite_name(score)).flatten()
+        (score.metric == "top1" && score.suite != "attacks").then(|| headlines.suite_name(score)).flatten()
     };
-    categories(results, "accuracy by test set, %", of)
+    categories(results, "accuracy by test set", Unit::Percent, of)
 }
 
-/// A plot of the scores that `name` names, if there are two names or more.
+/// A plot of the scores of one unit that `name` names, if there are two names or more.
 fn categories(
     results: &Results,
     title: &str,
+    unit: Unit,
     name: impl Fn(&Score) -> Option<String>,
 ) -> Result<Option<String>> {
     let (mut names, mut points) = (Vec::<String>::new(), Vec::new());
@@ -103,24 +102,21 @@ fn categories(
             names.push(name);
             names.len() - 1
         });
-        let interval = score.interval.as_ref().map(|interval| (100.0 * interval.low, 100.0 * interval.high));
-        points.push(Point { category, model, value: 100.0 * score.value, interval });
+        let interval =
+            score.interval.as_ref().map(|interval| (unit.shown(interval.low), unit.shown(interval.high)));
+        points.push(Point { category, model, value: unit.shown(score.value), interval });
     }
     if names.len() < 2 {
         return Ok(None);
     }
-    let names: Vec<_> = names.iter().map(|name| name.trim_end_matches(": top-1").replace('_', " ")).collect();
-    plots::by_category(title, &names, results.models.len(), &points)
+    let names: Vec<_> = names.iter().map(|name| name.replace(": top-1", "").replace('_', " ")).collect();
+    plots::by_category(&unit.title(title), &names, results.models.len(), &points)
         .map(Some)
         .map_err(anyhow::Error::from_boxed)
 }
 
 fn section<'a>(results: &'a Results, suite: &'a str) -> Result<Section<'a>> {
-    let label = |id: &str| {
-        let found = results.models.iter().find(|model| model.id == id);
-        found.map_or_else(|| id.to_owned(), |model| model.label.clone())
-    };
-    let notes = results.details.notes.iter().filter(|note| note.suite == suite);
+    let notes = results.notes(suite).into_iter().map(|(about, note)| (about, note.to_owned()));
     let mut plots = Vec::new();
     for (metric, title) in PLOTTED {
         let own = |score: &Score| score.suite == suite && score.metric == metric;
@@ -130,9 +126,10 @@ fn section<'a>(results: &'a Results, suite: &'a str) -> Result<Section<'a>> {
             let first = form(score).is_none_or(|form| form == "baseline");
             (own(score) && first && score.task != "mean" && score.task != suite).then(|| score.task.clone())
         };
-        plots.extend(categories(results, &format!("{title}, %"), of)?);
+        let unit = Unit::of(metric);
+        plots.extend(categories(results, title, unit, of)?);
         let by_form = |score: &Score| form(score).filter(|_| own(score) && score.task.ends_with("mean"));
-        plots.extend(categories(results, &format!("{title}, mean by distance, %"), by_form)?);
+        plots.extend(categories(results, &format!("{title}, mean by distance"), unit, by_form)?);
     }
     let set = tables::corruption_set(results, suite, suite, suite);
     let mut conditions: Vec<&str> = Vec::new();
@@ -160,7 +157,7 @@ fn section<'a>(results: &'a Results, suite: &'a str) -> Result<Section<'a>> {
             .map(|known| known.info())
             .find(|info| info.name == suite)
             .map(|info| info.about),
-        notes: named(notes.map(|note| (label(&note.model), note.text.clone()))),
+        notes: named(notes),
         plots,
         curves: factors::curves(results, suite)?,
         corruption: set.map(|set| drawn(results, set)).transpose()?,

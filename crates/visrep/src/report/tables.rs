@@ -3,7 +3,10 @@
 use super::gallery::{Distortion, Gallery};
 use super::plots::MODEL_COLOURS;
 use super::{Named, factors, named};
-use crate::bench::results::{DatasetEntry, PIXELS, Results, lower_is_better, suite_name};
+use crate::bench::headline::suite_name;
+use crate::bench::results::{DatasetEntry, PIXELS, Results};
+use crate::bench::table;
+use crate::bench::unit::{Better, Unit};
 use serde::Serialize;
 use visrep_metrics::Score;
 
@@ -21,14 +24,14 @@ pub struct Bar {
 }
 
 impl Bar {
-    /// `value` and the interval are fractions, shown in percent.
-    fn new(score: &Score, colour: usize) -> Self {
-        let percent = |value: f64| (100.0 * value).clamp(0.0, 100.0);
+    /// A bar whose full width is `full`.
+    fn new(score: &Score, colour: usize, unit: Unit, full: f64) -> Self {
+        let percent = |value: f64| (100.0 * value / full).clamp(0.0, 100.0);
         let interval = score.interval.as_ref();
         Self {
-            text: format!("{:.1}", 100.0 * score.value),
+            text: unit.text(score.value, 1),
             interval: interval.map_or_else(String::new, |interval| {
-                format!("{:.1} to {:.1}", 100.0 * interval.low, 100.0 * interval.high)
+                format!("{} to {}", unit.text(interval.low, 1), unit.text(interval.high, 1))
             }),
             title: format!("{} of {}, n = {}", score.metric, score.weights, score.n),
             width: percent(score.value),
@@ -44,6 +47,7 @@ impl Bar {
 #[derive(Serialize)]
 pub struct Row {
     name: String,
+    unit: &'static str,
     cells: Vec<Option<Bar>>,
 }
 
@@ -68,31 +72,33 @@ pub fn transfer(results: &Results) -> Vec<Group> {
 }
 
 /// Rows of the scores that `name` names, one column for each model, and the last for plain pixels where scores are
-/// about them; the best of each row is marked.
+/// about them; the best of each row is marked where more or less is better. Bars are shares of 1, or of the row's highest where that is more.
 pub(super) fn rows(results: &Results, columns: usize, name: impl Fn(&Score) -> Option<String>) -> Vec<Row> {
-    let mut rows: Vec<(Row, Vec<f64>)> = Vec::new();
-    for score in &results.scores {
+    let place = |score: &Score| {
         let pixels = (score.model == PIXELS).then_some(columns - 1);
-        let (Some(column), Some(name)) = (results.model_of(score).or(pixels), name(score)) else { continue };
-        let at = rows.iter().position(|(row, _)| row.name == name).unwrap_or_else(|| {
-            let cells = (0..columns).map(|_| None).collect();
-            rows.push((Row { name, cells }, vec![f64::NEG_INFINITY; columns]));
-            rows.len() - 1
-        });
-        rows[at].0.cells[column] = Some(Bar::new(score, column));
-        rows[at].1[column] = if lower_is_better(&score.metric) { -score.value } else { score.value };
+        Some((results.model_of(score).or(pixels)?, name(score)?))
+    };
+    table::rows(&results.scores, columns, place).into_iter().map(Row::new).collect()
+}
+
+impl Row {
+    fn new(row: table::Row<'_>) -> Self {
+        let found = || row.scores.iter().flatten();
+        let end =
+            |score: &&Score| score.interval.as_ref().map_or(score.value, |found| found.high.max(score.value));
+        let full = found().map(end).filter(|value| value.is_finite()).fold(1.0, f64::max);
+        let rank = |score: &Score| Better::of(&score.metric).rank(score.value);
+        let best = found().filter_map(|score| rank(score)).fold(f64::NEG_INFINITY, f64::max);
+        let several = row.scores.len() > 1;
+        let cell = |(column, score): (usize, &Option<&Score>)| {
+            score.map(|score| Bar {
+                best: several && rank(score) == Some(best),
+                ..Bar::new(score, column, row.unit, full)
+            })
+        };
+        let cells = row.scores.iter().enumerate().map(cell).collect();
+        Self { name: row.name, unit: row.unit.symbol(), cells }
     }
-    rows.into_iter()
-        .map(|(mut row, values)| {
-            let best = values.iter().copied().fold(f64::NEG_INFINITY, f64::max);
-            for (cell, value) in row.cells.iter_mut().zip(values) {
-                if let Some(cell) = cell {
-                    cell.best = columns > 1 && value == best;
-                }
-            }
-            row
-        })
-        .collect()
 }
 
 /// A sentence that says how a trained model compares with the floor.
@@ -298,7 +304,9 @@ pub(super) fn corruption_set(
     };
     let row = |name: &str, names: &[&str]| CorruptionRow { name: name.to_owned(), cells: cells(names) };
     let mut rows: Vec<_> = names.iter().map(|name| row(&name.replace('_', " "), &[name])).collect();
-    rows.push(row("mean", &names));
+    if names.len() > 1 {
+        rows.push(row("mean", &names));
+    }
     Some(CorruptionSet {
         name: label.to_owned(),
         rows,

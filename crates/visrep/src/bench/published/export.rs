@@ -1,6 +1,8 @@
 //! Results as tables for other programs and for people: CSV and Markdown.
 
+use crate::bench::headline::Headlines;
 use crate::bench::results::Results;
+use crate::bench::table;
 use anyhow::Result;
 use std::fmt::Write;
 
@@ -29,37 +31,40 @@ pub fn csv(results: &Results) -> Result<Vec<u8>> {
     Ok(writer.into_inner()?)
 }
 
-/// The figures that stand for their suites, one column for each model, in percent with their intervals; notes; and what was missing.
+/// The figures that stand for their suites, one column for each model, with their units and intervals; notes; and what was missing.
 pub fn markdown(results: &Results, missing: &[(String, String)]) -> String {
     let columns = results.models.len();
-    let mut rows: Vec<(String, Vec<String>)> = Vec::new();
-    for score in &results.scores {
-        let (Some(model), Some(name)) = (results.model_of(score), results.headline(score)) else { continue };
-        let at = rows.iter().position(|(found, _)| *found == name).unwrap_or_else(|| {
-            rows.push((name, vec![String::new(); columns]));
-            rows.len() - 1
-        });
-        let interval = score.interval.as_ref().map_or_else(String::new, |interval| {
-            format!(" ({:.2} to {:.2})", 100.0 * interval.low, 100.0 * interval.high)
-        });
-        rows[at].1[model] = format!("{:.2}{interval}", 100.0 * score.value);
-    }
+    let headlines = Headlines::of(results);
+    let rows = table::rows(&results.scores, columns, |score| {
+        Some((results.model_of(score)?, headlines.name(score)?))
+    });
     let cell = |text: &str| text.replace('|', "\\|");
-    let mut text = String::from("# visrep bench\n\nIn percent, with 95 % intervals.\n\n| |");
+    let mut text = String::from("# visrep bench\n\nWith 95 % intervals.\n\n| | |");
     results.models.iter().for_each(|model| text.push_str(&format!(" {} |", cell(&model.label))));
-    text.push_str("\n|---|");
+    text.push_str("\n|---|---|");
     text.push_str(&"---:|".repeat(columns));
     text.push('\n');
-    for (name, values) in rows {
-        let values: Vec<_> = values.iter().map(|value| cell(value)).collect();
-        let _ = writeln!(text, "| {} | {} |", cell(&name), values.join(" | "));
+    for row in rows {
+        let _ = write!(text, "| {} | {} |", cell(&row.name), row.unit.symbol());
+        for score in row.scores {
+            let value = score.map_or_else(String::new, |score| {
+                let interval = score.interval.as_ref().map_or_else(String::new, |interval| {
+                    format!(" ({} to {})", row.unit.text(interval.low, 2), row.unit.text(interval.high, 2))
+                });
+                format!("{}{interval}", row.unit.text(score.value, 2))
+            });
+            let _ = write!(text, " {value} |");
+        }
+        text.push('\n');
     }
     text.push('\n');
     for model in &results.models {
         let _ = writeln!(text, "- **{}**: {}, {}", model.label, model.architecture, model.weights);
     }
-    for note in &results.details.notes {
-        let _ = writeln!(text, "- note on {}, {}: {}", note.model, note.suite, note.text);
+    for suite in results.suites() {
+        for (about, note) in results.notes(suite) {
+            let _ = writeln!(text, "- note on {about}, {suite}: {note}");
+        }
     }
     for (name, why) in missing {
         let _ = writeln!(text, "- missing, {name}: {why}");
@@ -121,8 +126,8 @@ mod tests {
         assert!(text.contains("a|b,a|b,imagenet-a,imagenet-a,imagenet-a,top1,0.25,0.14"), "{text}");
         let missing = [("objectnet".to_owned(), "there is no x".to_owned())];
         let text = markdown(&results, &missing);
-        assert!(text.contains("| imagenet-a: top-1 | 25.00 (14.19 to 40.19) |  |"), "{text}");
-        assert!(text.contains("| imagenet-r: top-1 |  | 50.00"), "{text}");
+        assert!(text.contains("| imagenet-a: top-1 | % | 25.00 (14.19 to 40.19) |  |"), "{text}");
+        assert!(text.contains("| imagenet-r: top-1 | % |  | 50.00"), "{text}");
         assert!(
             text.contains("a\\|b |") && !text.contains("nll") && text.contains("missing, objectnet"),
             "{text}"

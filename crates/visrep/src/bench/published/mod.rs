@@ -21,7 +21,7 @@ use std::path::{Path, PathBuf};
 use std::time::Instant;
 use visrep_data::Fingerprint;
 use visrep_models::Model;
-use visrep_probe::{Error, OpenSuite, Parts, SuiteContext, weights_hash};
+use visrep_probe::{Error, Findings, OpenSuite, Parts, SuiteContext, weights_hash};
 
 /// What to measure, and how.
 pub struct Plan {
@@ -90,6 +90,7 @@ pub fn run(plan: &Plan) -> Result<()> {
             failed.chain(missed).collect::<String>()
         );
     }
+    let mut told: Vec<String> = Vec::new();
     for (name, weights) in &plan.models {
         let opened = crate::commands::open_model(Some(name), weights, &plan.settings.compute);
         let (hash, model) = match opened.and_then(|model| Ok((weights_hash(&model)?, model))) {
@@ -116,8 +117,16 @@ pub fn run(plan: &Plan) -> Result<()> {
             }
             let context = SuiteContext { parts: parts.clone(), ..plan.settings.context(&shown) };
             match suite.opened.run(&model, &context) {
-                Ok(findings) => {
-                    findings.notes.iter().for_each(|note| eprintln!("note: {unit}: {note}"));
+                Ok(mut findings) => {
+                    mark_trial(&mut findings, plan.settings.limit);
+                    // A note on several models is told once.
+                    for note in &findings.notes {
+                        let note = format!("note: {unit}: {note}");
+                        if !told.contains(&note) {
+                            eprintln!("{note}");
+                            told.push(note);
+                        }
+                    }
                     ledger.add(&id, &suite.unit, signature, findings);
                     ledger.results.command.clone_from(&plan.settings.command);
                     ledger.results.environment = environment(
@@ -160,6 +169,15 @@ pub fn run(plan: &Plan) -> Result<()> {
         return Ok(());
     }
     bail!("{} of what was asked for failed:\n  {}", failures.len(), failures.join("\n  "))
+}
+
+/// Says of every figure of a trial that it is one, where the suite does not.
+fn mark_trial(findings: &mut Findings, limit: Option<usize>) {
+    let Some(limit) = limit else { return };
+    for score in &mut findings.scores {
+        let said = || format!("at most {limit} images of each set: not the published one");
+        score.protocol.entry("limit".to_owned()).or_insert_with(said);
+    }
 }
 
 /// Removes what stopped runs have left: the folders named by signatures, whatever else is there.

@@ -24,12 +24,15 @@ use visrep_train::stop_on_signals;
 /// with distortion. With --model and --data it measures a model of your own beside a random one.
 ///
 /// With names of suites it measures one or several models on published test sets under --data: ImageNet-V2, ReaL, A, O, R, Sketch, C, P,
-/// ObjectNet, cue conflict, SI-Score, CIFAR-10-C, attacks, BAPPS and more (--list); VTAB and remote sensing; and by published protocols
-/// of nearest neighbours, few-shot and linear evaluation and fine-tuning on ImageNet or images of your own. Sets that are not there are told and left out; what
-/// is finished is kept in the output folder and not run again.
+/// ObjectNet, cue conflict, SI-Score, CIFAR-10-C, attacks, BAPPS and more; VTAB and remote sensing; and by published protocols of
+/// nearest neighbours, few-shot and linear evaluation and fine-tuning on ImageNet or images of your own. `visrep bench --list` tells
+/// for each where its files must lie under --data and who publishes them; many come by `visrep data get`. Sets that are not there are
+/// told and left out; what is finished is kept in the output folder and not run again.
 ///
-/// Writes results.json (every number with its protocol) and report.html (one self-contained page); for suites results.csv,
-/// results.md and accuracies.csv (a row for each model, for `visrep score effective-robustness`) too.
+/// Prints a table with a row for each suite's main figure in its unit and a column for each model. Writes results.json (every figure
+/// with its protocol: fractions, whatever the table shows) and report.html (one self-contained page); for suites results.csv (every
+/// figure, one to a line), results.md (the table) and accuracies.csv (a row for each model, for `visrep score effective-robustness`)
+/// too.
 #[derive(Args)]
 #[command(
     args_conflicts_with_subcommands = true,
@@ -45,6 +48,12 @@ use visrep_train::stop_on_signals;
     visrep bench attacks/fgsm-linf-4 imagenet-c/fog --model resnet50 --weights W --data ~/datasets --limit 100\n  \
     visrep bench compare a/results.json b/results.json\n  \
     visrep bench spread seed0/results.json seed1/results.json seed2/results.json\n\n\
+    `visrep bench imagenet-val imagenet-sketch --model resnet50 …` prints for instance:\n\n  \
+    %                       resnet50\n  \
+    imagenet-val: top-1         76.1\n  \
+    imagenet-sketch: top-1      24.1\n\n\
+    A task that is run alone (imagenet-c/fog) has its own row; a row of a trial says \"(at most N)\", and a mean over less than the \
+    benchmark how many it is of.\n\n\
     A folder with train/ and val/ (or test/) keeps its splits; anything else is split 80/20 by class.\n\
     Features and trained backbones are kept in the output folder: a second run is faster."
 )]

@@ -9,18 +9,21 @@ use visrep_metrics::{Interval, bootstrap_mean, two_afc, two_afc_human, two_afc_o
 
 /// Two-alternative forced choice on BAPPS
 ///
-/// Prints `score`, how often the distance agrees with the judges, as a fraction; `human`, how often one judge agrees with
-/// another; `oracle`, the best that any distance can reach; `n`; and the 95 % bootstrap `interval` of the score. BAPPS is
-/// scored one set at a time: the published figure is the mean of the sets' scores.
+/// Prints `score`, how often the distance agrees with the judges, from 0 to 1, where equal distances agree by half; `human`, how
+/// often one judge agrees with another; `oracle`, the best that any distance can reach; `n`, the number of triplets; and the 95 %
+/// bootstrap `interval` of the score. BAPPS is scored one set at a time: the published figure is the mean of the sets' scores.
 #[derive(Args)]
 #[command(
-    after_help = "D.csv has a row for each triplet: the distances of its two patches from the reference, and the fraction of judges \
-    who find the second nearer:\n\n    \
+    after_help = "D.csv has a row for each triplet: d0 and d1, the distances of its two patches from the reference (any numbers, less is nearer), \
+    and judge, the fraction of judges from 0 to 1 who find the second patch nearer:\n\n    \
     d0,d1,judge\n    \
     0.1415,0.6492,0.0\n    \
     0.0291,0.0026,0.8\n\n\
     Example:\n  \
-    visrep score bapps-2afc --distances D.csv"
+    visrep score bapps-2afc --distances D.csv\n\n\
+    prints for these two rows, the first distance agreeing with all judges and the second with 0.8 of them:\n\n  \
+    {\"score\": 0.9, \"human\": 0.84, \"oracle\": 0.9, \"n\": 2,\n   \
+    \"interval\": {\"low\": 0.8, \"high\": 1.0, \"level\": 0.95, \"method\": …}}"
 )]
 pub struct Bapps2afc {
     /// CSV with the columns d0, d1 and judge

@@ -20,15 +20,21 @@ const PER_BIN: usize = 100;
 /// Prints, over 15 bins of the top-1 confidence: `ece` and `max_error` (bins of equal width, an edge opening its bin),
 /// `rms` (the root of the weighted squared gaps) and `adaptive_ece` (bins of equally many samples); `class_wise_ece` and
 /// `adaptive_class_wise_ece`, of every class's probability; `rms_hendrycks`, over bins of 100, and `rms_hendrycks_published`,
-/// whose code leaves out the most confident bin; `brier`, `nll` (nats), `aurra` and `accuracy`; and under `scaled` the `temperature`
-/// with the lowest nll and what the figures then are (fitted to these samples: a lower bound, not an estimate).
+/// whose code leaves out the most confident bin; `brier` (from 0 to 2, over all classes), `nll` (nats), `aurra`, the area under the curve
+/// of accuracy against the share of samples answered, `accuracy`, `n` samples and `classes`; and under `scaled` the `temperature` with
+/// the lowest nll and what the figures then are (fitted to these samples: a lower bound, not an estimate). All but nll, brier and
+/// temperature are fractions from 0 to 1.
 #[derive(Args)]
 #[command(
-    after_help = "P.npy is an array of floats (samples, classes) whose rows sum to 1; L.npy holds the integer label of each sample:\n\n    \
+    after_help = "P.npy is an array of floats (samples, classes), from 0 to 1, whose rows sum to 1; L.npy holds the label of each sample, an integer \
+    from 0 to the number of classes less 1:\n\n    \
     np.save(\"P.npy\", torch.softmax(logits, 1).numpy())\n    \
     np.save(\"L.npy\", labels.numpy())\n\n\
     Example:\n  \
-    visrep score calibration --probs P.npy --labels L.npy"
+    visrep score calibration --probs P.npy --labels L.npy\n\n\
+    prints:\n\n  \
+    {\"n\": 10000, \"classes\": 10, \"accuracy\": 0.9341, \"ece\": 0.0412, \"max_error\": 0.28, …, \"aurra\": 0.989,\n   \
+    \"scaled\": {\"temperature\": 1.62, \"n\": 10000, …, \"ece\": 0.0091, …}}"
 )]
 pub struct Calibration {
     /// Probabilities (samples, classes), as NumPy saves them

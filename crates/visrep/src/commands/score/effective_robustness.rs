@@ -14,19 +14,25 @@ use visrep_metrics::ShiftFit;
 /// Fits a straight line, by least squares between the log-odds of the two accuracies, to the models whose name --baseline
 /// matches and whose two accuracies lie strictly between 0 and 100. Prints `slope`, `intercept`, `r2` (on log-odds), the number
 /// `n` of models behind the fit, and `rho`: for each model, its accuracy under the shift less what the line expects of it, in
-/// percentage points. Models that lack either accuracy, or whose accuracy is outside 0 to 100, have none and are listed in `left_out`.
+/// percentage points. Models that lack either accuracy, or have one outside 0 to 100, have no `rho` and are listed in
+/// `left_out`.
 #[derive(Args)]
 #[command(
-    after_help = "T.csv has a row for each model: its name in the column model (or else in the first), and accuracies in percent; an \
-    empty value, or NA or nan, is an accuracy that nobody measured:\n\n    \
+    after_help = "T.csv has a row for each model: its name in the column model (or else in the first), and accuracies in percent, \
+    from 0 to 100; an empty value, or NA or nan, is an accuracy that nobody measured:
+
+    \
     model,val,imagenetv2\n    \
     alexnet,56.52,43.97\n    \
     resnet50,76.13,63.33\n\n\
+    `visrep bench` writes such a table, accuracies.csv, of the models that it measured.\n\n\
     The expression matches anywhere in a name unless it begins with ^ or ends with $, and may look around: the second \
     example takes all models but some.\n\n\
     Examples:\n  \
     visrep score effective-robustness --table T.csv --x val --y imagenetv2 --baseline '^(alexnet|vgg|resnet)'\n  \
-    visrep score effective-robustness --table T.csv --x val --y imagenetv2 --baseline '^(?!.*(swsl|clip))'"
+    visrep score effective-robustness --table T.csv --x val --y imagenetv2 --baseline '^(?!.*(swsl|clip))'\n\n\
+    The first prints for these two rows, through which the line goes exactly:\n\n  \
+    {\"slope\": 0.8788, \"intercept\": -0.4729, \"r2\": 1.0, \"n\": 2, \"rho\": {\"alexnet\": 0.0, \"resnet50\": 0.0}, \"left_out\": []}"
 )]
 pub struct EffectiveRobustness {
     /// CSV with a row for each model

@@ -18,8 +18,11 @@ use visrep_probe::{Progress, limited};
 /// FID, KID, Inception score, precision and recall of generated images
 ///
 /// Images go through a published pipeline, --preset, to FID's Inception v3. Every image below a folder counts, whatever its
-/// sub-folders are called. Prints the figures with the number of images, the pipeline and every setting that they depend on:
-/// figures of different pipelines, or of different numbers of images, cannot be compared.
+/// sub-folders are called. Prints what --metrics asks for: `fid` (from 0, less is nearer the reference); `kid` and `inception_score`
+/// with `mean` and `std`, over subsets and over splits; `precision`, `recall` and `coverage` (fractions) and `density` (1 for the same
+/// distribution). Beside them stand `preset` and `protocol`, the pipeline and its settings; `images` and `reference`, with `source` and
+/// `n`; the `network` with its sha256, and `warnings`: figures of different pipelines, or of different numbers of images, cannot be
+/// compared.
 #[derive(Args)]
 #[command(after_help = "Pipelines:\n  \
     pytorch-fid     bilinear without antialiasing, as PyTorch's interpolate; what most papers print\n  \
@@ -33,7 +36,10 @@ use visrep_probe::{Progress, limited};
     visrep score fid --images photos/ --weights $W --save-stats photos.npz\n  \
     visrep score fid --images samples/ --reference photos.npz --weights $W\n  \
     visrep score fid --images samples/ --weights $W --preset torch-fidelity --metrics is\n\n\
-    An .npz file of statistics holds mu and sigma, as those of pytorch-fid and clean-fid do, or feats, as clean-fid's for KID do.")]
+    An .npz file of statistics holds mu and sigma, as those of pytorch-fid and clean-fid do, or feats, as clean-fid's for KID do.\n\n\
+    The second example prints:\n\n  \
+    {\"fid\": 11.82, \"kid\": {\"mean\": 0.0047, \"std\": 0.0006}, \"precision\": 0.71, \"recall\": 0.48, \"density\": 0.88, \"coverage\": 0.82,\n   \
+    \"preset\": \"clean-fid\", \"images\": {\"source\": \"samples/\", \"n\": 10000, …}, …}")]
 pub struct Fid {
     /// The generated images: a folder of images, flat or nested; or Parquet, Arrow, tar, .npy files and so on; or an .npz file of
     /// statistics

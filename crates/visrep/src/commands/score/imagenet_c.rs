@@ -14,18 +14,24 @@ use visrep_metrics::{
 
 /// Mean corruption error on ImageNet-C
 ///
-/// Prints `mce`, in percent of AlexNet's errors, and `ce`, that of each of the 15 corruptions; `mean_error`, the plain mean of
-/// these corruptions' errors, as a fraction; and, with --clean-error, `relative_mce` and `relative_ce`. The four extra
+/// Prints `mce`, in percent of AlexNet's errors (100 is as bad as AlexNet, less is better), and `ce`, that of each of the 15
+/// corruptions by name; `mean_error`, the plain mean of these corruptions' errors, as a fraction; `errors`, the unit in which the file
+/// was read; and, with --clean-error, `relative_mce` and `relative_ce`, of what corruption adds to the clean error. The four extra
 /// corruptions may be in the file and count nowhere.
 #[derive(Args)]
 #[command(
-    after_help = "E.csv has a row for each of the 15 corruptions at each severity from 1 to 5. Errors are top-1, all as \
-    fractions or, when any is above 1, all in percent:\n\n    \
+    after_help = "E.csv has a row for each of the 15 corruptions at each severity from 1 to 5: 75 rows. Errors are top-1 (1 - accuracy), all as \
+    fractions from 0 to 1 or, when any is above 1, all in percent from 0 to 100:\n\n    \
     corruption,severity,error\n    \
     gaussian_noise,1,0.412\n    \
     gaussian_noise,2,0.547\n\n\
+    The corruptions: gaussian_noise shot_noise impulse_noise | defocus_blur glass_blur motion_blur zoom_blur | snow frost fog \
+    brightness | contrast elastic_transform pixelate jpeg_compression\n\n\
     Example:\n  \
-    visrep score imagenet-c --errors E.csv --clean-error 0.239"
+    visrep score imagenet-c --errors E.csv --clean-error 0.239\n\n\
+    prints, of a ResNet-50:\n\n  \
+    {\"mce\": 76.7, \"ce\": {\"brightness\": 57.9, \"contrast\": 71.3, …}, \"mean_error\": 0.608,\n   \
+    \"relative_mce\": 105.1, \"relative_ce\": {…}, \"errors\": \"fractions\"}"
 )]
 pub struct ImagenetC {
     /// CSV with the columns corruption, severity and error

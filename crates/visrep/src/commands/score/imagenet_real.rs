@@ -18,9 +18,13 @@ use visrep_robustness::real_labels;
     val_index,prediction\n    \
     1,65\n    \
     2,795\n\n\
+    val_index is from 1 to the number of images, each at most once; prediction from 0 to 999. Images without a row count nowhere, \
+    which is said.\n\n\
     real.json, from google-research/reassessed-imagenet, lists the labels of each image: [[], [970, 795], …]\n\n\
     Example:\n  \
-    visrep score imagenet-real --predictions P.csv --labels real.json"
+    visrep score imagenet-real --predictions P.csv --labels real.json\n\n\
+    prints for these two rows, the first image having no labels:\n\n  \
+    {\"accuracy\": 1.0, \"n\": 1, \"left_out\": 1}"
 )]
 pub struct ImagenetReal {
     /// CSV with the columns val_index and prediction

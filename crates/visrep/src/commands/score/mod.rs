@@ -16,12 +16,21 @@ use serde::Serialize;
 
 /// Score predictions, or generated images, that were made elsewhere
 ///
-/// Each suite but fid takes a small file of a fixed form; all print their figures as JSON. CSV files begin with a line that names
-/// the columns; further columns are ignored, and rows may stand in any order. Accuracies, errors and 2AFC scores are
-/// printed as fractions, corruption errors in percent of AlexNet's. What is wrong with a file is said with its line and
-/// column, and the exit code is 1.
+/// Your own code runs the model and writes down what it predicted; this command computes the published figure from it. Each suite but
+/// fid takes a small file of a fixed form; all print their figures as one JSON object on standard output, so that
+/// `visrep score … | jq .accuracy` gives a number. CSV files begin with a line that names the columns; further columns are ignored,
+/// and rows may stand in any order. Accuracies, errors and 2AFC scores are printed as fractions from 0 to 1, corruption errors in
+/// percent of AlexNet's. What is wrong with a file is said on standard error with its line and column, and the exit code is 1.
 #[derive(Args)]
-#[command(after_help = "`visrep score SUITE --help` shows an example of each suite's file.")]
+#[command(after_help = "Example:\n  \
+    $ cat D.csv\n  \
+    d0,d1,judge\n  \
+    0.1415,0.6492,0.0\n  \
+    0.0291,0.0026,0.8\n  \
+    $ visrep score bapps-2afc --distances D.csv\n  \
+    {\"score\": 0.9, \"human\": 0.84, \"oracle\": 0.9, \"n\": 2, …}\n\n\
+    `visrep score SUITE --help` shows each suite's file, the range of every column, and what is printed. To run a model here \
+    instead: `visrep bench`.")]
 pub struct Score {
     #[command(subcommand)]
     suite: Suite,

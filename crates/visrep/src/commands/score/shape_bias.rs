@@ -8,9 +8,10 @@ use visrep_robustness::{CUE_CONFLICT_CLASSES, CueConflictClass, Stimulus};
 
 /// Shape bias on the cue-conflict images
 ///
-/// Prints `shape_bias`, the fraction for shape of the decisions that are for the shape or for the texture; `class_mean`, its mean
-/// over shape classes; `decided`, the share of decisions for either; `shape`, `texture` and `n`, the counts. Images whose shape
-/// and texture are of one class are left out.
+/// Prints `shape_bias`, the fraction for shape of the decisions that are for the shape or for the texture, from 0 (all for the texture)
+/// to 1 (null where none is for either); `class_mean`, its mean over shape classes; `decided`, the share of decisions for either;
+/// `shape`, `texture` and `n`, how many decisions are for each and how many images there are; `left_out`, how many images more there
+/// are whose shape and texture are of one class, which decide nothing.
 #[derive(Args)]
 #[command(
     after_help = "D.csv has a row for each image, under its original name (shape, then texture; folders do not matter), and which of \
@@ -20,7 +21,9 @@ use visrep_robustness::{CUE_CONFLICT_CLASSES, CueConflictClass, Stimulus};
     knife3-dog2.png,dog\n\n\
     The classes: airplane bear bicycle bird boat bottle car cat chair clock dog elephant keyboard knife oven truck\n\n\
     Example:\n  \
-    visrep score shape-bias --decisions D.csv"
+    visrep score shape-bias --decisions D.csv\n\n\
+    prints for these two rows, the first decision being for the shape and the second for the texture:\n\n  \
+    {\"shape_bias\": 0.5, \"class_mean\": 0.5, \"decided\": 1.0, \"shape\": 1, \"texture\": 1, \"n\": 2, \"left_out\": 0}"
 )]
 pub struct ShapeBias {
     /// CSV with the columns image and decision

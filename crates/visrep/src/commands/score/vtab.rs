@@ -9,9 +9,10 @@ use visrep_metrics::vtab_means;
 /// VTAB's two scores
 ///
 /// Prints `mean_19`, the benchmark's own score; `mean_of_groups`, which papers on adapters report, some three points higher
-/// for the same run; and the groups' means `natural`, `specialized` and `structured`. All are fractions.
+/// for the same run; and the groups' means `natural`, `specialized` and `structured`. All are fractions from 0 to 1.
 #[derive(Args)]
-#[command(after_help = "R.csv has a row for each of the 19 tasks, with accuracies in percent:\n\n    \
+#[command(
+    after_help = "R.csv has a row for each of the 19 tasks, each once, with accuracies in percent from 0 to 100:\n\n    \
     task,accuracy\n    \
     caltech101,90.95\n    \
     cifar100,57.03\n\n\
@@ -19,7 +20,10 @@ use visrep_metrics::vtab_means;
     clevr_count clevr_distance dmlab kitti_distance dsprites_location dsprites_orientation smallnorb_azimuth \
     smallnorb_elevation\n\n\
     Example:\n  \
-    visrep score vtab --results R.csv")]
+    visrep score vtab --results R.csv\n\n\
+    prints:\n\n  \
+    {\"mean_19\": 0.691, \"mean_of_groups\": 0.726, \"natural\": 0.758, \"specialized\": 0.834, \"structured\": 0.586}"
+)]
 pub struct Vtab {
     /// CSV with the columns task and accuracy
     #[arg(long, value_name = "R.csv")]
