@@ -119,7 +119,7 @@ fn the_momentum_of_batch_normalisation_is_the_batchs_share() {
         if let Some(momentum) = momentum {
             assert_eq!(model.set_batch_norm_momentum(momentum).unwrap(), 20);
         }
-        forward(&model, &x, true);
+        let _ = forward(&model, &x, true);
         // It starts at 0, so that what is there is the batch's share of its mean.
         model.var_store().variables()["bn1.running_mean"].copy()
     };
