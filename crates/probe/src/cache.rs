@@ -23,50 +23,73 @@ pub(crate) fn path(folder: &Path, parts: &[&str]) -> PathBuf {
 /// Reads an entry; `None` when it is missing, damaged, or not of `samples` samples: it is then made again.
 pub(crate) fn read(path: &Path, samples: usize) -> Option<FeatureSet> {
     let file = std::fs::read(path).ok()?;
-    let (_, metadata) = SafeTensors::read_metadata(&file).ok()?;
-    let checksum = metadata.metadata().as_ref()?.get(CHECKSUM)?.clone();
-    let tensors = SafeTensors::deserialize(&file).ok()?;
-    let get = |name: &str, dtype: Dtype| tensors.tensor(name).ok().filter(|tensor| tensor.dtype() == dtype);
-    let (features, labels, keys) =
-        (get("features", Dtype::F32)?, get("labels", Dtype::I64)?, get("keys", Dtype::U8)?);
-    if checksum_of(features.data(), labels.data(), keys.data()) != checksum {
-        return None;
-    }
-    let [rows, dim] = features.shape() else { return None };
-    let values: Vec<f32> = numbers(features.data(), f32::from_le_bytes);
-    let values = Tensor::from_slice(&values).f_view([*rows as i64, *dim as i64]).ok()?;
-    let labels: Vec<i64> = numbers(labels.data(), i64::from_le_bytes);
-    let keys: Vec<String> = serde_json::from_slice(keys.data()).ok()?;
+    let names = [("features", Dtype::F32), ("labels", Dtype::I64), ("keys", Dtype::U8)];
+    let [(shape, features), (_, labels), (_, keys)] = sealed(&file, names)?;
+    let [rows, dim] = shape[..] else { return None };
+    let values: Vec<f32> = numbers(features, f32::from_le_bytes);
+    let values = Tensor::from_slice(&values).f_view([rows as i64, dim as i64]).ok()?;
+    let labels: Vec<i64> = numbers(labels, i64::from_le_bytes);
+    let keys: Vec<String> = serde_json::from_slice(keys).ok()?;
     FeatureSet::new(values, labels, keys).ok().filter(|set| set.len() == samples)
 }
 
 /// Writes an entry; it appears whole or not at all.
 pub(crate) fn write(path: &Path, set: &FeatureSet) -> Result<(), Error> {
-    let io = |source| Error::Io { path: path.to_owned(), source };
     let features = bytes(&set.features)?;
     let labels: Vec<u8> = set.labels.iter().flat_map(|label| label.to_le_bytes()).collect();
-    let keys = serde_json::to_vec(&set.keys).map_err(|error| io(error.into()))?;
-    let metadata = HashMap::from([(CHECKSUM.to_owned(), checksum_of(&features, &labels, &keys))]);
-    let invalid = |error: safetensors::SafeTensorError| io(std::io::Error::other(error));
-    let view = |dtype, shape, data| TensorView::new(dtype, shape, data).map_err(invalid);
+    let keys = serde_json::to_vec(&set.keys)
+        .map_err(|error| Error::Io { path: path.to_owned(), source: error.into() })?;
     let tensors = [
-        ("features", view(Dtype::F32, vec![set.len(), set.dim() as usize], &features)?),
-        ("labels", view(Dtype::I64, vec![set.len()], &labels)?),
-        ("keys", view(Dtype::U8, vec![keys.len()], &keys)?),
+        ("features", Dtype::F32, vec![set.len(), set.dim() as usize], &features[..]),
+        ("labels", Dtype::I64, vec![set.len()], &labels[..]),
+        ("keys", Dtype::U8, vec![keys.len()], &keys[..]),
     ];
-    let file = safetensors::serialize(tensors, Some(metadata)).map_err(invalid)?;
+    seal(path, tensors)
+}
+
+/// The shapes and bytes of these tensors in a file of [`seal`]'s; `None` where one is missing or of another kind, or the bytes are not
+/// those that were written.
+pub(crate) fn sealed<'a, const N: usize>(
+    file: &'a [u8],
+    names: [(&str, Dtype); N],
+) -> Option<[(Vec<usize>, &'a [u8]); N]> {
+    let (_, metadata) = SafeTensors::read_metadata(file).ok()?;
+    let checksum = metadata.metadata().as_ref()?.get(CHECKSUM)?;
+    let tensors = SafeTensors::deserialize(file).ok()?;
+    let mut found = Vec::with_capacity(N);
+    for (name, dtype) in names {
+        let tensor = tensors.tensor(name).ok().filter(|tensor| tensor.dtype() == dtype)?;
+        found.push((tensor.shape().to_vec(), tensor.data()));
+    }
+    (checksum_of(found.iter().map(|(_, data)| *data)) == *checksum).then_some(found)?.try_into().ok()
+}
+
+/// Writes tensors with a checksum of their bytes, in a file that appears whole or not at all.
+pub(crate) fn seal<const N: usize>(
+    path: &Path,
+    tensors: [(&str, Dtype, Vec<usize>, &[u8]); N],
+) -> Result<(), Error> {
+    let io = |source| Error::Io { path: path.to_owned(), source };
+    let invalid = |error: safetensors::SafeTensorError| io(std::io::Error::other(error));
+    let checksum = checksum_of(tensors.iter().map(|(_, _, _, data)| *data));
+    let metadata = HashMap::from([(CHECKSUM.to_owned(), checksum)]);
+    let views = tensors
+        .into_iter()
+        .map(|(name, dtype, shape, data)| Ok((name, TensorView::new(dtype, shape, data).map_err(invalid)?)))
+        .collect::<Result<Vec<_>, Error>>()?;
+    let file = safetensors::serialize(views, Some(metadata)).map_err(invalid)?;
     let folder = path.parent().unwrap_or(Path::new("."));
     std::fs::create_dir_all(folder).map_err(io)?;
     write_atomically(path, &file).map_err(|error| io(error.into()))
 }
 
-fn checksum_of(features: &[u8], labels: &[u8], keys: &[u8]) -> String {
+fn checksum_of<'a>(parts: impl Iterator<Item = &'a [u8]>) -> String {
     let mut hash = Sha256::new();
-    [features, labels, keys].into_iter().for_each(|part| field(&mut hash, part));
+    parts.for_each(|part| field(&mut hash, part));
     hex(hash)
 }
 
-fn numbers<T, const N: usize>(bytes: &[u8], parse: impl Fn([u8; N]) -> T) -> Vec<T> {
+pub(crate) fn numbers<T, const N: usize>(bytes: &[u8], parse: impl Fn([u8; N]) -> T) -> Vec<T> {
     bytes.as_chunks::<N>().0.iter().map(|chunk| parse(*chunk)).collect()
 }
 

@@ -1,6 +1,6 @@
 //! Features of a frozen model over a dataset.
 
-use crate::identity::{data_hash, weights_hash};
+use crate::identity::{data_hash_shown, device_kind, weights_hash};
 use crate::passes::pooled_passes;
 use crate::progress::Progress;
 use crate::{Error, EvalTransform, FeatureSet, Normalisation, Pooling, cache};
@@ -95,8 +95,8 @@ pub fn extract_views(
         return Err(Error::TooFew { what: "dataset", need: "there are no samples to extract features of" });
     }
     let Some(folder) = &options.cache else { return compute(model, data, views, options) };
-    let (weights, samples) = (weights_hash(model)?, data_hash(data.as_ref(), options.workers)?);
-    let device = if matches!(model.device(), Device::Cpu) { "cpu" } else { "accelerator" };
+    let samples = data_hash_shown(data.as_ref(), options.workers, options.progress)?;
+    let (weights, device) = (weights_hash(model)?, device_kind(model));
     let (precision, pooling) = (options.precision.to_string(), options.pooling.to_string());
     let preprocessing = match options.normalisation {
         Normalisation::Model => preprocessing.to_owned(),
@@ -114,11 +114,11 @@ pub fn extract_views(
 }
 
 /// Samples of a cached set that are computed again before it is trusted.
-const CHECKED: usize = 8;
+pub(crate) const CHECKED: usize = 8;
 
 /// How far a feature may be from the cached one, as a share of its vector's largest: sums in another order, as in
 /// batches of another size, differ by 10⁻⁶ or so in fp32, and by a few steps of 2⁻⁸ in bf16.
-fn agreement(precision: Precision) -> f64 {
+pub(crate) fn agreement(precision: Precision) -> f64 {
     match precision {
         Precision::Fp32 => 1e-4,
         Precision::Bf16 => 3e-2,

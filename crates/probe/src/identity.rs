@@ -1,11 +1,11 @@
 //! What features depend on, as hashes: the weights, the data.
 
-use crate::Error;
+use crate::{Error, Progress};
 use sha2::{Digest, Sha256};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Mutex, PoisonError};
 use tch::{Device, Tensor};
-use visrep_data::{Dataset, SampleImage};
+use visrep_data::{Dataset, Sample, SampleImage};
 use visrep_models::Model;
 
 /// The sha256 of a model's name and of every parameter and buffer with its name, kind and shape, in hexadecimal.
@@ -26,11 +26,47 @@ pub fn weights_hash(model: &Model) -> Result<String, Error> {
 /// The sha256 of a dataset's contents in hexadecimal: every sample's key, label and image bytes, in order. Reads
 /// each sample once, with `workers` threads; images are not decoded.
 pub fn data_hash(data: &dyn Dataset, workers: usize) -> Result<String, Error> {
+    data_hash_shown(data, workers, false)
+}
+
+/// [`data_hash`], with a bar where `progress` is on and it takes longer than two seconds.
+pub(crate) fn data_hash_shown(data: &dyn Dataset, workers: usize, progress: bool) -> Result<String, Error> {
+    let mut hash = Sha256::new();
+    digests(data, workers, progress, sample_digest)?.iter().for_each(|digest| hash.update(digest));
+    Ok(hex(hash))
+}
+
+/// What tells an image's content from all others: a sha256.
+pub type ImageDigest = [u8; 32];
+
+/// The digest of a file's bytes, or of pixels and their size. A file and its decoded pixels are told apart.
+pub fn image_digest(image: &SampleImage) -> ImageDigest {
+    let mut hash = Sha256::new();
+    image_fields(&mut hash, image);
+    hash.finalize().into()
+}
+
+/// [`image_digest`] of every sample of `data`, in order. Reads each once, with `workers` threads; shows a bar where `progress` is on
+/// and it takes longer than two seconds.
+///
+/// # Errors
+/// A sample that cannot be read.
+pub fn image_digests(data: &dyn Dataset, workers: usize, progress: bool) -> Result<Vec<ImageDigest>, Error> {
+    digests(data, workers, progress, |sample| image_digest(&sample.image))
+}
+
+/// What `digest` makes of every sample, in order.
+fn digests(
+    data: &dyn Dataset,
+    workers: usize,
+    progress: bool,
+    digest: impl Fn(&Sample) -> [u8; 32] + Sync,
+) -> Result<Vec<[u8; 32]>, Error> {
     const CHUNK: usize = 64;
     let chunks = data.len().div_ceil(CHUNK);
     let next = AtomicUsize::new(0);
-    let digests = Mutex::new(vec![Vec::new(); chunks]);
-    let failure = Mutex::new(None);
+    let (digests, failure) = (Mutex::new(vec![Vec::new(); chunks]), Mutex::new(None));
+    let progress = Mutex::new(Progress::new(progress, "hashing", data.len()));
     std::thread::scope(|scope| {
         for _ in 0..workers.clamp(1, chunks.max(1)) {
             scope.spawn(|| {
@@ -40,9 +76,13 @@ pub fn data_hash(data: &dyn Dataset, workers: usize) -> Result<String, Error> {
                         return;
                     }
                     let range = chunk * CHUNK..((chunk + 1) * CHUNK).min(data.len());
-                    let result = range.map(|index| sample_digest(data, index)).collect::<Result<Vec<_>, _>>();
+                    let one = |index| data.get(index).map(|sample| digest(&sample));
+                    let result = range.map(one).collect::<Result<Vec<_>, _>>();
                     match result {
-                        Ok(found) => digests.lock().unwrap_or_else(PoisonError::into_inner)[chunk] = found,
+                        Ok(found) => {
+                            progress.lock().unwrap_or_else(PoisonError::into_inner).advance(found.len());
+                            digests.lock().unwrap_or_else(PoisonError::into_inner)[chunk] = found;
+                        }
                         Err(error) => {
                             next.store(chunks, Ordering::Relaxed);
                             failure.lock().unwrap_or_else(PoisonError::into_inner).get_or_insert(error);
@@ -53,32 +93,33 @@ pub fn data_hash(data: &dyn Dataset, workers: usize) -> Result<String, Error> {
             });
         }
     });
-    if let Some(error) = failure.into_inner().unwrap_or_else(PoisonError::into_inner) {
-        return Err(error.into());
+    match failure.into_inner().unwrap_or_else(PoisonError::into_inner) {
+        Some(error) => Err(Error::Data(error)),
+        None => Ok(digests.into_inner().unwrap_or_else(PoisonError::into_inner).concat()),
     }
-    let mut hash = Sha256::new();
-    digests
-        .into_inner()
-        .unwrap_or_else(PoisonError::into_inner)
-        .iter()
-        .flatten()
-        .for_each(|d| hash.update(d));
-    Ok(hex(hash))
 }
 
-fn sample_digest(data: &dyn Dataset, index: usize) -> Result<[u8; 32], visrep_data::Error> {
-    let sample = data.get(index)?;
+fn sample_digest(sample: &Sample) -> [u8; 32] {
     let mut hash = Sha256::new();
     field(&mut hash, sample.key.as_bytes());
     field(&mut hash, format!("{:?}", sample.label).as_bytes());
-    match &sample.image {
-        SampleImage::Encoded(bytes) => field(&mut hash, bytes),
+    image_fields(&mut hash, &sample.image);
+    hash.finalize().into()
+}
+
+fn image_fields(hash: &mut Sha256, image: &SampleImage) {
+    match image {
+        SampleImage::Encoded(bytes) => field(hash, bytes),
         SampleImage::Decoded(image) => {
-            field(&mut hash, format!("{}x{}", image.width(), image.height()).as_bytes());
-            field(&mut hash, image.data());
+            field(hash, format!("{}x{}", image.width(), image.height()).as_bytes());
+            field(hash, image.data());
         }
     }
-    Ok(hash.finalize().into())
+}
+
+/// What a model runs on, as far as vectors of it are alike: kernels of one kind differ in their last bits.
+pub(crate) fn device_kind(model: &Model) -> &'static str {
+    if matches!(model.device(), Device::Cpu) { "cpu" } else { "accelerator" }
 }
 
 /// Hashes `bytes` with their length in front, so that neighbouring fields cannot run into each other.

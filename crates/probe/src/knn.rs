@@ -3,7 +3,8 @@
 
 use crate::Error;
 use crate::features::{FeatureSet, check_pair};
-use tch::{Kind, Tensor};
+use tch::{Device, Kind, Tensor};
+use visrep_torch::is_out_of_memory;
 
 /// How neighbours vote.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -30,8 +31,18 @@ const CHUNK_BYTES: usize = 64 << 20;
 /// which leaves DINO's ranking of classes as it is and gives probabilities. Where similarities tie at the k-th
 /// place, earlier training samples come first. Memory beyond the features is bounded whatever the sizes are.
 pub fn knn(train: &FeatureSet, test: &FeatureSet, options: &KnnOptions) -> Result<Tensor, Error> {
+    knn_on(train, test, options, train.features.device())
+}
+
+/// [`knn`], with the search on `device` wherever the features are; the scores are where the training features are.
+pub(crate) fn knn_on(
+    train: &FeatureSet,
+    test: &FeatureSet,
+    options: &KnnOptions,
+    device: Device,
+) -> Result<Tensor, Error> {
     let mut scores = Vec::new();
-    vote(train, test, std::slice::from_ref(options), |_, votes| {
+    vote(train, test, std::slice::from_ref(options), device, |_, votes| {
         scores.push(votes);
         Ok(())
     })?;
@@ -46,8 +57,18 @@ pub fn knn_sweep(
     test: &FeatureSet,
     options: &[KnnOptions],
 ) -> Result<Vec<Vec<i64>>, Error> {
+    knn_sweep_on(train, test, options, train.features.device())
+}
+
+/// [`knn_sweep`], with the search on `device` wherever the features are.
+pub(crate) fn knn_sweep_on(
+    train: &FeatureSet,
+    test: &FeatureSet,
+    options: &[KnnOptions],
+    device: Device,
+) -> Result<Vec<Vec<i64>>, Error> {
     let mut predictions = vec![Vec::with_capacity(test.len()); options.len()];
-    vote(train, test, options, |which, votes| {
+    vote(train, test, options, device, |which, votes| {
         predictions[which].extend(Vec::<i64>::try_from(votes.f_argmax(1, false)?)?);
         Ok(())
     })?;
@@ -55,11 +76,13 @@ pub fn knn_sweep(
 }
 
 /// Calls `take` with the number of an option and the class scores of some test samples, in their order, until every option has
-/// had all of them.
+/// had all of them. Neighbours are searched on `device`, or where the training features are if these do not fit there; they vote where
+/// the training features are: on the CPU, since the order in which a GPU adds changes from run to run.
 fn vote(
     train: &FeatureSet,
     test: &FeatureSet,
     options: &[KnnOptions],
+    device: Device,
     mut take: impl FnMut(usize, Tensor) -> Result<(), Error>,
 ) -> Result<(), Error> {
     let classes = check_pair(train, test)? as i64;
@@ -76,21 +99,37 @@ fn vote(
     ks.sort_unstable();
     ks.dedup();
     tch::no_grad(|| {
-        let device = train.features.device();
+        let home = train.features.device();
+        // Rows are made of length 1 together and at home: neither a chunk nor a device has a part in it.
         let bank = unit_rows(&train.features)?.f_tr()?;
-        let queries = unit_rows(&test.features.f_to_device(device)?)?;
-        let labels = Tensor::from_slice(&train.labels).f_to_device(device)?;
+        let queries = unit_rows(&test.features.f_to_device(home)?)?;
+        let labels = Tensor::from_slice(&train.labels).f_to_device(home)?;
+        let search = |bank: &Tensor, queries: &Tensor| -> Result<(Tensor, Tensor), Error> {
+            let similarity = queries.f_to_device(bank.device())?.f_matmul(bank)?;
+            let (values, indices) = top_k(&similarity, &ks)?;
+            Ok((values.f_to_device(home)?, indices.f_to_device(home)?))
+        };
+        let mut there = match bank.f_to_device(device) {
+            Err(error) if device != home && is_out_of_memory(&error) => bank.shallow_clone(),
+            other => other?,
+        };
         let rows = (CHUNK_BYTES / (4 * train.len())).max(1);
         for start in (0..test.len()).step_by(rows) {
             let rows = rows.min(test.len() - start) as i64;
-            let similarity = queries.f_narrow(0, start as i64, rows)?.f_matmul(&bank)?;
-            let (values, indices) = top_k(&similarity, &ks)?;
+            let queries = queries.f_narrow(0, start as i64, rows)?;
+            let (values, indices) = match search(&there, &queries) {
+                Err(error) if there.device() != home && is_out_of_memory(&error) => {
+                    there = bank.shallow_clone();
+                    search(&there, &queries)?
+                }
+                other => other?,
+            };
             let voted = labels.f_index_select(0, &indices.f_flatten(0, -1)?)?.f_view([rows, -1])?;
             for (which, option) in options.iter().enumerate() {
                 let k = option.k.min(train.len()) as i64;
                 let votes = values.f_narrow(1, 0, k)?.f_div_scalar(option.temperature)?;
                 let votes = votes.f_softmax(1, Kind::Float)?;
-                let mut scores = Tensor::f_zeros([rows, classes], (Kind::Float, device))?;
+                let mut scores = Tensor::f_zeros([rows, classes], (Kind::Float, home))?;
                 take(which, scores.f_scatter_add_(1, &voted.f_narrow(1, 0, k)?, &votes)?)?;
             }
         }
@@ -175,6 +214,24 @@ mod tests {
         }
         assert!(swept[0] != swept[4]);
         assert!(knn_sweep(&train, &test, &[]).unwrap().is_empty());
+    }
+
+    #[test]
+    fn the_search_is_on_the_device_that_is_asked_for() {
+        let rows: Vec<[f32; 2]> = (0..50).map(|i| [(i % 7) as f32 - 3.0, (i % 3) as f32]).collect();
+        let labels: Vec<i64> = (0..50).map(|i| i % 4).collect();
+        let (train, test) = (set(&rows, &labels), set(&rows[..20], &labels[..20]));
+        let options = KnnOptions { k: 5, ..Default::default() };
+        let here = knn(&train, &test, &options).unwrap();
+        assert_eq!(knn_on(&train, &test, &options, Device::Cpu).unwrap(), here);
+        let there = knn_on(&train, &test, &options, Device::Cuda(0));
+        if !tch::Cuda::is_available() {
+            assert!(there.is_err(), "there is no such device to search on");
+            return;
+        }
+        let there = there.unwrap();
+        assert_eq!(there.device(), Device::Cpu);
+        assert!(f64::try_from((there - here).abs().max()).unwrap() < 1e-5);
     }
 
     #[test]

@@ -53,6 +53,7 @@ mod few_shot;
 mod fine_tune;
 mod gram;
 mod identity;
+mod kept;
 mod knn;
 mod linear;
 mod parts;
@@ -79,13 +80,14 @@ pub use fine_tune::{
     FineTuneBenchmark, FineTunePreset, FineTuned, FineTuning, ImagePipeline, LabelKeeping, Normalisation,
     Selected, Trial, best_trial, fine_tune, fine_tune_selected, select_fine_tuning,
 };
-pub use identity::{data_hash, weights_hash};
+pub use identity::{ImageDigest, data_hash, image_digest, image_digests, weights_hash};
+pub use kept::KeptVectors;
 pub use knn::{KnnOptions, knn, knn_sweep};
 pub use linear::{
     Fitting, GradientFit, LinearFit, LinearPreset, LinearProbe, LinearProbeOptions, ProbeViews,
     Regularisation,
 };
-pub use parts::Parts;
+pub use parts::{KeptRow, Parts};
 pub use passes::passes;
 pub use pooling::Pooling;
 pub use progress::Progress;

@@ -3,17 +3,15 @@
 use crate::benchmark::{Benchmark, Context, Figure, Part, json};
 use crate::evaluate::{Evaluation, LEVEL, RESAMPLES, ScoreKind, ece_interval, evaluate};
 use crate::few_shot::RIDGE_L2;
+use crate::knn::{knn_on, knn_sweep_on};
 use crate::linear::{Fitting, GradientFit, LinearFit, LinearPreset, Regularisation};
-use crate::{
-    Error, EvalTransform, KnnOptions, LinearProbe, LinearProbeOptions, Pooling, few_shot_ridge, knn,
-    knn_sweep,
-};
+use crate::{Error, EvalTransform, KnnOptions, LinearProbe, LinearProbeOptions, Pooling, few_shot_ridge};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use visrep_metrics::{Score, bootstrap_mean, mean, wilson};
 use visrep_models::Model;
 
-/// The weighted nearest-neighbour classifier, see [`knn`].
+/// The weighted nearest-neighbour classifier, see [`knn`](crate::knn), searched on the model's device.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct KnnBenchmark {
     /// Neighbours and temperature.
@@ -34,7 +32,7 @@ impl KnnBenchmark {
     /// The evaluation, whose parts plots and paired comparisons need, and its scores.
     pub fn report(&self, model: &Model, context: &Context) -> Result<(Evaluation, Vec<Score>), Error> {
         let (train, test) = (context.features(model, Part::Train)?, context.features(model, Part::Test)?);
-        let scores = knn(&train, &test, &self.options)?;
+        let scores = knn_on(&train, &test, &self.options, model.device())?;
         let mut protocol = context.protocol(model);
         protocol.insert("k".into(), self.options.k.min(train.len()).to_string());
         protocol.insert("temperature".into(), self.options.temperature.to_string());
@@ -85,7 +83,7 @@ impl Benchmark for KnnSweepBenchmark {
     fn run(&self, model: &Model, context: &Context) -> Result<Vec<Score>, Error> {
         let features = |part| context.features_by(model, part, Pooling::PreLogits, self.transform);
         let (train, test) = (features(Part::Train)?, features(Part::Test)?);
-        let predictions = knn_sweep(&train, &test, &self.options)?;
+        let predictions = knn_sweep_on(&train, &test, &self.options, model.device())?;
         let n = test.len();
         let score = |(options, predicted): (&KnnOptions, &Vec<i64>)| -> Result<Score, Error> {
             let right = predicted.iter().zip(&test.labels).filter(|(a, b)| a == b).count();

@@ -165,8 +165,14 @@ pub(crate) struct Tally {
     pub(crate) correct: Vec<bool>,
 }
 
-/// Images after which what was found is kept.
-const BLOCK: usize = 500;
+/// `data` from sample `first` on.
+pub(crate) fn from(data: Arc<dyn Dataset>, first: usize) -> Arc<dyn Dataset> {
+    if first == 0 {
+        return data;
+    }
+    let rest = (first..data.len()).collect();
+    Arc::new(Subset::new(data, rest))
+}
 
 /// Evaluates `model` with `classifier` on `data`, clean and under every corruption and severity.
 ///
@@ -208,46 +214,38 @@ pub fn evaluate_corruptions(
     };
     let mut progress = Progress::new(options.progress, "corruptions", views.len());
     let views: Arc<dyn Dataset> = Arc::new(views);
-    // Images are told apart by their place among all, whichever of them are loaded: blocks change nothing.
-    let block = if options.parts.is_kept() { BLOCK * conditions.len() } else { views.len().max(1) };
-    let mut tallies = vec![Tally::default(); conditions.len()];
-    for start in (0..views.len()).step_by(block) {
-        let end = views.len().min(start + block);
-        let found = options.parts.get(&format!("images-from-{}", start / conditions.len()), || {
-            let some: Arc<dyn Dataset> = match end - start {
-                all if all == views.len() => Arc::clone(&views),
-                _ => Arc::new(Subset::new(Arc::clone(&views), (start..end).collect())),
-            };
-            let loader = Loader::new(some, Views::single(Compose::new()), loader_options.clone())?;
-            let mut found: Vec<(Vec<f64>, Vec<bool>)> = vec![Default::default(); conditions.len()];
-            for pass in passes(model, loader.epoch(0, 0), options.precision)? {
-                let (batch, features) = pass?;
-                if options.stop.load(Ordering::Relaxed) {
-                    return Err(visrep_probe::Error::Interrupted.into());
-                }
-                if let Some(row) = batch.labels.iter().position(|&label| label < 0) {
-                    return Err(Error::NoLabel { key: batch.keys[row].clone() });
-                }
-                let (confidences, predictions) = classify(model, classifier, &features, options.precision)?;
-                for (row, &index) in batch.indices.iter().enumerate() {
-                    let nth = index % conditions.len();
-                    if !confidences[row].is_finite() {
-                        let (key, condition) = (batch.keys[row].clone(), describe(conditions[nth]));
-                        return Err(Error::NotFinite { key, condition });
-                    }
-                    let (confident, correct) = &mut found[nth];
-                    confident.push(confidences[row].clamp(0.0, 1.0));
-                    correct.push(predictions[row] == batch.labels[row]);
-                }
-                progress.advance(batch.labels.len());
+    let mut found = options.parts.row::<(f64, bool)>("images", views.len());
+    let first = found.len();
+    progress.reach(first);
+    if first < views.len() {
+        // Images are told apart by their place among all, whichever of them are loaded; a run that goes on begins behind a batch.
+        let loader = Loader::new(from(views, first), Views::single(Compose::new()), loader_options)?;
+        for pass in passes(model, loader.epoch(0, 0), options.precision)? {
+            let (batch, features) = pass?;
+            if options.stop.load(Ordering::Relaxed) {
+                return Err(visrep_probe::Error::Interrupted.into());
             }
-            Ok::<_, Error>(found)
-        })?;
-        progress.reach(end);
-        for (tally, (confidences, correct)) in tallies.iter_mut().zip(found) {
-            tally.confidences.extend(confidences);
-            tally.correct.extend(correct);
+            if let Some(row) = batch.labels.iter().position(|&label| label < 0) {
+                return Err(Error::NoLabel { key: batch.keys[row].clone() });
+            }
+            let (confidences, predictions) = classify(model, classifier, &features, options.precision)?;
+            if let Some(row) = confidences.iter().position(|confidence| !confidence.is_finite()) {
+                let condition = conditions[(first + batch.indices[row]) % conditions.len()];
+                return Err(Error::NotFinite {
+                    key: batch.keys[row].clone(),
+                    condition: describe(condition),
+                });
+            }
+            let correct = predictions.iter().zip(&batch.labels).map(|(a, b)| a == b);
+            found.push(confidences.iter().map(|confidence| confidence.clamp(0.0, 1.0)).zip(correct))?;
+            progress.advance(batch.labels.len());
         }
+    }
+    let mut tallies = vec![Tally::default(); conditions.len()];
+    for (index, (confidence, correct)) in found.finish()?.into_iter().enumerate() {
+        let tally = &mut tallies[index % conditions.len()];
+        tally.confidences.push(confidence);
+        tally.correct.push(correct);
     }
     let mut results = conditions
         .into_iter()

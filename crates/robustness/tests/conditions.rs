@@ -11,7 +11,7 @@ use support::{
 use visrep_augment::RgbImage;
 use visrep_corrupt::{Corruption, Perturbation};
 use visrep_metrics::{ALEXNET_CLEAN_ERROR, ALEXNET_ERRORS, RankingDistance};
-use visrep_probe::SuiteContext;
+use visrep_probe::{Parts, SuiteContext};
 
 const TENCH: &str = "n01440764";
 const STINGRAY: &str = "n01498041";
@@ -63,6 +63,38 @@ fn stored_corruptions_give_the_published_means() {
     std::fs::remove_dir_all(root.path().join("imagenet-c/fog/4")).unwrap();
     let error = run("imagenet-c", None, root.path(), &model).unwrap_err().to_string();
     assert!(error.contains("severities in folders 1 to 5"), "{error}");
+}
+
+#[test]
+fn a_stored_condition_that_broke_off_goes_on_behind_its_last_image() {
+    let root = tempfile::tempdir().unwrap();
+    let place = |severity, number| format!("imagenet-c/fog/{severity}/{TENCH}/{number}.png");
+    for severity in 1..=5 {
+        for number in 0..4 {
+            support::write(&root.path().join(place(severity, number)), &drawn(severity * 4 + number));
+        }
+    }
+    let model = random(1000);
+    let whole = run("imagenet-c", Some("fog"), root.path(), &model).unwrap();
+    let folder = tempfile::tempdir().unwrap();
+    let parts = Parts::in_folder(folder.path());
+    let resumable = SuiteContext { batch_size: 1, parts: parts.clone(), ..context() };
+    let resumed = || run_in("imagenet-c", Some("fog"), root.path(), &model, &resumable);
+    let (first, third) = (place(2, 0), place(2, 2));
+    file(root.path(), &third, "no image");
+    let error = resumed().unwrap_err().to_string();
+    assert!(error.contains("2.png"), "{error}");
+    assert_eq!(parts.finished(), 2, "severity 1, and two images of severity 2");
+    // What was found is not looked at again.
+    file(root.path(), &first, "no image either");
+    support::write(&root.path().join(third), &drawn(10));
+    let found = resumed().unwrap();
+    for (found, whole) in found.verdicts.iter().zip(&whole.verdicts) {
+        assert_eq!((&found.task, found.images, &found.correct), (&whole.task, whole.images, &whole.correct));
+    }
+    let values = |found: &visrep_probe::Findings| found.scores.iter().map(|s| s.value).collect::<Vec<_>>();
+    values(&found).into_iter().zip(values(&whole)).for_each(|(a, b)| assert!((a - b).abs() < 1e-6));
+    assert_eq!((found.verdicts.len(), found.scores.len()), (whole.verdicts.len(), whole.scores.len()));
 }
 
 #[test]

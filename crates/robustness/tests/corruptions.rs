@@ -3,14 +3,15 @@
 #![allow(clippy::unwrap_used)]
 
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use visrep_augment::RgbImage;
 use visrep_corrupt::Corruption;
 use visrep_data::{Dataset, InMemory, Sample, SampleImage, Splits};
 use visrep_models::{Model, ModelOptions};
 use visrep_probe::{Benchmark, Context, Parts};
 use visrep_robustness::{
-    Classifier, CorruptionBenchmark, CorruptionOptions, Error, LabelSpace, evaluate_corruptions,
+    Classifier, ConditionResult, CorruptionBenchmark, CorruptionOptions, CorruptionReport, Error, LabelSpace,
+    evaluate_corruptions,
 };
 
 /// Stripes (class 0) and checks (class 1) of different periods and shades.
@@ -63,27 +64,77 @@ fn threads_and_batches_change_nothing() {
     assert!(a.mce().unwrap().is_none(), "AlexNet's errors are for ImageNet's labels");
 }
 
+/// Data that ask to stop once so many images were read.
+struct Stopping {
+    data: Arc<dyn Dataset>,
+    left: AtomicUsize,
+    stop: Arc<AtomicBool>,
+}
+
+impl Dataset for Stopping {
+    fn len(&self) -> usize {
+        self.data.len()
+    }
+
+    fn get(&self, index: usize) -> Result<Sample, visrep_data::Error> {
+        if self.left.fetch_sub(1, Ordering::Relaxed) == 1 {
+            self.stop.store(true, Ordering::Relaxed);
+        }
+        self.data.get(index)
+    }
+
+    fn label(&self, index: usize) -> Option<u32> {
+        self.data.label(index)
+    }
+
+    fn classes(&self) -> &[String] {
+        self.data.classes()
+    }
+}
+
 #[test]
 fn an_evaluation_that_was_stopped_goes_on() {
-    let (model, data) = (model(2), data(501, true));
+    let (model, data) = (model(2), data(40, true));
     let folder = tempfile::tempdir().unwrap();
-    let run = |parts: &Parts, stopped: bool| {
+    // Six views of each image in batches of four: a run may end within an image.
+    let run = |parts: &Parts, images: usize| {
+        let stop = Arc::default();
+        let left = AtomicUsize::new(images);
+        let data = Stopping { data: Arc::clone(&data), left, stop: Arc::clone(&stop) };
         let options = CorruptionOptions {
             corruptions: vec![Corruption::Brightness],
             parts: parts.clone(),
+            batch_size: 4,
+            workers: 1,
+            stop,
             ..Default::default()
         };
-        options.stop.store(stopped, Ordering::Relaxed);
-        evaluate_corruptions(&model, Classifier::Head, Arc::clone(&data), &options)
+        evaluate_corruptions(&model, Classifier::Head, Arc::new(data), &options)
     };
-    let whole = run(&Parts::default(), false).unwrap();
+    let whole = run(&Parts::default(), usize::MAX).unwrap();
     let parts = Parts::in_folder(folder.path());
-    assert!(matches!(run(&parts, true), Err(Error::Probe(visrep_probe::Error::Interrupted))));
-    assert_eq!(run(&parts, false).unwrap().errors(), whole.errors());
-    assert_eq!(parts.finished(), 2, "five hundred images and one");
-    // All is finished: nothing runs that could be stopped.
-    let again = run(&parts, true).unwrap();
-    assert_eq!((again.errors(), again.clean.correct), (whole.errors(), whole.clean.correct));
+    let mut runs = 0;
+    let found = loop {
+        runs += 1;
+        match run(&parts, 12) {
+            Err(Error::Probe(visrep_probe::Error::Interrupted)) => {
+                assert!(parts.finished() <= runs, "a stretch for each run");
+                assert!(runs < 20, "each run gets further");
+            }
+            other => break other.unwrap(),
+        }
+    };
+    assert!(runs > 2 && parts.finished() > 2, "{runs} runs left {} stretches", parts.finished());
+    let bits = |report: &CorruptionReport| {
+        let results = report.corruptions.iter().flat_map(|(_, results)| results);
+        let of = |result: &ConditionResult| {
+            (result.correct.clone(), result.calibration.ece.to_bits(), result.ece_interval.low.to_bits())
+        };
+        std::iter::once(&report.clean).chain(results).map(of).collect::<Vec<_>>()
+    };
+    assert_eq!(bits(&found), bits(&whole));
+    // All is finished: nothing is read that could ask to stop.
+    assert_eq!(bits(&run(&parts, 1).unwrap()), bits(&whole));
 }
 
 #[test]

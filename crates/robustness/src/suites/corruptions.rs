@@ -3,8 +3,9 @@
 use super::folder::{ClassFolders, VAL, class_folders, find, missing, need};
 use super::head::{Classes, Pass, View, as_stored_protocol};
 use super::published::{Measure, Published};
+use super::shared::{Shared, VAL_IMAGES};
 use crate::corruption_figures::CorruptionFigures;
-use crate::evaluate::{Tally, summarise};
+use crate::evaluate::{Tally, describe, from, summarise};
 use crate::{Classifier, ConditionResult, CorruptionOptions, Error, LabelSpace, evaluate_corruptions};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -206,12 +207,16 @@ impl Measure for Opened {
                     record.findings.verdicts.push(verdicts);
                     Ok(result)
                 };
-                let clean = clean.as_ref().map(|data| one(data, View::Evaluation, None)).transpose()?;
+                let clean =
+                    clean.as_ref().map(|data| one(data, Shared::evaluation(VAL_IMAGES), None)).transpose()?;
                 let mut results = Vec::with_capacity(corruptions.len());
                 for (corruption, severities) in corruptions {
                     let each = Severity::ALL.into_iter().zip(severities);
-                    let each =
-                        each.map(|(severity, data)| one(data, View::AsStored, Some((*corruption, severity))));
+                    let each = each.map(|(severity, data)| {
+                        let found = Some((*corruption, severity));
+                        let shelf = format!("{} {}", self.info.name, describe(found));
+                        one(data, Shared::stored(shelf), found)
+                    });
                     results.push((*corruption, each.collect::<Result<Vec<_>, _>>()?));
                 }
                 let figures = CorruptionFigures { clean: clean.as_ref(), corruptions: &results, label_space };
@@ -256,34 +261,36 @@ pub(super) fn condition(
     view: View,
     condition: Condition,
 ) -> Result<(ConditionResult, TaskVerdicts), Error> {
-    let name = crate::evaluate::describe(condition);
-    let (confidences, verdicts): (_, TaskVerdicts) =
-        pass.context.parts.get(&name, || judge(pass, data, view, &name))?;
+    let name = describe(condition);
+    let (confidences, verdicts) = judge(pass, data, view, &name)?;
     let tally = Tally { confidences, correct: verdicts.correct.clone() };
     Ok((summarise(condition, tally, pass.context.seed)?, verdicts))
 }
 
-/// The confidence in each image's prediction, and whether it is right.
+/// The confidence in each image's prediction, and whether it is right. What a stopped run has left of them is not computed again.
 fn judge(
     pass: &Pass<'_>,
     data: Arc<dyn Dataset>,
     view: View,
     name: &str,
 ) -> Result<(Vec<f64>, TaskVerdicts), Error> {
-    let (mut found, mut correct, mut keys, mut labels) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
-    pass.each(data, view, name, |batch, logits| {
-        if let Some(row) = batch.labels.iter().position(|&label| label < 0) {
-            return Err(Error::NoLabel { key: batch.keys[row].clone() });
-        }
-        let (confidences, predictions) = logits.f_softmax(1, Kind::Double)?.f_max_dim(1, false)?;
-        let predictions = Vec::<i64>::try_from(predictions)?;
-        found.extend(Vec::<f64>::try_from(confidences)?.into_iter().map(|c| c.clamp(0.0, 1.0)));
-        correct.extend(predictions.iter().zip(&batch.labels).map(|(a, b)| a == b));
-        keys.extend(batch.keys.iter().cloned());
-        labels.extend(&batch.labels);
-        Ok(())
-    })?;
-    Ok((found, TaskVerdicts::new(name, &keys, &labels, correct)))
+    let mut found = pass.context.parts.row::<(f64, bool)>(name, data.len());
+    if found.len() < data.len() {
+        pass.each(from(Arc::clone(&data), found.len()), view, name, |batch, logits| {
+            if let Some(row) = batch.labels.iter().position(|&label| label < 0) {
+                return Err(Error::NoLabel { key: batch.keys[row].clone() });
+            }
+            let (confidences, predictions) = logits.f_softmax(1, Kind::Double)?.f_max_dim(1, false)?;
+            let confidences = Vec::<f64>::try_from(confidences)?.into_iter().map(|c| c.clamp(0.0, 1.0));
+            let predictions = Vec::<i64>::try_from(predictions)?;
+            let correct = predictions.iter().zip(&batch.labels).map(|(a, b)| a == b);
+            Ok(found.push(confidences.zip(correct))?)
+        })?;
+    }
+    let (confidences, correct) = found.finish()?.into_iter().unzip();
+    let keys = (0..data.len()).map(|index| data.key(index));
+    let labels: Vec<_> = data.labels()?.into_iter().map(|label| label.map_or(-1, i64::from)).collect();
+    Ok((confidences, TaskVerdicts::new(name, keys, &labels, correct)))
 }
 
 /// Adds every figure of a corruption benchmark; of a single corruption, no means over corruptions.

@@ -1,6 +1,7 @@
 //! One pass of a classifier over a test set.
 
 use super::panels::Panels;
+use super::shared::Shared;
 use crate::Error;
 use std::ops::ControlFlow;
 use std::sync::Arc;
@@ -105,6 +106,8 @@ pub(super) enum View {
     AsStored,
     /// As several images: logits and features have a row for each of them, one image's after the other.
     Panels(Panels),
+    /// Either of the first two, with logits that the cache keeps: for sets that are stored, not for what is made on the fly.
+    Shared(Shared),
 }
 
 /// A classifier on one test set.
@@ -115,7 +118,7 @@ pub(super) struct Pass<'a> {
 
 impl Pass<'_> {
     /// Calls `take` with each batch and its logits (N, classes), f32 on the CPU, in the order of `data`. `what` names the work on the
-    /// progress bar.
+    /// progress bar. Batches of [`View::Shared`] may have no pixels.
     ///
     /// # Errors
     /// An image that cannot be read or decoded, logits that are not finite: each names the image.
@@ -140,6 +143,11 @@ impl Pass<'_> {
         what: &str,
         mut take: impl FnMut(&Batch, &Tensor) -> Result<ControlFlow<()>, Error>,
     ) -> Result<(), Error> {
+        if let View::Shared(view) = &view
+            && let Some(kept) = self.kept(view)?
+        {
+            return self.each_kept(&data, view, kept, what, &mut take);
+        }
         self.features_until(data, view, what, |batch, features| {
             take(batch, &self.head(batch, features, what)?)
         })
@@ -154,8 +162,14 @@ impl Pass<'_> {
         mut take: impl FnMut(&Batch, &Features) -> Result<ControlFlow<()>, Error>,
     ) -> Result<(), Error> {
         let Self { model, context } = *self;
+        let view = match view {
+            View::Shared(shared) => shared.plain(),
+            view => view,
+        };
         let (views, panels) = match view {
-            View::Evaluation => (Views::single(eval_transform(model.preprocessing())?), None),
+            View::Evaluation | View::Shared(_) => {
+                (Views::single(eval_transform(model.preprocessing())?), None)
+            }
             View::AsStored => (Views::single(as_stored(model.preprocessing())?), None),
             View::Panels(panels) => (Views::single(panels.clone()), Some(panels)),
         };

@@ -20,6 +20,7 @@ mod pixels;
 mod published;
 mod real;
 mod sequences;
+mod shared;
 mod si_score;
 mod si_score_invariance;
 mod transform_invariance;

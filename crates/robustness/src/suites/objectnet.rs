@@ -4,9 +4,10 @@
 
 use super::figures::share;
 use super::folder::{ClassFolders, VAL, class_folders, find, need, with_labels};
-use super::head::{Classes, Pass, View};
+use super::head::{Classes, Pass};
 use super::labelled::CLEAN;
 use super::published::{Measure, Published};
+use super::shared::{Shared, VAL_IMAGES};
 use crate::Error;
 use serde_json::{Map as JsonMap, Value};
 use std::collections::{BTreeMap, BTreeSet};
@@ -102,7 +103,8 @@ impl Opened {
         let columns: Vec<i64> = self.union.iter().copied().map(i64::from).collect();
         let columns = Tensor::from_slice(&columns);
         let (mut correct, mut keys, mut labels) = (Vec::new(), Vec::new(), Vec::new());
-        pass.each(Arc::clone(data), View::Evaluation, task, |batch, logits| {
+        let shelf = if task == CLEAN { VAL_IMAGES } else { task };
+        pass.each(Arc::clone(data), Shared::evaluation(shelf), task, |batch, logits| {
             let predictions = Vec::<i64>::try_from(logits.f_index_select(1, &columns)?.f_argmax(1, false)?)?;
             for ((prediction, &label), key) in predictions.into_iter().zip(&batch.labels).zip(&batch.keys) {
                 if label < 0 {
