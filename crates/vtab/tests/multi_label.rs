@@ -21,6 +21,38 @@ fn band(side: u32, value: u16) -> Vec<u8> {
     bytes.into_inner()
 }
 
+/// Times opening 50,000 patches of labels: `cargo test --release … -- --ignored --nocapture`.
+#[test]
+#[ignore = "a measurement"]
+fn many_patches_are_opened_in() {
+    let root = Root::new();
+    for at in 0..50_000 {
+        let name = format!("S2A_{at:05}");
+        let class = visrep_vtab::BIG_EARTH_NET_CLASSES[at % 43];
+        let text = serde_json::json!({"labels": [class, "Pastures"], "projection": "PROJCS[]"}).to_string();
+        root.write(&format!("{ROOT}/{name}/{name}_labels_metadata.json"), text);
+    }
+    let named = |from: usize| (from..50_000).map(|at| format!("S2A_{at:05}\n")).collect::<String>();
+    root.write("vtab/bigearthnet/train.csv", named(49_000));
+    root.write("vtab/bigearthnet/test.csv", named(0));
+    let covers = [LandCover::Classes19, LandCover::Classes43];
+    for _ in 0..3 {
+        let start = std::time::Instant::now();
+        let data = BigEarthNet::open(root.path().join(ROOT), LandCover::Classes43).unwrap();
+        for _ in covers {
+            (0..data.len()).for_each(|index| drop(data.labels_of(index).unwrap()));
+        }
+        let one_by_one = start.elapsed();
+        let start = std::time::Instant::now();
+        let opened = BigEarthNetBenchmark::open_all(root.path(), &covers, &OpenOptions::default());
+        assert!(opened.iter().all(Result::is_ok));
+        println!(
+            "one after the other, for each nomenclature: {one_by_one:?}; at once: {:?}",
+            start.elapsed()
+        );
+    }
+}
+
 /// A patch of one colour, in reflectances.
 fn patch(root: &Root, name: &str, rgb: [u16; 3], labels: &[&str]) {
     let file = |end: &str| format!("{ROOT}/{name}/{name}_{end}");
@@ -136,6 +168,34 @@ fn published_splits_and_the_nineteen_classes() {
         "{split}"
     );
     assert!(split.ends_with("without the patches of one of the two lists of snow and of clouds"), "{split}");
+
+    // Both at once are what each is alone.
+    let both = BigEarthNetBenchmark::open_all(
+        root.path(),
+        &[LandCover::Classes19, LandCover::Classes43],
+        &OpenOptions::default(),
+    );
+    let alone = [of19, open(LandCover::Classes43).unwrap()];
+    assert_eq!(both.len(), 2);
+    for (found, alone) in both.into_iter().map(Result::unwrap).zip(&alone) {
+        assert_eq!(found.task(), alone.task());
+        for (found, alone) in found.images().into_iter().zip(alone.images()) {
+            assert_eq!(found.fingerprint().unwrap(), alone.fingerprint().unwrap());
+            assert_eq!(found.classes(), alone.classes());
+        }
+        let figures = |benchmark: &BigEarthNetBenchmark| {
+            let splits = Splits { train: none(), test: none(), description: String::new() };
+            let scores = benchmark.run(&model, &Context::new(splits, "bigearthnet", "random")).unwrap();
+            scores.iter().map(|score| score.value.to_bits()).collect::<Vec<_>>()
+        };
+        assert_eq!(figures(&found), figures(alone));
+    }
+    let missing = BigEarthNetBenchmark::open_all(
+        root.path().join("none"),
+        &[LandCover::Classes19, LandCover::Classes43],
+        &OpenOptions::default(),
+    );
+    assert!(matches!(missing.as_slice(), [Err(visrep_vtab::Error::Missing { .. })]));
 
     root.write("vtab/bigearthnet/test.csv", "S2A_99\n");
     message(open(LandCover::Classes19).map(drop), &["test.csv names `S2A_99`"]);
