@@ -21,38 +21,6 @@ fn band(side: u32, value: u16) -> Vec<u8> {
     bytes.into_inner()
 }
 
-/// Times opening 50,000 patches of labels: `cargo test --release … -- --ignored --nocapture`.
-#[test]
-#[ignore = "a measurement"]
-fn many_patches_are_opened_in() {
-    let root = Root::new();
-    for at in 0..50_000 {
-        let name = format!("S2A_{at:05}");
-        let class = visrep_vtab::BIG_EARTH_NET_CLASSES[at % 43];
-        let text = serde_json::json!({"labels": [class, "Pastures"], "projection": "PROJCS[]"}).to_string();
-        root.write(&format!("{ROOT}/{name}/{name}_labels_metadata.json"), text);
-    }
-    let named = |from: usize| (from..50_000).map(|at| format!("S2A_{at:05}\n")).collect::<String>();
-    root.write("vtab/bigearthnet/train.csv", named(49_000));
-    root.write("vtab/bigearthnet/test.csv", named(0));
-    let covers = [LandCover::Classes19, LandCover::Classes43];
-    for _ in 0..3 {
-        let start = std::time::Instant::now();
-        let data = BigEarthNet::open(root.path().join(ROOT), LandCover::Classes43).unwrap();
-        for _ in covers {
-            (0..data.len()).for_each(|index| drop(data.labels_of(index).unwrap()));
-        }
-        let one_by_one = start.elapsed();
-        let start = std::time::Instant::now();
-        let opened = BigEarthNetBenchmark::open_all(root.path(), &covers, &OpenOptions::default());
-        assert!(opened.iter().all(Result::is_ok));
-        println!(
-            "one after the other, for each nomenclature: {one_by_one:?}; at once: {:?}",
-            start.elapsed()
-        );
-    }
-}
-
 /// A patch of one colour, in reflectances.
 fn patch(root: &Root, name: &str, rgb: [u16; 3], labels: &[&str]) {
     let file = |end: &str| format!("{ROOT}/{name}/{name}_{end}");
