@@ -3,7 +3,7 @@
 use crate::data::{put, read, scratch};
 use std::path::PathBuf;
 use visrep_vtab::{
-    ClevrLabel, NorbLabel, SmallNorb, Svhn, TfRecords, kitti_splits, open_clevr, open_kitti, read_mat,
+    ClevrLabel, NorbLabel, open_small_norb, open_svhn, TfRecords, kitti_splits, open_clevr, open_kitti, read_mat,
 };
 
 /// Files that are whole, to stand beside the input.
@@ -23,7 +23,7 @@ pub fn mat(bytes: &[u8]) {
             assert!(array.bytes_at(usize::MAX, 1).is_err());
         }
     }
-    if let Ok(data) = Svhn::open(&file) {
+    if let Ok(data) = open_svhn(&file) {
         read(&data);
     }
 }
@@ -33,7 +33,7 @@ pub fn norb(bytes: &[u8]) {
     for (images, info) in [(bytes, NORB_INFO), (NORB_IMAGES, bytes)] {
         let (images, info) = (put("norb-dat.mat", images), put("norb-info.mat", info));
         for label in [NorbLabel::Azimuth, NorbLabel::Elevation] {
-            if let Ok(data) = SmallNorb::open(&images, &info, label) {
+            if let Ok(data) = open_small_norb(&images, &info, label) {
                 read(&data);
             }
         }

@@ -39,7 +39,7 @@ pub enum Error {
         task: &'static str,
         /// Where it was looked for.
         root: PathBuf,
-        /// The names that it could have.
+        /// The folders that it could be in, within `root`.
         looked: String,
         /// How to get it.
         advice: String,
@@ -62,6 +62,17 @@ pub enum Error {
         /// What it should be.
         expected: &'static str,
     },
+}
+
+impl Error {
+    /// There is nothing for `task` under `root` in the folders that `looked` names.
+    #[cfg(feature = "evaluate")]
+    pub(crate) fn missing(task: crate::Task, root: &std::path::Path, looked: String) -> Self {
+        let (info, root) = (task.info(), root.to_path_buf());
+        let suite = if info.group.is_some() { "vtab" } else { "remote-sensing" };
+        let advice = format!("Get it: visrep data get {suite}/{} --data {}", info.name, root.display());
+        Self::Missing { task: info.name, root, looked, advice }
+    }
 }
 
 /// An error about the layout of a file or folder.

@@ -7,8 +7,8 @@
 //!
 //! | dataset | read as |
 //! |---|---|
-//! | SVHN, Flowers-102 | MATLAB's level 5 files ([`read_mat`], [`Svhn`]) |
-//! | smallNORB | its binary matrices ([`SmallNorb`]) |
+//! | SVHN, Flowers-102 | MATLAB's level 5 files ([`read_mat`], [`open_svhn`]) |
+//! | smallNORB | its binary matrices ([`open_small_norb`]) |
 //! | dSprites | NPZ, by visrep-data |
 //! | CLEVR | scene JSON and images ([`open_clevr`]) |
 //! | KITTI | label files, splits by drive as TFDS draws them ([`open_kitti`], [`kitti_splits`]) |
@@ -16,7 +16,7 @@
 //! | Diabetic Retinopathy | Kaggle's files, prepared as `btgraham-300` ([`open_diabetic_retinopathy`]) |
 //! | DTD, Pets, SUN397 | their lists of splits |
 //! | Caltech-101, EuroSAT, RESISC45, UC Merced | folders of classes |
-//! | PatchCamelyon, So2Sat | HDF5 ([`Hdf5Images`]) |
+//! | PatchCamelyon, So2Sat | HDF5 ([`open_patch_camelyon`], [`open_so2sat`]) |
 //! | BigEarthNet | TIFF bands and JSON, several classes for an image ([`BigEarthNetBenchmark`]) |
 //! | every one | VTAB-1k's file lists, Parquet, WebDataset and image folders with the task's labels |
 //!
@@ -80,9 +80,10 @@ pub use protocol::{
     OFFICIAL, Rule, Schedule, Trained,
 };
 pub use read::{
-    BIG_EARTH_NET_19, BIG_EARTH_NET_CLASSES, BigEarthNet, ClevrLabel, Hdf5Images, KittiSplits, LandCover,
-    MatArray, NorbLabel, NorbValues, SO2SAT_CLASSES, SmallNorb, Svhn, TfRecords, kitti_splits, open_clevr,
-    open_diabetic_retinopathy, open_dtd, open_flowers, open_kitti, open_pets, read_mat, write_norb_matrix,
+    ArrayImages, BIG_EARTH_NET_19, BIG_EARTH_NET_CLASSES, BigEarthNet, ClevrLabel, KittiSplits, LandCover,
+    MatArray, NorbLabel, NorbValues, SO2SAT_CLASSES, TfRecords, kitti_splits, open_clevr,
+    open_diabetic_retinopathy, open_dtd, open_flowers, open_kitti, open_patch_camelyon, open_pets,
+    open_small_norb, open_so2sat, open_svhn, read_mat, write_norb_matrix,
 };
 pub use sprites::{SpriteLabel, SpriteLatents, Sprites};
 #[cfg(feature = "evaluate")]

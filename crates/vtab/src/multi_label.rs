@@ -49,40 +49,31 @@ impl BigEarthNetBenchmark {
     /// # Errors
     /// No patches, or labels or lists that cannot be read.
     pub fn open(root: impl AsRef<Path>, cover: LandCover, options: &OpenOptions) -> Result<Self, Error> {
-        let root = root.as_ref();
-        let names =
-            ["vtab/bigearthnet/BigEarthNet-v1.0", "vtab/bigearthnet", "bigearthnet", "BigEarthNet-v1.0"];
-        let found = names.iter().map(|name| root.join(name)).find(|folder| folder.is_dir());
-        let folder = found.ok_or_else(|| Error::Missing {
-            task: Task::BigEarthNet.name(),
-            root: root.into(),
-            looked: names.join(", "),
-            advice: format!("Get it: visrep data get remote-sensing/bigearthnet --data {}", root.display()),
-        })?;
-        let all = Arc::new(BigEarthNet::open(&folder, cover)?);
-        let (mut train, mut test, mut said) = parts(&all, &folder)?;
-        train.shuffle(&mut view_rng(options.seed, 0, 2, 0));
-        if let Some(limit) = options.limit.filter(|limit| *limit < test.len()) {
-            test = (0..limit).map(|nth| test[nth * test.len() / limit]).collect();
-            said += ", not all";
+        Self::build(&mut Patches::open(root.as_ref(), options)?, cover, options)
+    }
+
+    /// As [`Self::open`] for each of `covers`. The folder, the lists and every patch's labels are read once for all of them, on a few
+    /// threads. What keeps all from being opened, such as missing data, is one error alone.
+    pub fn open_all(
+        root: impl AsRef<Path>,
+        covers: &[LandCover],
+        options: &OpenOptions,
+    ) -> Vec<Result<Self, Error>> {
+        if covers.is_empty() {
+            return Vec::new();
         }
-        let keeps = |labels: &[bool]| cover == LandCover::Classes43 || labels.contains(&true);
-        let labelled = |places: &[usize], most: usize| -> Result<(Vec<usize>, Vec<Vec<bool>>), Error> {
-            let mut kept = (Vec::new(), Vec::new());
-            for &place in places {
-                let labels = all.labels_of(place)?;
-                if keeps(&labels) {
-                    kept.0.push(place);
-                    kept.1.push(labels);
-                }
-                if kept.0.len() == most {
-                    break;
-                }
+        match Patches::open(root.as_ref(), options) {
+            Ok(mut patches) => {
+                covers.iter().map(|cover| Self::build(&mut patches, *cover, options)).collect()
             }
-            Ok(kept)
-        };
-        let ((train, train_labels), (test, test_labels)) =
-            (labelled(&train, TRAIN)?, labelled(&test, usize::MAX)?);
+            Err(error) => vec![Err(error)],
+        }
+    }
+
+    fn build(patches: &mut Patches, cover: LandCover, options: &OpenOptions) -> Result<Self, Error> {
+        let all = Arc::new(patches.all.with_classes(cover));
+        let said = patches.said.clone();
+        let ((train, train_labels), (test, test_labels)) = patches.labelled(cover)?;
         if train.is_empty() || test.is_empty() {
             let problem = "there are too few patches to train on some and test on others".into();
             return Err(Error::Split { task: Task::BigEarthNet.name(), problem });
@@ -169,6 +160,57 @@ impl BigEarthNetBenchmark {
             of("f1_micro", f1.micro),
             of("f1_macro", f1.macro_mean),
         ])
+    }
+}
+
+/// The patches with the parts that they are for, and the labels that were read.
+struct Patches {
+    all: BigEarthNet,
+    /// In the order in which training examples are drawn.
+    train: Vec<usize>,
+    test: Vec<usize>,
+    /// What the latter are, in words.
+    said: String,
+    /// Bits of the 43 classes of the first of `train`, and of `test`.
+    train_bits: Vec<u64>,
+    test_bits: Vec<u64>,
+}
+
+/// Places of patches, and of each its labels.
+type Labelled = (Vec<usize>, Vec<Vec<bool>>);
+
+impl Patches {
+    fn open(root: &Path, options: &OpenOptions) -> Result<Self, Error> {
+        let names =
+            ["vtab/bigearthnet/BigEarthNet-v1.0", "vtab/bigearthnet", "bigearthnet", "BigEarthNet-v1.0"];
+        let found = names.iter().map(|name| root.join(name)).find(|folder| folder.is_dir());
+        let folder = found.ok_or_else(|| Error::missing(Task::BigEarthNet, root, names.join(", ")))?;
+        let all = BigEarthNet::open(&folder, LandCover::Classes43)?;
+        let (mut train, mut test, mut said) = parts(&all, &folder)?;
+        train.shuffle(&mut view_rng(options.seed, 0, 2, 0));
+        if let Some(limit) = options.limit.filter(|limit| *limit < test.len()) {
+            test = (0..limit).map(|nth| test[nth * test.len() / limit]).collect();
+            said += ", not all";
+        }
+        let test_bits = all.bits(&test)?;
+        Ok(Self { all, train, test, said, train_bits: Vec::new(), test_bits })
+    }
+
+    /// The training examples and the test images with the classes of `cover`. Of the training images as many are read as it takes.
+    fn labelled(&mut self, cover: LandCover) -> Result<(Labelled, Labelled), Error> {
+        let of = |(place, bits): (&usize, &u64)| {
+            let labels = cover.of_bits(*bits);
+            (cover == LandCover::Classes43 || labels.contains(&true)).then_some((*place, labels))
+        };
+        let kept =
+            |places: &[usize], bits: &[u64]| places.iter().zip(bits).filter_map(of).take(TRAIN).count();
+        while kept(&self.train, &self.train_bits) < TRAIN && self.train_bits.len() < self.train.len() {
+            let from = self.train_bits.len();
+            let to = self.train.len().min(from + TRAIN);
+            self.train_bits.extend(self.all.bits(&self.train[from..to])?);
+        }
+        let train = self.train.iter().zip(&self.train_bits).filter_map(of).take(TRAIN).unzip();
+        Ok((train, self.test.iter().zip(&self.test_bits).filter_map(of).unzip()))
     }
 }
 

@@ -422,7 +422,7 @@ static TABLE: [TaskInfo; 22] = {
             classes: 43,
             multi_label: true,
             tfds: "bigearthnet/rgb:1.*",
-            splits: "60, 20 and 20 % of the only split",
+            splits: "the authors' test list, or a fifth of the only split for testing; 1000 of the rest for training",
             labels: "land cover of the CORINE database, several for an image",
             ..BASE
         },

@@ -274,7 +274,7 @@ impl Dataset for Toys {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::read::SmallNorb;
+    use crate::read::open_small_norb;
 
     #[test]
     fn toys_fill_the_table_of_smallnorb_and_lie_within_the_image() {
@@ -325,7 +325,7 @@ mod tests {
         toys.write(folder.path(), &indices).unwrap();
         let file =
             |kind: &str| folder.path().join(format!("smallnorb-5x46789x9x18x6x2x96x96-training-{kind}.mat"));
-        let read = SmallNorb::open(file("dat"), file("info"), NorbLabel::Azimuth).unwrap();
+        let read = open_small_norb(file("dat"), file("info"), NorbLabel::Azimuth).unwrap();
         assert_eq!(read.len(), 4);
         for (place, &index) in indices.iter().enumerate() {
             let pixels = |sample: Sample| match sample.image {

@@ -5,9 +5,9 @@
 mod support;
 
 use std::path::PathBuf;
-use support::{Root, message, pixels};
+use support::{Root, fingerprint, message, pixels};
 use visrep_data::Dataset;
-use visrep_vtab::{Hdf5Images, OpenOptions, Task, open_task};
+use visrep_vtab::{OpenOptions, SO2SAT_CLASSES, Task, open_patch_camelyon, open_so2sat, open_task};
 
 fn file(name: &str) -> PathBuf {
     [env!("CARGO_MANIFEST_DIR"), "../../fixtures/golden/vtab", name].iter().collect()
@@ -23,7 +23,7 @@ fn level(image: u32, x: u32, y: u32, band: u32) -> u8 {
 fn so2sat_becomes_rgb_as_in_tfds() {
     // The one file is contiguous, the other in packed chunks.
     for (name, count, first) in [("so2sat_training.h5", 20, 0), ("so2sat_validation.h5", 18, 100)] {
-        let data = Hdf5Images::open_so2sat(file(name)).unwrap();
+        let data = open_so2sat(file(name)).unwrap();
         assert_eq!((data.len(), data.classes().len(), data.key(3)), (count, 17, format!("{name}:3")));
         let mut white = 0;
         for index in [0, 4, 5, count - 1] {
@@ -36,13 +36,17 @@ fn so2sat_becomes_rgb_as_in_tfds() {
             }
         }
         assert!(white > 10, "some are cut off");
+        let keys: Vec<_> = (0..count).map(|row| format!("{name}:{row}")).collect();
+        let labels: Vec<_> = (0..count as u64).map(|row| (row + u64::from(first)) % 17).collect();
+        let expected = fingerprint(&keys, &labels, &SO2SAT_CLASSES.map(String::from));
+        assert_eq!(data.fingerprint().unwrap(), expected);
         assert!(data.get(count).is_err());
     }
 }
 
 #[test]
 fn patch_camelyon_is_read_in_parts() {
-    let data = Hdf5Images::open_patch_camelyon(file("pcam_x.h5"), file("pcam_y.h5")).unwrap();
+    let data = open_patch_camelyon(file("pcam_x.h5"), file("pcam_y.h5")).unwrap();
     assert_eq!((data.len(), data.label(7), data.classes()[1].as_str()), (12, Some(1), "tumour"));
     let expected = [0, 70, 140].map(|channel| ((11 * 31 + 2 * 5 + 3 * 3 + channel) % 256) as u8);
     assert_eq!(pixels(&data, 11).pixel(3, 2), expected);
@@ -72,18 +76,18 @@ fn what_is_no_such_file_is_named() {
     let bytes = std::fs::read(file("so2sat_training.h5")).unwrap();
     let cut = root.write("cut.h5", &bytes[..bytes.len() / 2]);
     let text = root.write("text.h5", "no HDF5");
-    let so2sat = |path: PathBuf| Hdf5Images::open_so2sat(path).map(drop);
+    let so2sat = |path: PathBuf| open_so2sat(path).map(drop);
     message(so2sat(text), &["text.h5", "no array `label`"]);
     assert!(so2sat(cut).is_err());
     message(so2sat(file("pcam_x.h5")), &["pcam_x.h5", "no array `label`"]);
     message(so2sat(root.path().join("none.h5")), &["none.h5"]);
-    let swapped = Hdf5Images::open_patch_camelyon(file("pcam_y.h5"), file("pcam_x.h5"));
+    let swapped = open_patch_camelyon(file("pcam_y.h5"), file("pcam_x.h5"));
     message(swapped.map(drop), &["no array `y`"]);
     // Damage is an error or other pixels, never a panic.
     for at in (0..bytes.len()).step_by(997) {
         let mut damaged = bytes.clone();
         damaged[at] ^= 0xff;
-        if let Ok(data) = Hdf5Images::open_so2sat(root.write("damaged.h5", damaged)) {
+        if let Ok(data) = open_so2sat(root.write("damaged.h5", damaged)) {
             let _ = data.get(0);
         }
     }

@@ -137,6 +137,34 @@ fn published_splits_and_the_nineteen_classes() {
     );
     assert!(split.ends_with("without the patches of one of the two lists of snow and of clouds"), "{split}");
 
+    // Both at once are what each is alone.
+    let both = BigEarthNetBenchmark::open_all(
+        root.path(),
+        &[LandCover::Classes19, LandCover::Classes43],
+        &OpenOptions::default(),
+    );
+    let alone = [of19, open(LandCover::Classes43).unwrap()];
+    assert_eq!(both.len(), 2);
+    for (found, alone) in both.into_iter().map(Result::unwrap).zip(&alone) {
+        assert_eq!(found.task(), alone.task());
+        for (found, alone) in found.images().into_iter().zip(alone.images()) {
+            assert_eq!(found.fingerprint().unwrap(), alone.fingerprint().unwrap());
+            assert_eq!(found.classes(), alone.classes());
+        }
+        let figures = |benchmark: &BigEarthNetBenchmark| {
+            let splits = Splits { train: none(), test: none(), description: String::new() };
+            let scores = benchmark.run(&model, &Context::new(splits, "bigearthnet", "random")).unwrap();
+            scores.iter().map(|score| score.value.to_bits()).collect::<Vec<_>>()
+        };
+        assert_eq!(figures(&found), figures(alone));
+    }
+    let missing = BigEarthNetBenchmark::open_all(
+        root.path().join("none"),
+        &[LandCover::Classes19, LandCover::Classes43],
+        &OpenOptions::default(),
+    );
+    assert!(matches!(missing.as_slice(), [Err(visrep_vtab::Error::Missing { .. })]));
+
     root.write("vtab/bigearthnet/test.csv", "S2A_99\n");
     message(open(LandCover::Classes19).map(drop), &["test.csv names `S2A_99`"]);
 }

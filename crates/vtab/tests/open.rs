@@ -7,7 +7,8 @@ mod support;
 use std::collections::BTreeSet;
 use support::{Root, dsprites, example, gzip, mat, message, norb, pixels, png, scenes, svhn, tfrecord};
 use visrep_data::{ConvertOptions, Dataset, ImageFolder, convert};
-use visrep_vtab::{OpenOptions, Task, TaskData, VtabSuite, open_task};
+use visrep_probe::TaskVerdicts;
+use visrep_vtab::{BigEarthNetBenchmark, LandCover, OpenOptions, Task, TaskData, VtabSuite, open_task};
 
 fn open(root: &Root, task: Task) -> Result<TaskData, visrep_vtab::Error> {
     open_task(root.path(), task, &OpenOptions::default())
@@ -319,6 +320,80 @@ fn mirrors_with_the_tasks_labels() {
     assert_eq!(found, [Task::PatchCamelyon, Task::DspritesLocation]);
     assert_eq!(suite.missing.len(), 17);
     assert!(suite.missing.iter().all(|missing| missing.reason.to_string().contains("visrep data get")));
+}
+
+/// The error of missing data names every folder that was looked at, and a download that there is.
+#[test]
+fn what_is_missing_is_named_for_every_task() {
+    let table = concat!(env!("CARGO_MANIFEST_DIR"), "/../visrep/src/downloads/datasets.toml");
+    let table = std::fs::read_to_string(table).unwrap();
+    let root = Root::new();
+    for task in Task::all() {
+        let error = match task.info().multi_label {
+            false => open(&root, task).map(drop),
+            true => BigEarthNetBenchmark::open(root.path(), LandCover::Classes43, &OpenOptions::default())
+                .map(drop),
+        };
+        let info = task.info();
+        let suite = if info.group.is_some() { "vtab" } else { "remote-sensing" };
+        let get = format!("{suite}/{}", info.name);
+        assert!(table.contains(&format!("\"{get}\"")), "{get} is no download");
+        let command = format!("visrep data get {get} --data {}", root.path().display());
+        let text = message(error, &[info.name, &command, info.dataset, "vtab/"]);
+        if !info.multi_label {
+            for name in info.folders {
+                assert!(text.contains(name), "{name} is not in: {text}");
+            }
+            // Each once, in each of the three places.
+            let looked = text.split("looked for ").nth(1).unwrap().split(". Get").next().unwrap();
+            let places: Vec<_> = looked.split(", ").collect();
+            assert!(places[0].starts_with("vtab/{") && places[1].starts_with("vtab-1k/{"), "{text}");
+            let names: Vec<_> = places[2].trim_matches(['{', '}']).split(" | ").collect();
+            assert_eq!(names.len(), names.iter().collect::<BTreeSet<_>>().len(), "{text}");
+            for name in names {
+                std::fs::create_dir(root.path().join(name)).unwrap();
+                let found = message(open(&root, task), &["is there and is not known"]);
+                assert!(found.contains(name), "{found}");
+                std::fs::remove_dir(root.path().join(name)).unwrap();
+            }
+        }
+    }
+}
+
+/// Two tasks of one dataset have the same images, and neither a fingerprint nor verdicts in common.
+#[test]
+fn tasks_of_one_dataset_are_told_apart() {
+    let root = Root::new();
+    for split in ["train", "val"] {
+        let images: Vec<_> = (0..20).map(|at| (3 + at % 8, 7.75 + 0.5 * (at % 6) as f64)).collect();
+        root.write(
+            &format!("vtab/clevr/CLEVR_v1.0/scenes/CLEVR_{split}_scenes.json"),
+            scenes(split, &images),
+        );
+        for at in 0..20 {
+            root.write(
+                &format!("vtab/clevr/CLEVR_v1.0/images/{split}/CLEVR_{split}_{at:06}.png"),
+                png(3, [at; 3]),
+            );
+        }
+    }
+    let clevr = [Task::ClevrCount, Task::ClevrDistance].map(|task| open(&root, task).unwrap());
+    let drawn = VtabSuite::drawn(&OpenOptions { limit: Some(50), ..OpenOptions::default() }).unwrap();
+    for pair in [&clevr[..], &drawn.found[..2], &drawn.found[2..]] {
+        let [one, other] = pair else { unreachable!("two tasks of one dataset") };
+        let keys = |task: &TaskData| (0..task.test.len()).map(|at| task.test.key(at)).collect::<Vec<_>>();
+        assert_eq!(keys(one), keys(other));
+        let parts = |task: &TaskData| [task.test.clone(), task.train1000.clone()];
+        for (one, other) in parts(one).into_iter().zip(parts(other)) {
+            assert_ne!(one.fingerprint().unwrap(), other.fingerprint().unwrap());
+        }
+        let verdicts = |task: &TaskData| {
+            let labels: Vec<_> = task.test.labels().unwrap().into_iter().flatten().map(i64::from).collect();
+            TaskVerdicts::new(task.name(), keys(task), &labels, vec![true; labels.len()])
+        };
+        let (one, other) = (verdicts(one), verdicts(other));
+        assert!(one.task != other.task && one.images != other.images);
+    }
 }
 
 /// Keys of mirrors need not tell training from test images.

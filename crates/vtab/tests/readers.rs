@@ -4,11 +4,11 @@
 
 mod support;
 
-use support::{Root, example, gzip, mat, message, norb, pixels, png, scenes, svhn, tfrecord};
+use support::{Root, example, fingerprint, gzip, mat, message, norb, pixels, png, scenes, svhn, tfrecord};
 use visrep_data::{Dataset, ImageFiles};
 use visrep_vtab::{
-    ClevrLabel, NorbLabel, NorbValues, SmallNorb, Svhn, TfRecords, kitti_splits, open_clevr,
-    open_diabetic_retinopathy, open_kitti, read_mat, write_norb_matrix,
+    ClevrLabel, NorbLabel, NorbValues, TfRecords, kitti_splits, open_clevr, open_diabetic_retinopathy,
+    open_kitti, open_small_norb, open_svhn, read_mat, write_norb_matrix,
 };
 
 #[test]
@@ -16,7 +16,7 @@ fn svhn_packed_and_plain() {
     let root = Root::new();
     for packed in [true, false] {
         let path = root.write("train_32x32.mat", svhn(12, packed));
-        let data = Svhn::open(&path).unwrap();
+        let data = open_svhn(&path).unwrap();
         assert_eq!((data.len(), data.classes().len()), (12, 10));
         let image = pixels(&data, 11);
         assert_eq!((image.width(), image.height()), (32, 32));
@@ -30,11 +30,36 @@ fn svhn_packed_and_plain() {
     }
 }
 
+/// What results are kept by: it must stay what it is.
+#[test]
+fn fingerprints_are_of_keys_labels_and_classes() {
+    let root = Root::new();
+    let keys = |file: &str, count: usize| (0..count).map(|row| format!("{file}:{row}")).collect::<Vec<_>>();
+    let digits = open_svhn(root.write("train_32x32.mat", svhn(12, true))).unwrap();
+    let expected = fingerprint(
+        &keys("train_32x32.mat", 12),
+        &[1, 2, 3, 4, 5, 6, 7, 8, 9, 0, 1, 2],
+        &(0..10).map(|digit| digit.to_string()).collect::<Vec<_>>(),
+    );
+    assert_eq!(digits.fingerprint().unwrap(), expected);
+    let (images, info) = norb(20, 4);
+    let (images, info) = (root.write("a-dat.mat", images), root.write("a-info.mat", info));
+    let azimuths = open_small_norb(&images, &info, NorbLabel::Azimuth).unwrap();
+    let expected = fingerprint(
+        &keys("a-dat.mat", 20),
+        &(0..20).map(|row| row % 18).collect::<Vec<_>>(),
+        &(0..18).map(|class| format!("{} degrees", 20 * class)).collect::<Vec<_>>(),
+    );
+    assert_eq!(azimuths.fingerprint().unwrap(), expected);
+    let elevations = open_small_norb(&images, &info, NorbLabel::Elevation).unwrap();
+    assert_ne!(elevations.fingerprint().unwrap(), expected);
+}
+
 #[test]
 fn damaged_mat_files_are_errors_that_name_them() {
     let root = Root::new();
     let whole = svhn(3, true);
-    let open = |bytes: &[u8]| Svhn::open(root.write("d.mat", bytes)).map(drop);
+    let open = |bytes: &[u8]| open_svhn(root.write("d.mat", bytes)).map(drop);
     assert!(open(&whole).is_ok());
     for cut in [0, 50, 128, 131, 140, whole.len() / 2, whole.len() - 1] {
         message(open(&whole[..cut]), &["d.mat"]);
@@ -84,8 +109,8 @@ fn norb_plain_and_packed() {
         (root.write("b-dat.mat.gz", gzip(&images)), root.write("b-info.mat.gz", gzip(&info))),
     ];
     for (images, info) in paths {
-        let azimuth = SmallNorb::open(&images, &info, NorbLabel::Azimuth).unwrap();
-        let elevation = SmallNorb::open(&images, &info, NorbLabel::Elevation).unwrap();
+        let azimuth = open_small_norb(&images, &info, NorbLabel::Azimuth).unwrap();
+        let elevation = open_small_norb(&images, &info, NorbLabel::Elevation).unwrap();
         assert_eq!((azimuth.len(), azimuth.classes().len(), elevation.classes().len()), (20, 18, 9));
         assert_eq!((azimuth.label(19), elevation.label(19)), (Some(1), Some(1)));
         // The left camera's, grey.
@@ -100,7 +125,7 @@ fn damaged_norb_files_are_errors_that_name_them() {
     let (images, info) = norb(3, 4);
     let good = root.write("info.mat", &info);
     let open =
-        |images: &[u8]| SmallNorb::open(root.write("dat.mat", images), &good, NorbLabel::Azimuth).map(drop);
+        |images: &[u8]| open_small_norb(root.write("dat.mat", images), &good, NorbLabel::Azimuth).map(drop);
     assert!(open(&images).is_ok());
     for cut in [0, 3, 10, 20, images.len() - 1] {
         message(open(&images[..cut]), &["dat.mat", "cut short"]);
@@ -121,8 +146,8 @@ fn damaged_norb_files_are_errors_that_name_them() {
     let (one, _) = norb(1, 4);
     let odd = root.write("odd-info.mat", &file);
     let one = root.write("one.mat", one);
-    message(SmallNorb::open(&one, &odd, NorbLabel::Azimuth).map(drop), &["odd-info.mat:0", "azimuth"]);
-    assert!(SmallNorb::open(&one, &odd, NorbLabel::Elevation).is_ok());
+    message(open_small_norb(&one, &odd, NorbLabel::Azimuth).map(drop), &["odd-info.mat:0", "azimuth"]);
+    assert!(open_small_norb(&one, &odd, NorbLabel::Elevation).is_ok());
     assert!(write_norb_matrix(&mut Vec::new(), &[2, 2], &NorbValues::Bytes(&[1])).is_err());
 }
 

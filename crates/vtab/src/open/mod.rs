@@ -97,17 +97,25 @@ impl TaskData {
     }
 }
 
-/// The folders in which a task's data may be.
-fn candidates(root: &Path, task: Task) -> Vec<PathBuf> {
+/// Within which folders of the root a task's folder may be.
+const UNDER: [&str; 3] = ["vtab/", "vtab-1k/", ""];
+
+/// The names that the folder of a task's data may have.
+fn names(task: Task) -> Vec<&'static str> {
     let info = task.info();
     let mut names = vec![info.name];
-    names.extend(info.folders);
-    names.push(info.dataset);
-    let under = ["vtab", "vtab-1k", ""].map(|folder| root.join(folder));
-    let mut all: Vec<PathBuf> =
-        under.iter().flat_map(|under| names.iter().map(|name| under.join(name))).collect();
-    all.dedup();
-    all
+    for name in info.folders.iter().chain([&info.dataset]) {
+        if !names.contains(name) {
+            names.push(name);
+        }
+    }
+    names
+}
+
+/// The folders in which a task's data may be.
+fn candidates(root: &Path, task: Task) -> Vec<PathBuf> {
+    let names = names(task);
+    UNDER.iter().flat_map(|under| names.iter().map(move |name| root.join(format!("{under}{name}")))).collect()
 }
 
 /// Opens a task's data under `root`.
@@ -139,11 +147,9 @@ pub fn open_task(root: impl AsRef<Path>, task: Task, options: &OpenOptions) -> R
         }
     }
     Err(failure.unwrap_or_else(|| {
-        let info = task.info();
-        let looked = [&[info.name], info.folders, &[info.dataset]].concat().join(", ");
-        let suite = if info.group.is_some() { "vtab" } else { "remote-sensing" };
-        let advice = format!("Get it: visrep data get {suite}/{} --data {}", info.name, root.display());
-        Error::Missing { task: info.name, root: root.into(), looked, advice }
+        let names = names(task).join(" | ");
+        let looked = UNDER.map(|under| format!("{under}{{{names}}}")).join(", ");
+        Error::missing(task, root, looked)
     }))
 }
 

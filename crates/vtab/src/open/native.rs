@@ -2,8 +2,9 @@
 
 use super::splits::{Origin, Whole, parts, pick};
 use crate::read::{
-    ClevrLabel, Hdf5Images, NorbLabel, SmallNorb, Svhn, TfRecords, kitti_splits, open_clevr,
-    open_diabetic_retinopathy, open_dtd, open_flowers, open_kitti, open_pets, open_sun397,
+    ClevrLabel, NorbLabel, TfRecords, kitti_splits, open_clevr, open_diabetic_retinopathy, open_dtd,
+    open_flowers, open_kitti, open_patch_camelyon, open_pets, open_small_norb, open_so2sat, open_sun397,
+    open_svhn,
 };
 use crate::{Error, Task};
 use std::path::{Path, PathBuf};
@@ -87,7 +88,7 @@ pub(super) fn open(folder: &Path, task: Task) -> Result<Option<Whole>, Error> {
         Task::Svhn => match at(&[], "train_32x32.mat") {
             None => None,
             Some(root) => {
-                let open = |name: &str| Svhn::open(root.join(name)).map(shared);
+                let open = |name: &str| open_svhn(root.join(name)).map(shared);
                 let note = "train_32x32.mat, from which val is drawn, and test_32x32.mat";
                 Some(official(open("train_32x32.mat")?, None, open("test_32x32.mat")?, note))
             }
@@ -126,7 +127,7 @@ pub(super) fn open(folder: &Path, task: Task) -> Result<Option<Whole>, Error> {
                 let open = |split: &str| {
                     let file =
                         |kind: &str| root.join(format!("camelyonpatch_level_2_split_{split}_{kind}.h5"));
-                    Hdf5Images::open_patch_camelyon(file("x"), file("y")).map(shared)
+                    open_patch_camelyon(file("x"), file("y")).map(shared)
                 };
                 Some(official(open("train")?, Some(open("valid")?), open("test")?, "its HDF5 files"))
             }
@@ -134,7 +135,7 @@ pub(super) fn open(folder: &Path, task: Task) -> Result<Option<Whole>, Error> {
         Task::So2Sat => match at(&[], "training.h5") {
             None => None,
             Some(root) => {
-                let open = |name: &str| Hdf5Images::open_so2sat(root.join(name)).map(shared);
+                let open = |name: &str| open_so2sat(root.join(name)).map(shared);
                 let note = "its training.h5, from which val is drawn, and its validation.h5 as the test set";
                 Some(official(open("training.h5")?, None, open("validation.h5")?, note))
             }
@@ -270,7 +271,7 @@ fn norb(folder: &Path, label: NorbLabel) -> Result<Option<Whole>, Error> {
     };
     let open = |split: &str| -> Result<Option<Arc<dyn Dataset>>, Error> {
         match (file(split, "dat"), file(split, "info")) {
-            (Some(images), Some(info)) => Ok(Some(shared(SmallNorb::open(images, info, label)?))),
+            (Some(images), Some(info)) => Ok(Some(shared(open_small_norb(images, info, label)?))),
             _ => Ok(None),
         }
     };

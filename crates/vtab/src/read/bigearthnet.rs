@@ -3,7 +3,9 @@
 
 use crate::error::{io, layout};
 use serde::Deserialize;
+use std::io::Read;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use tiff::decoder::{Decoder, DecodingResult, Limits};
 use visrep_data::{Dataset, Error, Sample, SampleImage};
 use visrep_decode::RgbImage;
@@ -12,6 +14,9 @@ use visrep_decode::RgbImage;
 const WHITE: f32 = 2000.0;
 /// The longest file of labels.
 const MAX_JSON: u64 = 1 << 20;
+/// Opening small files waits for a disk more than it computes.
+#[cfg(feature = "evaluate")]
+const THREADS: usize = 16;
 
 /// The 43 classes, as the files name them, in TFDS's order.
 pub const BIG_EARTH_NET_CLASSES: [&str; 43] = [
@@ -115,20 +120,23 @@ impl LandCover {
         }
     }
 
-    /// The class that a name of the files stands for: `Some(None)` for one that is dropped, `None` for a name that is unknown.
-    fn class(self, name: &str) -> Option<Option<usize>> {
-        let own = BIG_EARTH_NET_CLASSES.iter().position(|class| *class == name)?;
-        Some(match self {
-            Self::Classes43 => Some(own),
-            Self::Classes19 => BIG_EARTH_NET_19.iter().position(|(_, merged)| merged.contains(&name)),
-        })
+    /// Of each class, whether a patch has it, from its bits of the 43.
+    pub(crate) fn of_bits(self, bits: u64) -> Vec<bool> {
+        let own = || (0..43).filter(|class| bits >> class & 1 == 1);
+        match self {
+            Self::Classes43 => (0..43).map(|class| bits >> class & 1 == 1).collect(),
+            Self::Classes19 => BIG_EARTH_NET_19
+                .iter()
+                .map(|(_, merged)| own().any(|class| merged.contains(&BIG_EARTH_NET_CLASSES[class])))
+                .collect(),
+        }
     }
 }
 
 /// BigEarthNet's patches as RGB images, by name. [`Dataset::label`] has none: [`Self::labels_of`] has the classes of a patch.
 pub struct BigEarthNet {
     root: PathBuf,
-    patches: Vec<Box<str>>,
+    patches: Arc<[Box<str>]>,
     cover: LandCover,
     classes: Vec<String>,
 }
@@ -156,7 +164,14 @@ impl BigEarthNet {
             return Err(layout(root, "has no folders of patches"));
         }
         patches.sort_unstable();
-        Ok(Self { root, patches, cover, classes: cover.classes() })
+        Ok(Self { root, patches: patches.into(), cover, classes: cover.classes() })
+    }
+
+    /// The same patches with other classes; nothing is read.
+    #[must_use]
+    pub fn with_classes(&self, cover: LandCover) -> Self {
+        let (root, patches) = (self.root.clone(), self.patches.clone());
+        Self { root, patches, cover, classes: cover.classes() }
     }
 
     /// The place of the patch of this name.
@@ -170,23 +185,42 @@ impl BigEarthNet {
     /// # Errors
     /// A file of labels that is missing, is no such JSON, or names an unknown class.
     pub fn labels_of(&self, index: usize) -> Result<Vec<bool>, Error> {
+        self.bits_of(index).map(|bits| self.cover.of_bits(bits))
+    }
+
+    /// Of each of [`BIG_EARTH_NET_CLASSES`] a bit, whether patch `index` has it, the first the lowest.
+    fn bits_of(&self, index: usize) -> Result<u64, Error> {
         let patch = self.patch(index)?;
         let path = self.root.join(patch).join(format!("{patch}_labels_metadata.json"));
-        if path.metadata().map_err(io(&path))?.len() > MAX_JSON {
+        let mut text = Vec::new();
+        let file = std::fs::File::open(&path).map_err(io(&path))?;
+        file.take(MAX_JSON + 1).read_to_end(&mut text).map_err(io(&path))?;
+        if text.len() as u64 > MAX_JSON {
             return Err(layout(path, "is too long for a patch's labels"));
         }
-        let text = std::fs::read(&path).map_err(io(&path))?;
         let metadata: Metadata = serde_json::from_slice(&text)
             .map_err(|error| layout(&path, format!("has no labels: {error}")))?;
-        let mut labels = vec![false; self.classes.len()];
-        for name in metadata.labels {
-            let class = self.cover.class(&name);
+        metadata.labels.iter().try_fold(0, |bits, name| {
+            let class = BIG_EARTH_NET_CLASSES.iter().position(|class| class == name);
             let class = class.ok_or_else(|| layout(&path, format!("names the unknown class `{name}`")))?;
-            if let Some(class) = class {
-                labels[class] = true;
-            }
-        }
-        Ok(labels)
+            Ok(bits | 1 << class)
+        })
+    }
+
+    /// The bits of the patches at `places`, in that order, read on a few threads.
+    #[cfg(feature = "evaluate")]
+    pub(crate) fn bits(&self, places: &[usize]) -> Result<Vec<u64>, Error> {
+        let share = places.len().div_ceil(THREADS).max(1);
+        let read = |places: &[usize]| -> Result<Vec<u64>, Error> {
+            places.iter().map(|place| self.bits_of(*place)).collect()
+        };
+        let parts: Vec<_> = std::thread::scope(|scope| {
+            let threads: Vec<_> =
+                places.chunks(share).map(|places| scope.spawn(move || read(places))).collect();
+            let joined = threads.into_iter().map(|thread| thread.join());
+            joined.map(|part| part.unwrap_or_else(|panic| std::panic::resume_unwind(panic))).collect()
+        });
+        Ok(parts.into_iter().collect::<Result<Vec<_>, _>>()?.concat())
     }
 
     fn patch(&self, index: usize) -> Result<&str, Error> {
@@ -267,11 +301,16 @@ mod tests {
     fn nineteen_classes_are_merged_of_thirty_two() {
         let merged: Vec<_> = BIG_EARTH_NET_19.iter().flat_map(|(_, merged)| merged.iter()).collect();
         assert_eq!(merged.len(), 32);
-        assert!(merged.iter().all(|name| LandCover::Classes43.class(name).is_some()), "{merged:?}");
+        assert!(merged.iter().all(|name| BIG_EARTH_NET_CLASSES.contains(name)), "{merged:?}");
         let dropped: Vec<_> = BIG_EARTH_NET_CLASSES.iter().filter(|name| !merged.contains(name)).collect();
         assert_eq!(dropped.len(), 11);
-        assert_eq!(LandCover::Classes19.class("Airports"), Some(None));
-        assert_eq!(LandCover::Classes19.class("Rice fields"), Some(Some(2)));
-        assert_eq!(LandCover::Classes19.class("Cities"), None);
+        // Of each of the 43 alone.
+        let class = |name: &str| {
+            let bits = 1 << BIG_EARTH_NET_CLASSES.iter().position(|class| *class == name).unwrap();
+            let own = LandCover::Classes43.of_bits(bits);
+            assert_eq!(own.iter().filter(|has| **has).count(), 1);
+            LandCover::Classes19.of_bits(bits).iter().position(|has| *has)
+        };
+        assert_eq!(["Airports", "Rice fields", "Water courses"].map(class), [None, Some(2), Some(17)]);
     }
 }

@@ -1,12 +1,12 @@
 //! Datasets in HDF5: So2Sat LCZ42 (`training.h5`, `validation.h5`) and PatchCamelyon
 //! (`camelyonpatch_level_2_split_train_x.h5` and `…_y.h5`). Images are read one by one.
 
+use super::array::ArrayImages;
 use crate::error::{io, layout};
 use hdf5_reader::error::Error as Hdf5Error;
 use hdf5_reader::{Dataset as Array, H5Type, Hdf5File, SliceInfo, SliceInfoElem};
-use std::path::{Path, PathBuf};
-use visrep_data::{Dataset, Error, Sample, SampleImage};
-use visrep_decode::RgbImage;
+use std::path::Path;
+use visrep_data::Error;
 
 /// So2Sat's local climate zones, in the order of its labels.
 pub const SO2SAT_CLASSES: [&str; 17] = [
@@ -38,92 +38,84 @@ const MAX_SIDE: u64 = 4096;
 /// A file has no more images than this.
 const MAX_IMAGES: u64 = 1 << 24;
 
-/// Images of an HDF5 file with a class each.
-pub struct Hdf5Images {
-    path: PathBuf,
-    name: String,
+/// Opens a file of So2Sat's, `training.h5` or `validation.h5`, as TFDS makes RGB of it: `sen2` (n, 32, 32, 10) reflectances, of which
+/// bands 4, 3 and 2 are multiplied by 892.5, cut off at 255 and truncated; `label` (n, 17), of which the largest counts.
+///
+/// # Errors
+/// A file that is no HDF5, or lacks these arrays.
+pub fn open_so2sat(path: impl AsRef<Path>) -> Result<ArrayImages, Error> {
+    let path = path.as_ref();
+    let classes: Vec<String> = SO2SAT_CLASSES.map(String::from).into();
+    let label = array(path, "label")?;
+    let [count, 17] = *label.shape() else {
+        let problem = format!("`label` has the sizes {:?}, expected (n, 17)", label.shape());
+        return Err(layout(path, problem));
+    };
+    checked_count(path, count)?;
+    let one_hot = floats(&label, &SliceInfo::all(2)).map_err(unread(path))?;
+    let largest = |row: &[f64]| {
+        (0..row.len()).fold(0, |best, next| if row[next] > row[best] { next } else { best }) as u8
+    };
+    let labels = one_hot.chunks_exact(17).map(largest).collect();
+    rows(path, array(path, "sen2")?, (10, count), so2sat_rgb, labels, classes)
+}
+
+/// Opens a split of PatchCamelyon's: `x` (n, 96, 96, 3) bytes of the one file and `y` (n, 1, 1, 1) of the other, whether the
+/// centre holds tumour tissue.
+///
+/// # Errors
+/// Files that are no HDF5, lack these arrays, or have other labels than 0 and 1.
+pub fn open_patch_camelyon(images: impl AsRef<Path>, labels: impl AsRef<Path>) -> Result<ArrayImages, Error> {
+    let (path, labels_path) = (images.as_ref(), labels.as_ref());
+    let of_labels = array(labels_path, "y")?;
+    let [count, 1, 1, 1] = *of_labels.shape() else {
+        let problem = format!("`y` has the sizes {:?}, expected (n, 1, 1, 1)", of_labels.shape());
+        return Err(layout(labels_path, problem));
+    };
+    checked_count(labels_path, count)?;
+    let labels = values::<u8>(&of_labels, &SliceInfo::all(4)).map_err(unread(labels_path))?;
+    if let Some(row) = labels.iter().position(|label| *label > 1) {
+        let key = format!("{}:{row}", labels_path.display());
+        return Err(Error::Row {
+            key,
+            problem: format!("has the label {}, which is neither 0 nor 1", labels[row]),
+        });
+    }
+    let classes = ["no tumour", "tumour"].map(String::from).into();
+    rows(path, array(path, "x")?, (3, count), values::<u8>, labels, classes)
+}
+
+/// `count` rows of images of `bands` values a pixel, of which `rgb` makes three.
+fn rows(
+    path: &Path,
     images: Array,
-    /// Width and height.
-    size: (u32, u32),
-    /// From a row's values to RGB.
+    (bands, count): (u64, u64),
     rgb: fn(&Array, &SliceInfo) -> Result<Vec<u8>, Hdf5Error>,
     labels: Vec<u8>,
     classes: Vec<String>,
-}
-
-impl Hdf5Images {
-    /// A file of So2Sat's, `training.h5` or `validation.h5`, as TFDS makes RGB of it: `sen2` (n, 32, 32, 10) reflectances, of which
-    /// bands 4, 3 and 2 are multiplied by 892.5, cut off at 255 and truncated; `label` (n, 17), of which the largest counts.
-    ///
-    /// # Errors
-    /// A file that is no HDF5, or lacks these arrays.
-    pub fn open_so2sat(path: impl AsRef<Path>) -> Result<Self, Error> {
-        let path = path.as_ref();
-        let classes: Vec<String> = SO2SAT_CLASSES.map(String::from).into();
-        let label = array(path, "label")?;
-        let [count, 17] = *label.shape() else {
-            let problem = format!("`label` has the sizes {:?}, expected (n, 17)", label.shape());
-            return Err(layout(path, problem));
-        };
-        checked_count(path, count)?;
-        let one_hot = floats(&label, &SliceInfo::all(2)).map_err(unread(path))?;
-        let largest = |row: &[f64]| {
-            (0..row.len()).fold(0, |best, next| if row[next] > row[best] { next } else { best }) as u8
-        };
-        let labels = one_hot.chunks_exact(17).map(largest).collect();
-        let images = array(path, "sen2")?;
-        Self::new(path, images, (10, count), so2sat_rgb, labels, classes)
-    }
-
-    /// A split of PatchCamelyon's: `x` (n, 96, 96, 3) bytes of the one file and `y` (n, 1, 1, 1) of the other, whether the centre
-    /// holds tumour tissue.
-    ///
-    /// # Errors
-    /// Files that are no HDF5, lack these arrays, or have other labels than 0 and 1.
-    pub fn open_patch_camelyon(images: impl AsRef<Path>, labels: impl AsRef<Path>) -> Result<Self, Error> {
-        let (path, labels_path) = (images.as_ref(), labels.as_ref());
-        let of_labels = array(labels_path, "y")?;
-        let [count, 1, 1, 1] = *of_labels.shape() else {
-            let problem = format!("`y` has the sizes {:?}, expected (n, 1, 1, 1)", of_labels.shape());
-            return Err(layout(labels_path, problem));
-        };
-        checked_count(labels_path, count)?;
-        let labels = values::<u8>(&of_labels, &SliceInfo::all(4)).map_err(unread(labels_path))?;
-        if let Some(row) = labels.iter().position(|label| *label > 1) {
-            let key = format!("{}:{row}", labels_path.display());
-            return Err(Error::Row {
-                key,
-                problem: format!("has the label {}, which is neither 0 nor 1", labels[row]),
-            });
+) -> Result<ArrayImages, Error> {
+    let shape = images.shape();
+    let size = match *shape {
+        [n, height @ 1..=MAX_SIDE, width @ 1..=MAX_SIDE, values] if (n, values) == (count, bands) => {
+            (width as u32, height as u32)
         }
-        let classes = ["no tumour", "tumour"].map(String::from).into();
-        Self::new(path, array(path, "x")?, (3, count), values::<u8>, labels, classes)
-    }
-
-    fn new(
-        path: &Path,
-        images: Array,
-        (bands, count): (u64, u64),
-        rgb: fn(&Array, &SliceInfo) -> Result<Vec<u8>, Hdf5Error>,
-        labels: Vec<u8>,
-        classes: Vec<String>,
-    ) -> Result<Self, Error> {
-        let shape = images.shape();
-        let size = match *shape {
-            [n, height @ 1..=MAX_SIDE, width @ 1..=MAX_SIDE, values] if (n, values) == (count, bands) => {
-                (width as u32, height as u32)
-            }
-            _ => {
-                let problem = format!(
-                    "`{}` has the sizes {shape:?}, expected ({count}, height, width, {bands}) as there are {count} labels",
-                    images.name()
-                );
-                return Err(layout(path, problem));
-            }
-        };
-        let name = path.file_name().unwrap_or(path.as_os_str()).to_string_lossy().into_owned();
-        Ok(Self { path: path.into(), name, images, size, rgb, labels, classes })
-    }
+        _ => {
+            let problem = format!(
+                "`{}` has the sizes {shape:?}, expected ({count}, height, width, {bands}) as there are {count} labels",
+                images.name()
+            );
+            return Err(layout(path, problem));
+        }
+    };
+    let from = path.to_path_buf();
+    let pixels = move |index: usize| {
+        let mut selection = SliceInfo::all(4);
+        if let Some(first) = selection.selections.first_mut() {
+            *first = SliceInfoElem::Index(index as u64);
+        }
+        rgb(&images, &selection).map_err(unread(&from))
+    };
+    Ok(ArrayImages::new(path, size, labels, classes, pixels))
 }
 
 fn checked_count(path: &Path, count: u64) -> Result<(), Error> {
@@ -160,35 +152,4 @@ fn so2sat_rgb(array: &Array, selection: &SliceInfo) -> Result<Vec<u8>, Hdf5Error
     // `as` truncates, and takes NaN for 0.
     let level = |value: f64| (value * SO2SAT_SCALE).clamp(0.0, 255.0) as u8;
     Ok(bands.chunks_exact(10).flat_map(|bands| SO2SAT_RGB.map(|band| level(bands[band]))).collect())
-}
-
-impl Dataset for Hdf5Images {
-    fn len(&self) -> usize {
-        self.labels.len()
-    }
-
-    fn get(&self, index: usize) -> Result<Sample, Error> {
-        let label = *self.labels.get(index).ok_or(Error::Index { index, len: self.labels.len() })?;
-        let mut selection = SliceInfo::all(4);
-        if let Some(first) = selection.selections.first_mut() {
-            *first = SliceInfoElem::Index(index as u64);
-        }
-        let rgb = (self.rgb)(&self.images, &selection).map_err(unread(&self.path))?;
-        let key = self.key(index);
-        let image = RgbImage::new(self.size.0, self.size.1, rgb)
-            .map_err(|source| Error::Decode { key: key.clone(), source })?;
-        Ok(Sample { image: SampleImage::Decoded(image), label: Some(label.into()), key })
-    }
-
-    fn label(&self, index: usize) -> Option<u32> {
-        self.labels.get(index).map(|label| u32::from(*label))
-    }
-
-    fn classes(&self) -> &[String] {
-        &self.classes
-    }
-
-    fn key(&self, index: usize) -> String {
-        format!("{}:{index}", self.name)
-    }
 }

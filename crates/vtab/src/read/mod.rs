@@ -1,5 +1,6 @@
 //! Readers of what the datasets really come as: one file for each format.
 
+mod array;
 mod bigearthnet;
 mod clevr;
 mod diabetic;
@@ -11,17 +12,18 @@ mod norb;
 mod svhn;
 mod tfrecord;
 
+pub use array::ArrayImages;
 #[cfg(feature = "evaluate")]
 pub(crate) use bigearthnet::read_patches;
 pub use bigearthnet::{BIG_EARTH_NET_19, BIG_EARTH_NET_CLASSES, BigEarthNet, LandCover};
 pub use clevr::{ClevrLabel, open_clevr};
 pub use diabetic::open_diabetic_retinopathy;
-pub use hdf5::{Hdf5Images, SO2SAT_CLASSES};
+pub use hdf5::{SO2SAT_CLASSES, open_patch_camelyon, open_so2sat};
 pub use kitti::{KittiSplits, kitti_splits, open_kitti};
 #[cfg(feature = "evaluate")]
 pub(crate) use lists::open_sun397;
 pub use lists::{open_dtd, open_flowers, open_pets};
 pub use mat::{MatArray, read_mat};
-pub use norb::{NorbLabel, NorbValues, SmallNorb, write_norb_matrix};
-pub use svhn::Svhn;
+pub use norb::{NorbLabel, NorbValues, open_small_norb, write_norb_matrix};
+pub use svhn::open_svhn;
 pub use tfrecord::TfRecords;

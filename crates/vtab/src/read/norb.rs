@@ -3,20 +3,20 @@
 //! Little-endian `i32` throughout: a magic number for the type, the number of axes, at least three sizes, the values. The images'
 //! file (`-dat`) is (n, 2, 96, 96) bytes, the left camera first; `-info` is (n, 4) integers: instance, elevation, azimuth, lighting.
 
+use super::array::ArrayImages;
 use crate::error::{io, layout};
 use crate::labels::{norb_azimuth, norb_elevation};
 use crate::store::Store;
 use std::io::Write;
-use std::path::{Path, PathBuf};
-use visrep_data::{Dataset, Error, Sample, SampleImage};
-use visrep_decode::RgbImage;
+use std::path::Path;
+use visrep_data::Error;
 
 const BYTES: i32 = 507_333_717;
 const INTEGERS: i32 = 507_333_716;
 /// More axes than these files have.
 const MAX_AXES: u64 = 8;
 
-/// What a [`SmallNorb`]'s class is.
+/// What the class of an image of smallNORB's is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum NorbLabel {
     /// 18 classes, 20 degrees apart.
@@ -73,83 +73,50 @@ impl Matrix {
     }
 }
 
-/// smallNORB's images of the left camera, as grey RGB, with the azimuth or the elevation as the class.
+/// Opens smallNORB's images of the left camera, as grey RGB, with the azimuth or the elevation as the class: the files of images
+/// and of the images' records, `smallnorb-…-training-dat.mat` and `…-info.mat`, with or without `.gz`.
 ///
-/// Files packed with gzip, as they are published, are unpacked to a temporary file when they are opened. A sample's key is
-/// `file:row`.
-pub struct SmallNorb {
-    path: PathBuf,
-    name: String,
-    images: Matrix,
-    labels: Vec<u8>,
-    classes: Vec<String>,
-}
-
-impl SmallNorb {
-    /// Opens the files of images and of the images' records: `smallnorb-…-training-dat.mat` and `…-info.mat`, with or
-    /// without `.gz`.
-    ///
-    /// # Errors
-    /// Files that are no such matrices, are cut short, or do not belong together; a field outside its range.
-    pub fn open(images: impl AsRef<Path>, info: impl AsRef<Path>, label: NorbLabel) -> Result<Self, Error> {
-        let (path, info_path) = (images.as_ref(), info.as_ref());
-        let images = Matrix::open(path, BYTES)?;
-        let [count, 2, height @ 1..=4096, width @ 1..=4096] = *images.sizes else {
-            return Err(layout(path, format!("has the sizes {:?}, expected (n, 2, 96, 96)", images.sizes)));
-        };
-        let info = Matrix::open(info_path, INTEGERS)?;
-        if *info.sizes != [count, 4] {
-            let problem =
-                format!("has the sizes {:?}, expected ({count}, 4) for {height}x{width} images", info.sizes);
-            return Err(layout(info_path, problem));
-        }
-        let records = info.store.read_at(info.start, count * 16).map_err(io(info_path))?;
-        let (column, class): (usize, fn(i32) -> Option<u32>) = match label {
-            NorbLabel::Elevation => (1, norb_elevation),
-            NorbLabel::Azimuth => (2, norb_azimuth),
-        };
-        let name = path.file_name().unwrap_or(path.as_os_str()).to_string_lossy().into_owned();
-        let of_row = |(row, record): (usize, &[[u8; 4]])| {
-            let field = i32::from_le_bytes(record[column]);
-            class(field).map(|class| class as u8).ok_or_else(|| Error::Row {
-                key: format!("{}:{row}", info_path.display()),
-                problem: format!("has {field} in column {column}, which is no {label:?}").to_lowercase(),
-            })
-        };
-        let records = records.as_chunks::<4>().0;
-        let labels = records.chunks_exact(4).enumerate().map(of_row).collect::<Result<_, _>>()?;
-        Ok(Self { path: path.into(), name, images, labels, classes: label.classes() })
+/// Files packed with gzip, as they are published, are unpacked, to a temporary file where they are large.
+///
+/// # Errors
+/// Files that are no such matrices, are cut short, or do not belong together; a field outside its range.
+pub fn open_small_norb(
+    images: impl AsRef<Path>,
+    info: impl AsRef<Path>,
+    label: NorbLabel,
+) -> Result<ArrayImages, Error> {
+    let (path, info_path) = (images.as_ref(), info.as_ref());
+    let images = Matrix::open(path, BYTES)?;
+    let [count, 2, height @ 1..=4096, width @ 1..=4096] = *images.sizes else {
+        return Err(layout(path, format!("has the sizes {:?}, expected (n, 2, 96, 96)", images.sizes)));
+    };
+    let info = Matrix::open(info_path, INTEGERS)?;
+    if *info.sizes != [count, 4] {
+        let problem =
+            format!("has the sizes {:?}, expected ({count}, 4) for {height}x{width} images", info.sizes);
+        return Err(layout(info_path, problem));
     }
-}
-
-impl Dataset for SmallNorb {
-    fn len(&self) -> usize {
-        self.labels.len()
-    }
-
-    fn get(&self, index: usize) -> Result<Sample, Error> {
-        let label = *self.labels.get(index).ok_or(Error::Index { index, len: self.labels.len() })?;
-        let (height, width) = (self.images.sizes[2], self.images.sizes[3]);
-        let at = self.images.start + 2 * index as u64 * height * width;
-        let grey = self.images.store.read_at(at, height * width).map_err(io(&self.path))?;
-        let rgb = grey.iter().flat_map(|value| [*value; 3]).collect();
-        let key = self.key(index);
-        let image = RgbImage::new(width as u32, height as u32, rgb)
-            .map_err(|source| Error::Decode { key: key.clone(), source })?;
-        Ok(Sample { image: SampleImage::Decoded(image), label: Some(label.into()), key })
-    }
-
-    fn label(&self, index: usize) -> Option<u32> {
-        self.labels.get(index).map(|label| u32::from(*label))
-    }
-
-    fn classes(&self) -> &[String] {
-        &self.classes
-    }
-
-    fn key(&self, index: usize) -> String {
-        format!("{}:{index}", self.name)
-    }
+    let records = info.store.read_at(info.start, count * 16).map_err(io(info_path))?;
+    let (column, class): (usize, fn(i32) -> Option<u32>) = match label {
+        NorbLabel::Elevation => (1, norb_elevation),
+        NorbLabel::Azimuth => (2, norb_azimuth),
+    };
+    let of_row = |(row, record): (usize, &[[u8; 4]])| {
+        let field = i32::from_le_bytes(record[column]);
+        class(field).map(|class| class as u8).ok_or_else(|| Error::Row {
+            key: format!("{}:{row}", info_path.display()),
+            problem: format!("has {field} in column {column}, which is no {label:?}").to_lowercase(),
+        })
+    };
+    let records = records.as_chunks::<4>().0;
+    let labels = records.chunks_exact(4).enumerate().map(of_row).collect::<Result<_, _>>()?;
+    let from = path.to_path_buf();
+    let pixels = move |index: usize| {
+        let at = images.start + 2 * index as u64 * height * width;
+        let grey = images.store.read_at(at, height * width).map_err(io(&from))?;
+        Ok(grey.iter().flat_map(|value| [*value; 3]).collect())
+    };
+    Ok(ArrayImages::new(path, (width as u32, height as u32), labels, label.classes(), pixels))
 }
 
 /// The values of a matrix to be written.

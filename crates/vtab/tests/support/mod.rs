@@ -4,7 +4,7 @@
 use flate2::write::{GzEncoder, ZlibEncoder};
 use std::io::Write;
 use std::path::{Path, PathBuf};
-use visrep_data::{Dataset, SampleImage, decode_sample};
+use visrep_data::{Dataset, Fingerprint, SampleImage, decode_sample};
 use visrep_decode::{DecodeOptions, RgbImage, encode_png};
 use visrep_vtab::{NorbValues, write_norb_matrix};
 
@@ -59,6 +59,15 @@ pub(crate) fn pixels(data: &dyn Dataset, index: usize) -> RgbImage {
         SampleImage::Decoded(image) => image,
         SampleImage::Encoded(_) => decode_sample(&sample, &DecodeOptions::default()).unwrap(),
     }
+}
+
+/// The fingerprint of samples of these keys, labels and classes.
+pub(crate) fn fingerprint(keys: &[String], labels: &[u64], classes: &[String]) -> u64 {
+    let mut hash = Fingerprint::new();
+    keys.iter().for_each(|key| hash.text(key));
+    labels.iter().for_each(|label| hash.number(*label));
+    classes.iter().for_each(|class| hash.text(class));
+    hash.finish()
 }
 
 pub(crate) fn gzip(bytes: &[u8]) -> Vec<u8> {

@@ -53,8 +53,9 @@ impl Suite for RemoteSensing {
         let single = VtabSuite::open_tasks(root, &single, &options);
         let mut reasons: Vec<_> = Vec::new();
         let mut several = Vec::new();
-        for cover in COVERS.into_iter().filter(|cover| asked(cover.task())) {
-            match BigEarthNetBenchmark::open(root, cover, &options) {
+        let covers: Vec<_> = COVERS.into_iter().filter(|cover| asked(cover.task())).collect();
+        for opened in BigEarthNetBenchmark::open_all(root, &covers, &options) {
+            match opened {
                 Ok(found) => several.push(found),
                 Err(error) => reasons.push(error),
             }
