@@ -1,11 +1,12 @@
 //! Two benchmarks side by side: differences, and whether they are more than chance.
 
-use super::paired::{McNemar, Paired};
-use super::results::{ModelEntry, Results, Verdicts, suite_name};
+use super::paired::{McNemar, Paired, Randomised, Test};
+use super::results::{ImageGroups, ModelEntry, Results, Verdicts, suite_name};
 use anyhow::{Context, Result, bail};
 use serde::Serialize;
 use std::fmt;
 use visrep_metrics::{Interval, Score};
+use visrep_probe::Groups;
 
 /// One benchmark's results and the file that they came from.
 pub struct Side {
@@ -47,10 +48,12 @@ pub struct Row {
     pub b: f64,
     /// The second's less the first's.
     pub difference: f64,
-    /// The paired bootstrap interval of the difference, where both recorded their verdicts on the same images.
+    /// The paired bootstrap interval of the difference, where both have records of the same images.
     pub interval: Option<Interval>,
-    /// McNemar's exact test, where the verdicts are right or wrong.
+    /// McNemar's exact test, where single images are right or wrong.
     pub mcnemar: Option<McNemar>,
+    /// Fisher's randomisation test in its place, of other means and where several images show one object.
+    pub randomisation: Option<Randomised>,
 }
 
 /// Protocol entries that differ between models under the same protocol: what a search found, and how a fit went.
@@ -114,9 +117,14 @@ impl Comparison {
                     warnings.push(warning);
                 }
             }
-            let (interval, mcnemar) = match paired {
-                Some(Paired::Verdicts { interval, mcnemar }) => (Some(interval), mcnemar),
+            let (interval, test) = match paired {
+                Some(Paired::Compared { interval, test }) => (interval, test),
                 _ => (None, None),
+            };
+            let (mcnemar, randomisation) = match test {
+                Some(Test::McNemar(found)) => (Some(found), None),
+                Some(Test::Randomisation(found)) => (None, Some(found)),
+                None => (None, None),
             };
             rows.push(Row {
                 data: score.data.clone(),
@@ -129,6 +137,7 @@ impl Comparison {
                 difference: matching.value - score.value,
                 interval,
                 mcnemar,
+                randomisation,
             });
         }
         if rows.is_empty() {
@@ -171,6 +180,32 @@ impl Side {
             .iter()
             .filter(move |found| found.model == model.id && found.data == data && found.suite == suite)
     }
+
+    /// What `n` images of this fingerprint have in common, where it is known.
+    pub(super) fn groups(&self, images: &str, n: usize) -> Result<Option<Groups>> {
+        let found =
+            self.results.details.groups.iter().find(|groups| groups.images == images && groups.n == n);
+        found.map(ImageGroups::unpack).transpose()
+    }
+}
+
+impl Row {
+    /// The p-value, and which test it is of.
+    fn test(&self) -> Option<(String, String)> {
+        let (p, test) = match (&self.mcnemar, &self.randomisation) {
+            (Some(found), _) => (found.p_value, "McNemar".to_owned()),
+            (None, Some(Randomised { found, of, .. })) => {
+                let how = match found.draws {
+                    None => "exact".to_owned(),
+                    Some(draws) => format!("{draws} draws"),
+                };
+                (found.p_value, format!("randomisation of {} {of}, {how}", found.units))
+            }
+            (None, None) => return None,
+        };
+        let p = if p < 1e-4 { "< 0.0001".to_owned() } else { format!("{p:.4}") };
+        Some((p, test))
+    }
 }
 
 impl fmt::Display for Comparison {
@@ -183,8 +218,8 @@ impl fmt::Display for Comparison {
         let (data, name) = (wide(&|row, _| row.data.chars().count()), wide(&|_, name| name.chars().count()));
         writeln!(
             f,
-            "{:data$}  {:name$}  {:>7}  {:>7}  {:>7}  {:>16}  {:>8}",
-            "%", "", "A", "B", "B - A", "95 % interval", "McNemar p"
+            "{:data$}  {:name$}  {:>7}  {:>7}  {:>7}  {:>16}  {:>8}  test",
+            "%", "", "A", "B", "B - A", "95 % interval", "p"
         )?;
         for (headline, row) in rows {
             let [a, b, difference] = [row.a, row.b, row.difference].map(|value| 100.0 * value);
@@ -192,11 +227,9 @@ impl fmt::Display for Comparison {
             let interval = row.interval.as_ref().map_or("-".to_owned(), |interval| {
                 format!("{:+.2} .. {:+.2}", 100.0 * interval.low, 100.0 * interval.high)
             });
-            let p = row.mcnemar.as_ref().map_or("-".to_owned(), |found| match found.p_value {
-                p if p < 1e-4 => "< 0.0001".to_owned(),
-                p => format!("{p:.4}"),
-            });
-            writeln!(f, "  {interval:>16}  {p:>9}")?;
+            let (p, test) = row.test().unwrap_or_else(|| ("-".to_owned(), String::new()));
+            let line = format!("  {interval:>16}  {p:>8}  {test}");
+            writeln!(f, "{}", line.trim_end())?;
         }
         for warning in &self.warnings {
             writeln!(f, "note: {warning}")?;

@@ -2,6 +2,8 @@
 
 pub mod compare;
 mod contestants;
+mod figures;
+mod packed;
 mod paired;
 mod pictures;
 pub mod published;
