@@ -21,8 +21,34 @@ pub fn jnd_map_interval(
     level: f64,
     seed: u64,
 ) -> Result<Interval, Error> {
-    let ranked = sets.iter().map(|(d, same)| Ranked::new(d, same)).collect::<Result<Vec<_>, _>>()?;
-    let sizes: Vec<usize> = ranked.iter().map(|set| set.same.len()).collect();
+    let ranked =
+        sets.iter().map(|(d, same)| Ok([Ranked::new(d, same)?])).collect::<Result<Vec<_>, Error>>()?;
+    resampled(&ranked, |[area]| area, resamples, level, seed)
+}
+
+/// The same of the difference between two distances on the same pairs, the second's mean less the first's: sets of both distances and of
+/// the fractions who called the pair the same.
+pub fn compare_jnd_map(
+    sets: &[(&[f64], &[f64], &[f64])],
+    resamples: usize,
+    level: f64,
+    seed: u64,
+) -> Result<Interval, Error> {
+    let ranked =
+        sets.iter().map(|(first, second, same)| Ok([Ranked::new(first, same)?, Ranked::new(second, same)?]));
+    let ranked = ranked.collect::<Result<Vec<_>, Error>>()?;
+    resampled(&ranked, |[first, second]| second - first, resamples, level, seed)
+}
+
+/// The interval of the mean over sets of what `of` makes of the areas of the `N` rankings of each.
+fn resampled<const N: usize>(
+    sets: &[[Ranked<'_>; N]],
+    of: impl Fn([f64; N]) -> f64,
+    resamples: usize,
+    level: f64,
+    seed: u64,
+) -> Result<Interval, Error> {
+    let sizes: Vec<usize> = sets.iter().map(|set| set[0].same.len()).collect();
     if sizes.contains(&0) {
         return Err(Error::Empty { what: "pairs" });
     }
@@ -31,12 +57,12 @@ pub fn jnd_map_interval(
         counts.fill(0);
         sample.iter().for_each(|&index| counts[index] += 1);
         let mut rest = counts.as_slice();
-        let area = |set: &Ranked<'_>| {
-            let (own, others) = rest.split_at(set.same.len());
+        let each = |set: &[Ranked<'_>; N]| {
+            let (own, others) = rest.split_at(set[0].same.len());
             rest = others;
-            set.area(own, &mut curve).unwrap_or(0.0)
+            of(std::array::from_fn(|at| set[at].area(own, &mut curve).unwrap_or(0.0)))
         };
-        ranked.iter().map(area).sum::<f64>() / ranked.len() as f64
+        sets.iter().map(each).sum::<f64>() / sets.len() as f64
     };
     bootstrap_strata(&sizes, statistic, resamples, level, seed)
 }
@@ -136,5 +162,23 @@ mod tests {
         assert_eq!((found.low, found.high), (0.5, 0.5));
         assert!(jnd_map_interval(&[], 50, 0.95, 1).is_err());
         assert!(jnd_map_interval(&[right, (&[], &[])], 50, 0.95, 1).is_err());
+    }
+
+    #[test]
+    fn two_distances_are_compared_on_the_same_pairs() {
+        let same: Vec<f64> = (0..60).map(|i| f64::from(u8::from(i % 3 == 0))).collect();
+        let noise = |i: usize| (i * 7919 % 1000) as f64 / 1000.0;
+        let distances = |gain: f64| (0..60).map(|i| noise(i) - gain * same[i]).collect::<Vec<_>>();
+        let (weak, strong) = (distances(0.1), distances(0.7));
+        let compare = |a, b| compare_jnd_map(&[(a, b, &same[..])], 300, 0.95, 1).unwrap();
+        let found = compare(&weak, &strong);
+        let difference = jnd_map(&strong, &same).unwrap() - jnd_map(&weak, &same).unwrap();
+        assert!(
+            0.0 < found.low && found.low < difference && difference < found.high,
+            "{found:?} {difference}"
+        );
+        let none = compare(&weak, &weak);
+        assert_eq!((none.low, none.high), (0.0, 0.0));
+        assert!(compare_jnd_map(&[(&weak, &strong[1..], &same)], 10, 0.95, 1).is_err());
     }
 }

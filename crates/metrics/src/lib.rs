@@ -76,11 +76,14 @@ pub use interval::{
     wilson,
 };
 pub use invariance::{FeatureDistance, Quartiles, equivariance, invariance, quartiles};
-pub use jnd::{jnd_map, jnd_map_interval};
+pub use jnd::{compare_jnd_map, jnd_map, jnd_map_interval};
 pub use matrix::ScoreMatrix;
 pub use multi_label::{F1, mean_average_precision, multi_label_f1, per_class_average_precision};
 pub use numpy_random::NumpyRandom;
-pub use paired::{PairedComparison, compare_paired, mcnemar};
+pub use paired::{
+    PairedComparison, PairedMeans, PairedUnit, Randomisation, compare_detection, compare_paired,
+    compare_units, mcnemar,
+};
 pub use perturbation::{
     RankingDistance, Reference, flip_probability, mean_ranking_distance, mean_rate_against_baseline,
 };

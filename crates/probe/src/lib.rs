@@ -64,6 +64,7 @@ mod representation;
 mod sampling;
 mod suite;
 mod suites;
+mod verdicts;
 
 pub use benchmark::{Benchmark, Context, Figure, Part, compute_protocol, preprocessing_protocol};
 pub use error::Error;
@@ -93,8 +94,9 @@ pub use pooling::Pooling;
 pub use progress::Progress;
 pub use representation::RepresentationBenchmark;
 pub use sampling::few_shot_indices;
-pub use suite::{Findings, OpenSuite, Recorder, Suite, SuiteContext, SuiteInfo, TaskVerdicts, limited};
+pub use suite::{Findings, OpenSuite, Recorder, Suite, SuiteContext, SuiteInfo, limited};
 pub use suites::{
     FewShotBenchmark, KnnBenchmark, KnnSweepBenchmark, LinearBenchmark, LinearPresetBenchmark,
     gradient_protocol, linear_protocol,
 };
+pub use verdicts::{Graded, Groups, TaskVerdicts};

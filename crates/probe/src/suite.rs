@@ -4,13 +4,13 @@
 //! Opening a suite looks for its data under a root folder; what is opened can be run on one model after the other, and says by
 //! [`OpenSuite::fingerprint`] whether it is still the same data.
 
+use crate::verdicts::TaskVerdicts;
 use crate::{Context, Error, ExtractOptions, Figure, Parts, compute_protocol, preprocessing_protocol};
-use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use visrep_data::{Dataset, Fingerprint, Splits, Subset};
+use visrep_data::{Dataset, Splits, Subset};
 use visrep_metrics::{Calibration, Interval, Score};
 use visrep_models::Model;
 use visrep_torch::Precision;
@@ -177,38 +177,12 @@ fn spread(count: usize, limit: usize) -> Vec<usize> {
 pub struct Findings {
     /// Every figure with its protocol.
     pub scores: Vec<Score>,
-    /// Which images were classified right, for paired comparison.
+    /// What figures are made of, image by image, for paired comparison.
     pub verdicts: Vec<TaskVerdicts>,
     /// Calibration with the bins of a reliability diagram.
     pub reliability: Vec<(String, Calibration)>,
     /// What a reader should know: parts that are missing, figures that could not be computed.
     pub notes: Vec<String>,
-}
-
-/// Which images of a task were classified right.
-#[derive(Clone, Debug, Serialize, Deserialize)]
-pub struct TaskVerdicts {
-    /// [`Score::task`] of the accuracy, or error, that they make.
-    pub task: String,
-    /// A number for the images and their order, by their keys and labels: only verdicts on the same ones can be paired.
-    pub images: u64,
-    /// One for each image.
-    pub correct: Vec<bool>,
-}
-
-impl TaskVerdicts {
-    /// The verdicts on the images of these keys and labels.
-    pub fn new(
-        task: impl Into<String>,
-        keys: impl IntoIterator<Item = impl AsRef<str>>,
-        labels: &[i64],
-        correct: Vec<bool>,
-    ) -> Self {
-        let mut images = Fingerprint::new();
-        keys.into_iter().for_each(|key| images.text(key.as_ref()));
-        labels.iter().for_each(|label| images.number(label.cast_unsigned()));
-        Self { task: task.into(), images: images.finish(), correct }
-    }
 }
 
 /// Findings while they are gathered: a suite, a model, and the protocol that its figures share.

@@ -51,6 +51,9 @@ fn every_value_of_a_factor_weighs_the_same() {
     assert_eq!(mean.protocol["images"], "7 of the 39540 published");
     // In the order of folders: bagels first.
     assert_eq!(found.verdicts[0].correct, [false, false, false, true, true, true, true]);
+    let groups = &found.verdicts[0].groups;
+    assert_eq!((groups.objects.len(), groups.objects.iter().max()), (7, Some(&2)), "three objects");
+    assert_eq!((groups.values.len(), groups.values.iter().max()), (7, Some(&2)), "three angles");
 
     let model = random(1000);
     // 10.jpg comes before 6.jpg, as names do.

@@ -110,6 +110,11 @@ fn judgements_of_similarity_run_by_name() {
     assert!((value(&found, "psnr-mean", "2afc") - (5.0 * 1.9 / 4.0 + 2.9 / 5.0) / 6.0).abs() < 1e-6);
     assert!((value(&found, "psnr-distortions", "2afc") - (1.9 / 4.0 + 2.9 / 5.0) / 2.0).abs() < 1e-6);
     assert!((value(&found, "psnr-real-algorithms", "2afc") - 1.9 / 4.0).abs() < 1e-6);
+    // What judges give each triplet is kept for comparison, but of single taps.
+    let kept = found["details"]["verdicts"].as_array().unwrap();
+    let of = |task: &str| kept.iter().find(|of| of["task"] == task).map(|of| (&of["n"], &of["metric"]));
+    assert_eq!(of("psnr-cnn").unwrap(), (&5.into(), &"2afc".into()));
+    assert!(kept.iter().all(|of| !of["task"].as_str().unwrap().starts_with("tap ")), "{kept:?}");
     // Every distance is what the library says of it.
     let forms = FeatureDistances::all(&model).unwrap();
     for (number, form) in DistanceForm::ALL.into_iter().enumerate() {

@@ -63,6 +63,12 @@ impl Published for CueConflict {
     }
 }
 
+/// Which photograph gave a stimulus its shape: `cat1` of `cat1-airplane1.png`.
+fn shape_of(key: &str) -> &str {
+    let name = key.rsplit('/').next().unwrap_or(key);
+    name.split_once('-').map_or(name, |(shape, _)| shape)
+}
+
 pub(super) struct Opened {
     data: Arc<dyn Dataset>,
     stimuli: Vec<Stimulus>,
@@ -97,10 +103,20 @@ impl Measure for Opened {
             .map(|((decision, shape), _)| f64::from(decision == shape))
             .collect();
         let (task, n) = (INFO.name, result.n);
+        // One photograph gives its shape to many stimuli.
+        let photographs = || logits.keys.iter().map(|key| shape_of(key));
         match result.shape_bias {
             Some(bias) => {
                 let interval: Interval = bootstrap_mean(&followed, RESAMPLES, LEVEL, context.seed)?;
                 record.figure(task, "shape-bias", bias, followed.len(), Some(interval));
+                let of_cue = |((decision, shape), texture): ((&usize, &usize), &usize)| match decision {
+                    decision if decision == shape => 1.0,
+                    decision if decision == texture => 0.0,
+                    _ => f64::NAN,
+                };
+                let values = decisions.iter().zip(&shapes).zip(&textures).map(of_cue).collect();
+                let verdicts = TaskVerdicts::of_values(task, "shape-bias", &logits.keys, values);
+                record.findings.verdicts.push(verdicts.with_objects(photographs()));
             }
             None => record
                 .findings
@@ -124,7 +140,10 @@ impl Measure for Opened {
             decisions.iter().zip(&shapes).map(|(decision, shape)| decision == shape).collect();
         let (accuracy, interval) = share(&correct)?;
         record.figure(task, "top1", accuracy, n, Some(interval));
-        record.findings.verdicts.push(TaskVerdicts::new(task, &logits.keys, &[], correct));
+        record
+            .findings
+            .verdicts
+            .push(TaskVerdicts::new(task, &logits.keys, &[], correct).with_objects(photographs()));
         Ok(record.findings)
     }
 }

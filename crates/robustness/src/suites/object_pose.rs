@@ -172,7 +172,7 @@ impl Measure for Opened {
         );
         record.entry("usual", format!("at most {USUAL} degrees from upright"));
         let mut all = Seen::default();
-        let mut of_backgrounds = Vec::new();
+        let (mut all_keys, mut all_labels, mut of_backgrounds) = (Vec::new(), Vec::new(), Vec::new());
         for axis in &self.axes {
             record.entry("images", format!("{} of this axis", axis.found));
             let (mut keys, mut labels) = (Vec::new(), Vec::new());
@@ -194,7 +194,9 @@ impl Measure for Opened {
             poses(&mut record, axis.task, &seen, context.seed)?;
             record_by_value(&mut record, axis.task, &seen.shown, &seen.top1, context.seed)?;
             let verdicts = TaskVerdicts::new(axis.task, &keys, &labels, seen.top1.clone());
-            record.findings.verdicts.push(verdicts);
+            record.findings.verdicts.push(verdicts.showing(&seen.shown));
+            all_keys.extend(keys.iter().map(|key| format!("{}/{key}", axis.task)));
+            all_labels.extend(&labels);
             of_backgrounds.extend(axis.backgrounds.iter().cloned().zip(seen.top1.iter().copied()));
             all.shown.extend(seen.shown);
             all.top1.extend(seen.top1);
@@ -203,6 +205,9 @@ impl Measure for Opened {
         if self.axes.len() > 1 {
             record.entry("images", format!("{} around {} axes", all.shown.len(), self.axes.len()));
             poses(&mut record, INFO.name, &all, context.seed)?;
+            let verdicts = TaskVerdicts::new(INFO.name, &all_keys, &all_labels, all.top1);
+            let objects = all.shown.iter().map(|shown| shown.object);
+            record.findings.verdicts.push(verdicts.with_objects(objects));
         }
         let backgrounds: BTreeSet<_> = of_backgrounds.iter().map(|(background, _)| background).collect();
         for background in backgrounds {

@@ -2,7 +2,7 @@
 
 use super::folder::{ClassFolders, VAL, class_folders, find, missing};
 use super::head::{Classes, Pass, View};
-use super::outliers::{head_scores, record_detection};
+use super::outliers::{head_scores, keys, record_detection};
 use super::published::{Measure, Published};
 use crate::Error;
 use rand::SeedableRng;
@@ -185,6 +185,7 @@ impl Measure for Opened {
         for (name, data) in &self.outliers {
             record.entry("outliers", format!("{} in ood/{name}", data.len()));
             let found = Seen::of(&pass, data, name)?;
+            let keys = keys([data, &self.tested]);
             let positive: Vec<bool> = (0..found.n + tested.n).map(|index| index < found.n).collect();
             let together = [found.logits.as_slice(), &tested.logits].concat();
             let matrix = ScoreMatrix::new(&together, classes)?;
@@ -199,7 +200,8 @@ impl Measure for Opened {
                 );
             }
             for (score, values) in scores {
-                record_detection(&mut record, &format!("{name} {score}"), &values, &positive, context.seed)?;
+                let task = format!("{name} {score}");
+                record_detection(&mut record, &task, &keys, &values, &positive, context.seed)?;
             }
         }
         Ok(record.findings)

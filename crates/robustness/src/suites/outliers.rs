@@ -14,7 +14,7 @@ use visrep_metrics::{
     max_logit_scores, msp_scores,
 };
 use visrep_models::Model;
-use visrep_probe::{Findings, LEVEL, RESAMPLES, Recorder, SuiteContext, SuiteInfo};
+use visrep_probe::{Findings, LEVEL, RESAMPLES, Recorder, SuiteContext, SuiteInfo, TaskVerdicts};
 
 const INFO: SuiteInfo = SuiteInfo {
     name: "imagenet-o",
@@ -80,8 +80,9 @@ impl Measure for Opened {
         values.extend(cut(inliers));
         let (outliers, n) = (self.outliers.len(), self.outliers.len() + self.inliers.len());
         let positive: Vec<bool> = (0..n).map(|index| index < outliers).collect();
+        let keys = keys([&self.outliers, &self.inliers]);
         for (score, values) in head_scores(&ScoreMatrix::new(&values, 200)?)? {
-            record_detection(&mut record, score, &values, &positive, context.seed)?;
+            record_detection(&mut record, score, &keys, &values, &positive, context.seed)?;
         }
         Ok(record.findings)
     }
@@ -97,10 +98,17 @@ pub(super) fn head_scores(logits: &ScoreMatrix<'_, f32>) -> Result<[(&'static st
     ])
 }
 
-/// Adds how well `scores` tell outliers, which come first and are the positives: `aupr`, `auroc` and `fpr95` of `task`.
+/// The names of images, one set after the other.
+pub(super) fn keys(sets: [&Arc<dyn Dataset>; 2]) -> Vec<String> {
+    sets.into_iter().flat_map(|set| (0..set.len()).map(move |index| set.key(index))).collect()
+}
+
+/// Adds how well `scores` tell outliers, which come first and are the positives: `aupr`, `auroc` and `fpr95` of `task`, and of the images of
+/// these keys the scores' ranks.
 pub(super) fn record_detection(
     record: &mut Recorder<'_>,
     task: &str,
+    keys: &[String],
     scores: &[f64],
     positive: &[bool],
     seed: u64,
@@ -110,6 +118,8 @@ pub(super) fn record_detection(
         let interval = interval(scores, positive, statistic, seed)?;
         record.figure(task, metric, value, scores.len(), Some(interval));
     }
+    let shares = positive.iter().copied().map(f64::from).collect();
+    record.findings.verdicts.push(TaskVerdicts::of_scores(task, keys, scores, shares));
     Ok(())
 }
 

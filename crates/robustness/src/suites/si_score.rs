@@ -287,7 +287,8 @@ impl Measure for Opened {
             let (accuracy, interval) = share(&correct)?;
             record.figure(*task, "top1", accuracy, correct.len(), Some(interval));
             record_by_value(&mut record, task, &set.shown, &correct, context.seed)?;
-            record.findings.verdicts.push(TaskVerdicts::new(*task, &keys, &labels, correct));
+            let verdicts = TaskVerdicts::new(*task, &keys, &labels, correct).showing(&set.shown);
+            record.findings.verdicts.push(verdicts);
         }
         Ok(record.findings)
     }

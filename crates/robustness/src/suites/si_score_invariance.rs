@@ -12,8 +12,8 @@ use tch::Tensor;
 use visrep_data::{Dataset, Fingerprint, Subset};
 use visrep_models::Model;
 use visrep_probe::{
-    FactorValue, FeatureSet, Findings, Recorder, Shown, SuiteContext, SuiteInfo, pooled, record_by_value,
-    record_invariance,
+    FactorValue, FeatureSet, Findings, Recorder, Shown, SuiteContext, SuiteInfo, TaskVerdicts, pooled,
+    record_by_value, record_invariance,
 };
 
 const INFO: SuiteInfo = SuiteInfo {
@@ -133,6 +133,8 @@ impl Measure for Opened {
             )?;
             if classifies {
                 record_by_value(&mut record, factor.task, &factor.shown, &correct, context.seed)?;
+                let verdicts = TaskVerdicts::new(factor.task, &features.keys, &features.labels, correct);
+                record.findings.verdicts.push(verdicts.showing(&factor.shown));
             }
         }
         Ok(record.findings)

@@ -1,11 +1,14 @@
 //! Two benchmarks side by side: differences, and whether they are more than chance.
 
-use super::paired::{McNemar, Paired};
-use super::results::{ModelEntry, Results, Verdicts, suite_name};
+use super::headline::Headlines;
+use super::paired::{McNemar, Paired, Randomised, Test};
+use super::results::{ImageGroups, ModelEntry, Results, Verdicts};
+use super::unit::Unit;
 use anyhow::{Context, Result, bail};
 use serde::Serialize;
 use std::fmt;
 use visrep_metrics::{Interval, Score};
+use visrep_probe::Groups;
 
 /// One benchmark's results and the file that they came from.
 pub struct Side {
@@ -47,10 +50,12 @@ pub struct Row {
     pub b: f64,
     /// The second's less the first's.
     pub difference: f64,
-    /// The paired bootstrap interval of the difference, where both recorded their verdicts on the same images.
+    /// The paired bootstrap interval of the difference, where both have records of the same images.
     pub interval: Option<Interval>,
-    /// McNemar's exact test, where the verdicts are right or wrong.
+    /// McNemar's exact test, where single images are right or wrong.
     pub mcnemar: Option<McNemar>,
+    /// Fisher's randomisation test in its place, of other means and where several images show one object.
+    pub randomisation: Option<Randomised>,
 }
 
 /// Protocol entries that differ between models under the same protocol: what a search found, and how a fit went.
@@ -91,7 +96,12 @@ impl Comparison {
     pub fn new(first: &Side, a: &str, second: &Side, b: &str, seed: u64, all: bool) -> Result<Self> {
         let (one, other) = (first.model(a)?, second.model(b)?);
         let (mut rows, mut warnings) = (Vec::new(), Vec::new());
-        for score in first.scores(one).filter(|score| all || suite_name(score).is_some()) {
+        let headlines = Headlines::of(&first.results);
+        for score in first.scores(one) {
+            let headline = headlines.suite_name(score);
+            if !all && headline.is_none() {
+                continue;
+            }
             let same = |found: &&Score| {
                 (&found.data, &found.suite, &found.task, &found.metric)
                     == (&score.data, &score.suite, &score.task, &score.metric)
@@ -115,21 +125,27 @@ impl Comparison {
                     warnings.push(warning);
                 }
             }
-            let (interval, mcnemar) = match paired {
-                Some(Paired::Verdicts { interval, mcnemar }) => (Some(interval), mcnemar),
+            let (interval, test) = match paired {
+                Some(Paired::Compared { interval, test }) => (interval, test),
                 _ => (None, None),
+            };
+            let (mcnemar, randomisation) = match test {
+                Some(Test::McNemar(found)) => (Some(found), None),
+                Some(Test::Randomisation(found)) => (None, Some(found)),
+                None => (None, None),
             };
             rows.push(Row {
                 data: score.data.clone(),
                 suite: score.suite.clone(),
                 task: score.task.clone(),
                 metric: score.metric.clone(),
-                headline: suite_name(score),
+                headline,
                 a: score.value,
                 b: matching.value,
                 difference: matching.value - score.value,
                 interval,
                 mcnemar,
+                randomisation,
             });
         }
         if rows.is_empty() {
@@ -172,32 +188,75 @@ impl Side {
             .iter()
             .filter(move |found| found.model == model.id && found.data == data && found.suite == suite)
     }
+
+    /// What `n` images of this fingerprint have in common, where it is known.
+    pub(super) fn groups(&self, images: &str, n: usize) -> Result<Option<Groups>> {
+        let found =
+            self.results.details.groups.iter().find(|groups| groups.images == images && groups.n == n);
+        found.map(ImageGroups::unpack).transpose()
+    }
+}
+
+impl Row {
+    /// The p-value, and which test it is of.
+    fn test(&self) -> Option<(String, String)> {
+        let (p, test) = match (&self.mcnemar, &self.randomisation) {
+            (Some(found), _) => (found.p_value, "McNemar".to_owned()),
+            (None, Some(Randomised { found, of, .. })) => {
+                let how = match found.draws {
+                    None => "exact".to_owned(),
+                    Some(draws) => format!("{draws} draws"),
+                };
+                (found.p_value, format!("randomisation of {} {of}, {how}", found.units))
+            }
+            (None, None) => return None,
+        };
+        let p = if p < 1e-4 { "< 0.0001".to_owned() } else { format!("{p:.4}") };
+        Some((p, test))
+    }
 }
 
 impl fmt::Display for Comparison {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         writeln!(f, "A  {}\nB  {}\n", self.a, self.b)?;
         let rows: Vec<_> = self.rows.iter().filter_map(|row| Some((row.headline.as_ref()?, row))).collect();
-        let wide = |text: &dyn Fn(&Row, &str) -> usize| {
-            rows.iter().map(|(headline, row)| text(row, headline)).max().unwrap_or_default()
+        // The unit stands once where all have the same one.
+        let percent = rows.iter().all(|(_, row)| Unit::of(&row.metric) == Unit::Percent);
+        let named = |(headline, row): (&String, &Row)| {
+            if percent { headline.clone() } else { Unit::of(&row.metric).title(headline) }
         };
-        let (data, name) = (wide(&|row, _| row.data.chars().count()), wide(&|_, name| name.chars().count()));
+        let wide = |text: &dyn Fn((&String, &Row)) -> usize| {
+            rows.iter().map(|&row| text(row)).max().unwrap_or_default()
+        };
+        let (data, name) =
+            (wide(&|(_, row)| row.data.chars().count()), wide(&|row| named(row).chars().count()));
         writeln!(
             f,
-            "{:data$}  {:name$}  {:>7}  {:>7}  {:>7}  {:>16}  {:>8}",
-            "%", "", "A", "B", "B - A", "95 % interval", "McNemar p"
+            "{:data$}  {:name$}  {:>7}  {:>7}  {:>7}  {:>16}  {:>8}  test",
+            if percent { "%" } else { "" },
+            "",
+            "A",
+            "B",
+            "B - A",
+            "95 % interval",
+            "p"
         )?;
         for (headline, row) in rows {
-            let [a, b, difference] = [row.a, row.b, row.difference].map(|value| 100.0 * value);
-            write!(f, "{:data$}  {headline:name$}  {a:>7.2}  {b:>7.2}  {difference:>+7.2}", row.data)?;
+            let unit = Unit::of(&row.metric);
+            let signed = |value: f64| {
+                let text = unit.text(value, 2);
+                if text.starts_with('-') { text } else { format!("+{text}") }
+            };
+            let ([a, b], difference) =
+                ([row.a, row.b].map(|value| unit.text(value, 2)), signed(row.difference));
+            let named = named((headline, row));
+            write!(f, "{:data$}  {named:name$}  {a:>7}  {b:>7}  {difference:>7}", row.data)?;
             let interval = row.interval.as_ref().map_or("-".to_owned(), |interval| {
-                format!("{:+.2} .. {:+.2}", 100.0 * interval.low, 100.0 * interval.high)
+                format!("{} .. {}", signed(interval.low), signed(interval.high))
             });
-            let p = row.mcnemar.as_ref().map_or("-".to_owned(), |found| match found.p_value {
-                p if p < 1e-4 => "< 0.0001".to_owned(),
-                p => format!("{p:.4}"),
-            });
-            writeln!(f, "  {interval:>16}  {p:>9}")?;
+            let (p, test) = row.test().unwrap_or_else(|| ("-".to_owned(), String::new()));
+            let line = format!("  {interval:>16}  {p:>8}  {test}");
+            writeln!(f, "{}", line.trim_end())?;
         }
         for warning in &self.warnings {
             writeln!(f, "note: {warning}")?;

@@ -2,7 +2,9 @@
 
 pub mod compare;
 mod contestants;
+mod figures;
 pub mod headline;
+mod packed;
 mod paired;
 mod pictures;
 pub mod published;

@@ -1,24 +1,37 @@
-//! What verdicts on single images say of the difference between two models' figures.
+//! What records of single images say of the difference between two models' figures.
 
 use super::compare::Side;
-use super::results::ModelEntry;
+use super::figures::{Figure, Kind, Statistic, Term, figure};
+use super::results::{ModelEntry, Verdicts};
 use anyhow::Result;
 use serde::Serialize;
-use visrep_corrupt::Corruption;
-use visrep_metrics::{ALEXNET_CLEAN_ERROR, ALEXNET_ERRORS, Interval, Score, bootstrap_mean, compare_paired};
-use visrep_probe::{LEVEL, RESAMPLES};
+use std::collections::BTreeMap;
+use visrep_metrics::{
+    Error, Interval, PairedUnit, Randomisation, Score, compare_detection, compare_jnd_map, compare_paired,
+    compare_units,
+};
+use visrep_probe::{Groups, LEVEL, RESAMPLES};
 
-/// What verdicts on single images say of a difference.
+/// What records of single images say of a difference.
 pub enum Paired {
     /// How sure it is.
-    Verdicts {
-        /// The paired bootstrap interval.
-        interval: Interval,
-        /// The test, of a fraction of images that are right or wrong.
-        mcnemar: Option<McNemar>,
+    Compared {
+        /// The paired bootstrap interval; none where it cannot be had, as of images of one object alone.
+        interval: Option<Interval>,
+        /// Whether it is more than chance, where there is a test.
+        test: Option<Test>,
     },
-    /// Both have verdicts, but not on the same images.
+    /// Both have records, but not of the same images.
     OtherImages,
+}
+
+/// A test of whether two models differ.
+#[derive(Debug)]
+pub enum Test {
+    /// Of single images that are right or wrong.
+    McNemar(McNemar),
+    /// Of means of anything, and of images of which several show one object.
+    Randomisation(Randomised),
 }
 
 /// How the verdicts on single images differ.
@@ -32,218 +45,227 @@ pub struct McNemar {
     pub p_value: f64,
 }
 
-/// One of the sets of verdicts that a figure is made of, and how much the figure grows where all of its images become right.
-type Term = (String, f64);
+/// Fisher's randomisation test, and of what.
+#[derive(Debug, Serialize)]
+pub struct Randomised {
+    /// The test: its `units` are those of which the models' results differ.
+    #[serde(flatten)]
+    pub found: Randomisation,
+    /// `images`, or `objects` of which several images show one.
+    pub of: &'static str,
+    /// The seed of draws.
+    pub seed: u64,
+}
+
+/// A record of both models.
+struct Pair {
+    weight: f64,
+    images: String,
+    a: Vec<f64>,
+    b: Vec<f64>,
+    /// How far each image is positive, where `a` and `b` are ranks.
+    positive: Option<Vec<f64>>,
+    /// Whether `a` and `b` are right or wrong.
+    right: bool,
+    groups: Groups,
+}
+
+/// What became of the search for a record on both sides.
+enum Found {
+    Pair(Pair),
+    /// A side has none.
+    Nothing,
+    OtherImages,
+}
 
 impl Paired {
-    /// `None` for figures that are no weighted sum of fractions of images that are right, or not the same one on both sides, and where
-    /// a side has no record.
+    /// `None` for figures that single images do not make, or that are made of other parts on the two sides, and where a side has no record.
     pub fn find(
         first: (&Side, &ModelEntry),
         second: (&Side, &ModelEntry),
         (score, other): (&Score, &Score),
         seed: u64,
     ) -> Result<Option<Self>> {
-        let Some(terms) =
-            terms(first, score).filter(|terms| Some(terms) == self::terms(second, other).as_ref())
-        else {
-            return Ok(None);
-        };
+        let found = figure(first, score).filter(|found| Some(found) == figure(second, other).as_ref());
+        let Some(Figure { terms, kind }) = found else { return Ok(None) };
         let mut pairs = Vec::with_capacity(terms.len());
-        let mut images = None;
-        for (task, weight) in &terms {
-            let find = |(side, model): (&Side, &ModelEntry)| -> Result<Option<(String, Vec<bool>)>> {
-                let found = side.verdicts(model, &score.data, &score.suite).find(|found| found.task == *task);
-                found.map(|found| Ok((found.images.clone(), found.unpack()?))).transpose()
-            };
-            match (find(first)?, find(second)?) {
-                (Some((of_a, a)), Some((of_b, b))) if of_a == of_b && a.len() == b.len() => {
-                    // An image's part in the figure is the sum of its verdicts': they must be of the same image.
-                    if *images.get_or_insert_with(|| of_a.clone()) != of_a {
-                        return Ok(None);
-                    }
-                    pairs.push((*weight, a, b));
+        for term in &terms {
+            match Pair::find(first, second, score, term)? {
+                Found::Pair(pair) => pairs.push(pair),
+                Found::Nothing => return Ok(None),
+                Found::OtherImages => return Ok(Some(Self::OtherImages)),
+            }
+        }
+        match kind {
+            Kind::Mean | Kind::MeanOverValues | Kind::MeanOfSets => means(&pairs, kind, seed),
+            Kind::Detection(statistic) => detection(&pairs, statistic, seed),
+            Kind::JndMap => {
+                let sets =
+                    pairs.iter().map(|pair| Some((&pair.a[..], &pair.b[..], pair.positive.as_deref()?)));
+                let sets: Option<Vec<_>> = sets.collect();
+                sets.map(|sets| compared(compare_jnd_map(&sets, RESAMPLES, LEVEL, seed), None)).transpose()
+            }
+        }
+    }
+}
+
+impl Pair {
+    fn find(
+        first: (&Side, &ModelEntry),
+        second: (&Side, &ModelEntry),
+        score: &Score,
+        term: &Term,
+    ) -> Result<Found> {
+        fn record<'a>(
+            (side, model): (&'a Side, &'a ModelEntry),
+            score: &'a Score,
+            term: &Term,
+        ) -> Option<&'a Verdicts> {
+            side.verdicts(model, &score.data, &score.suite)
+                .find(|found| found.task == term.task && found.metric == term.metric)
+        }
+        let (Some(a), Some(b)) = (record(first, score, term), record(second, score, term)) else {
+            return Ok(Found::Nothing);
+        };
+        if a.images != b.images || a.n != b.n {
+            return Ok(Found::OtherImages);
+        }
+        // Older results do not say what images have in common: the other side may.
+        let [of_a, of_b] = [first.0, second.0].map(|side| side.groups(&a.images, a.n));
+        let (of_a, of_b) = (of_a?, of_b?);
+        let groups = match (of_a, of_b) {
+            (Some(of_a), Some(of_b)) if of_a != of_b => return Ok(Found::OtherImages),
+            (found, other) => found.or(other).unwrap_or_default(),
+        };
+        let pair = |a_values, b_values, positive| Self {
+            weight: term.weight,
+            images: a.images.clone(),
+            a: a_values,
+            b: b_values,
+            positive,
+            right: a.metric.is_empty(),
+            groups,
+        };
+        Ok(match (a.unpack_ranks()?, b.unpack_ranks()?) {
+            (Some((of_a, positive)), Some((of_b, others))) if positive == others => {
+                Found::Pair(pair(of_a, of_b, Some(positive)))
+            }
+            (None, None) => Found::Pair(pair(a.unpack_values()?, b.unpack_values()?, None)),
+            _ => Found::OtherImages,
+        })
+    }
+
+    /// What each image adds to the figure of a mean over the values of a factor, times the number of images; `None` where it is not known at
+    /// which value images are.
+    fn shares(&self) -> Option<Vec<f64>> {
+        let at = &self.groups.values;
+        if at.len() != self.a.len() {
+            return None;
+        }
+        let mut counts = BTreeMap::<u32, usize>::new();
+        at.iter().for_each(|value| *counts.entry(*value).or_default() += 1);
+        let all = at.len() as f64 / counts.len() as f64;
+        Some(at.iter().map(|value| all / counts[value] as f64).collect())
+    }
+}
+
+/// Compares weighted sums of means.
+fn means(pairs: &[Pair], kind: Kind, seed: u64) -> Result<Option<Paired>> {
+    if pairs.iter().any(|pair| pair.positive.is_some()) {
+        return Ok(None);
+    }
+    if let ([pair], Kind::Mean) = (pairs, kind)
+        && pair.right
+        && pair.groups.objects.is_empty()
+        && pair.weight.abs() == 1.0
+    {
+        let right = |values: &[f64]| values.iter().map(|&value| value == 1.0).collect::<Vec<_>>();
+        let found = compare_paired(&right(&pair.a), &right(&pair.b), RESAMPLES, LEVEL, seed)?;
+        let interval = if pair.weight > 0.0 { found.interval } else { negated(found.interval) };
+        let (only_a, only_b) = (found.only_first, found.only_second);
+        let test = Test::McNemar(McNemar { only_a, only_b, p_value: found.p_value });
+        return Ok(Some(Paired::Compared { interval: Some(interval), test: Some(test) }));
+    }
+    // Results on one image are not independent: what it adds to the figure is one value, unless each set has images of its own.
+    let one_set = !matches!(kind, Kind::MeanOfSets);
+    let mut strata: Vec<(&Pair, Vec<PairedUnit>)> = Vec::new();
+    for pair in pairs {
+        let shares = match kind {
+            Kind::MeanOverValues => match pair.shares() {
+                Some(shares) => shares,
+                None => return Ok(None),
+            },
+            _ => vec![1.0; pair.a.len()],
+        };
+        let of = |value: f64, share: f64| {
+            if value.is_nan() { (0.0, 0.0) } else { (pair.weight * share * value, 1.0) }
+        };
+        let units = pair.a.iter().zip(&pair.b).zip(shares);
+        let units = units.map(|((&a, &b), share)| PairedUnit { first: of(a, share), second: of(b, share) });
+        match strata.first_mut().filter(|_| one_set) {
+            None => strata.push((pair, units.collect())),
+            Some((known, _)) if known.images != pair.images => return Ok(None),
+            Some((_, sums)) => {
+                for (sum, unit) in sums.iter_mut().zip(units) {
+                    sum.first.0 += unit.first.0;
+                    sum.second.0 += unit.second.0;
                 }
-                (Some(_), Some(_)) => return Ok(Some(Self::OtherImages)),
-                _ => return Ok(None),
             }
         }
-        if let [(weight, a, b)] = pairs.as_slice()
-            && weight.abs() == 1.0
-        {
-            let found = compare_paired(a, b, RESAMPLES, LEVEL, seed)?;
-            let interval = if *weight > 0.0 { found.interval } else { negated(found.interval) };
-            let (only_a, only_b) = (found.only_first, found.only_second);
-            let mcnemar = Some(McNemar { only_a, only_b, p_value: found.p_value });
-            return Ok(Some(Self::Verdicts { interval, mcnemar }));
-        }
-        // Verdicts on one image are not independent: what it adds to the figure is one value.
-        let Some(n) = pairs.first().map(|(_, a, _)| a.len()) else { return Ok(None) };
-        let mut differences = vec![0.0; n];
-        for (weight, a, b) in &pairs {
-            for ((difference, &a), &b) in differences.iter_mut().zip(a).zip(b) {
-                *difference += weight * (f64::from(b) - f64::from(a));
-            }
-        }
-        let interval = bootstrap_mean(&differences, RESAMPLES, LEVEL, seed)?;
-        Ok(Some(Self::Verdicts { interval, mcnemar: None }))
     }
+    let grouped = strata.iter().any(|(pair, _)| !pair.groups.objects.is_empty());
+    let strata: Vec<_> =
+        strata.into_iter().map(|(pair, units)| by_object(&pair.groups.objects, units)).collect();
+    // Of one object alone nothing can be drawn.
+    if grouped && strata.iter().any(|units| units.len() < 2) {
+        return Ok(Some(Paired::Compared { interval: None, test: None }));
+    }
+    let objects: usize = strata.iter().map(Vec::len).sum();
+    let (interval, test) = match compare_units(&strata, RESAMPLES, LEVEL, seed) {
+        Ok(found) => (Ok(found.interval), Some(found.test)),
+        Err(error) => (Err(error), None),
+    };
+    let method = |interval: &Interval| match grouped {
+        true => format!("bootstrap of groups({objects}, {RESAMPLES}, seed {seed})"),
+        false => interval.method.clone(),
+    };
+    let interval = interval.map(|interval| Interval { method: method(&interval), ..interval });
+    let of = if grouped { "objects" } else { "images" };
+    let test = test.map(|found| Test::Randomisation(Randomised { found, of, seed }));
+    compared(interval, test).map(Some)
 }
 
-/// What a figure is made of; `None` for those that verdicts do not make.
-fn terms((side, model): (&Side, &ModelEntry), score: &Score) -> Option<Vec<Term>> {
-    let each = |tasks: Vec<String>, weight: f64| tasks.into_iter().map(|task| (task, weight)).collect();
-    let corruptions = || corruptions(score);
-    match score.metric.as_str() {
-        "top1" => {
-            // A mean over seeds or splits has a record for each: `pets/seed-0` and so on.
-            let part = format!("{}/", score.task);
-            let tasks = || side.verdicts(model, &score.data, &score.suite).map(|found| &found.task);
-            if tasks().any(|task| *task == score.task) {
-                return Some(vec![(score.task.clone(), 1.0)]);
-            }
-            let parts: Vec<_> = tasks().filter(|task| task.starts_with(&part)).cloned().collect();
-            let weight = 1.0 / parts.len().max(1) as f64;
-            (!parts.is_empty()).then(|| each(parts, weight))
-        }
-        "error" => Some(vec![(score.task.clone(), -1.0)]),
-        "mean-error" => {
-            let tasks: Vec<_> = corruptions().iter().flat_map(|name| severities(name)).collect();
-            let weight = -1.0 / tasks.len().max(1) as f64;
-            Some(each(tasks, weight))
-        }
-        "ce" | "mce" => normalised(&corruptions(), |alexnet| alexnet.iter().sum(), 0.0),
-        "relative-mce" => {
-            let excess = |alexnet: &[f64; 5]| alexnet.iter().map(|error| error - ALEXNET_CLEAN_ERROR).sum();
-            normalised(&corruptions(), excess, 5.0)
-        }
-        _ => None,
+/// The units of images that show objects of these numbers; each is a unit where there are none.
+fn by_object(objects: &[u32], images: Vec<PairedUnit>) -> Vec<PairedUnit> {
+    if objects.is_empty() {
+        return images;
     }
+    let mut units = BTreeMap::<u32, PairedUnit>::new();
+    for (&object, image) in objects.iter().zip(images) {
+        let PairedUnit { first, second } = units.entry(object).or_default();
+        *first = (first.0 + image.first.0, first.1 + image.first.1);
+        *second = (second.0 + image.second.0, second.1 + image.second.1);
+    }
+    units.into_values().collect()
 }
 
-/// The terms of a mean over `corruptions` of errors summed over severities, less `clean` times the clean error, and divided by
-/// what `of` makes of AlexNet's.
-fn normalised(corruptions: &[String], of: impl Fn(&[f64; 5]) -> f64, clean: f64) -> Option<Vec<Term>> {
-    let mut terms = Vec::new();
-    let mut of_clean = 0.0;
-    for name in corruptions {
-        let (_, alexnet) = ALEXNET_ERRORS.iter().find(|(known, _)| known == name)?;
-        let share = 1.0 / (corruptions.len() as f64 * of(alexnet));
-        terms.extend(severities(name).map(|task| (task, -share)));
-        of_clean += clean * share;
-    }
-    if clean > 0.0 {
-        terms.push(("clean".to_owned(), of_clean));
-    }
-    Some(terms)
+/// Compares a statistic of one record's scores.
+fn detection(pairs: &[Pair], statistic: Statistic, seed: u64) -> Result<Option<Paired>> {
+    let [Pair { a, b, positive: Some(positive), .. }] = pairs else { return Ok(None) };
+    let positive: Vec<bool> = positive.iter().map(|&share| share > 0.5).collect();
+    compared(compare_detection(a, b, &positive, statistic, RESAMPLES, LEVEL, seed), None).map(Some)
 }
 
-/// The tasks of a corruption.
-fn severities(corruption: &str) -> impl Iterator<Item = String> + use<> {
-    let corruption = corruption.to_owned();
-    (1..=5).map(move |severity| format!("{corruption}/{severity}"))
-}
-
-/// The corruptions that a figure over severities, or over corruptions too, averages.
-fn corruptions(score: &Score) -> Vec<String> {
-    if score.task != "mean" {
-        return vec![score.task.clone()];
-    }
-    // As `15: gaussian_noise, shot_noise, …`; older results do not say.
-    match score.protocol.get("corruptions").and_then(|listed| listed.split_once(": ")) {
-        Some((_, names)) => names.split(", ").map(str::to_owned).collect(),
-        None => Corruption::BENCHMARK.map(|corruption| corruption.name().to_owned()).to_vec(),
-    }
+/// A comparison, without an interval where a figure, or a resample of it, has none.
+fn compared(interval: Result<Interval, Error>, test: Option<Test>) -> Result<Paired> {
+    Ok(match interval {
+        Ok(interval) => Paired::Compared { interval: Some(interval), test },
+        Err(Error::Undefined { .. } | Error::Value { .. }) => Paired::Compared { interval: None, test: None },
+        Err(error) => return Err(error.into()),
+    })
 }
 
 /// The interval of minus the value.
 fn negated(interval: Interval) -> Interval {
     Interval { low: -interval.high, high: -interval.low, ..interval }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::bench::results::Results;
-    use serde_json::json;
-    use std::collections::BTreeMap;
-    use visrep_metrics::{corruption_error, mean_corruption_error, relative_mean_corruption_error};
-
-    /// Without verdicts: what the figures are made of does not depend on them.
-    fn side() -> Side {
-        let results = json!({
-            "schema": 1, "visrep": "", "command": "", "finished": "", "seconds": 0.0, "environment": [],
-            "models": [{
-                "id": "a", "label": "", "about": "", "architecture": "", "weights": "", "parameters": 1,
-            }],
-            "datasets": [], "scores": [],
-            "details": {"reliability": [], "confusion": [], "verdicts": []},
-        });
-        Side { file: "a.json".into(), results: serde_json::from_value::<Results>(results).unwrap() }
-    }
-
-    fn score(task: &str, metric: &str) -> Score {
-        Score {
-            suite: "imagenet-c".into(),
-            task: task.into(),
-            metric: metric.into(),
-            value: 0.0,
-            n: 1,
-            interval: None,
-            protocol: BTreeMap::new(),
-            model: String::new(),
-            weights: String::new(),
-            data: "imagenet-c".into(),
-        }
-    }
-
-    #[test]
-    fn figures_of_corruptions_are_sums_of_errors() {
-        let side = side();
-        // Errors of two models: of the first, and by how much the second's are lower.
-        let error = |lower: f64, at: usize, severity: usize| {
-            0.9 - 0.02 * at as f64 - 0.03 * severity as f64 - lower * (at + 1) as f64
-        };
-        let clean = |lower: f64| 0.3 - lower;
-        let of = |lower: f64| {
-            let corruptions = Corruption::BENCHMARK.iter().enumerate();
-            corruptions
-                .map(|(at, name)| (name.name(), std::array::from_fn(|severity| error(lower, at, severity))))
-                .collect::<Vec<_>>()
-        };
-        let right = |lower: f64, task: &str| match task.split_once('/') {
-            Some((name, severity)) => {
-                let at = Corruption::BENCHMARK.iter().position(|known| known.name() == name).unwrap();
-                1.0 - error(lower, at, severity.parse::<usize>().unwrap() - 1)
-            }
-            None => 1.0 - clean(lower),
-        };
-        let by_terms = |task: &str, metric: &str| -> f64 {
-            let found = terms((&side, &side.results.models[0]), &score(task, metric)).unwrap();
-            found.iter().map(|(task, weight)| weight * (right(0.01, task) - right(0.0, task))).sum()
-        };
-        let difference = |figure: &dyn Fn(f64) -> f64| figure(0.01) - figure(0.0);
-        type Figure<'a> = (&'a str, &'a str, &'a dyn Fn(f64) -> f64);
-        let figures: [Figure<'_>; 4] = [
-            ("mean", "mce", &|lower| mean_corruption_error(&of(lower)).unwrap().mce),
-            ("mean", "relative-mce", &|lower| {
-                relative_mean_corruption_error(&of(lower), clean(lower)).unwrap().mce
-            }),
-            ("snow", "ce", &|lower| corruption_error("snow", &of(lower)[7].1).unwrap()),
-            ("fog", "mean-error", &|lower| of(lower)[9].1.iter().sum::<f64>() / 5.0),
-        ];
-        for (task, metric, figure) in figures {
-            let (found, expected) = (by_terms(task, metric), difference(figure));
-            assert!((found - expected).abs() < 1e-12, "{metric}: {found} {expected}");
-        }
-    }
-
-    #[test]
-    fn other_figures_have_no_terms() {
-        let side = side();
-        let of = |task: &str, metric: &str| terms((&side, &side.results.models[0]), &score(task, metric));
-        assert!(of("mean", "mean-ece").is_none());
-        assert!(of("pets", "top1").is_none(), "there are no verdicts");
-        assert!(of("speckle_noise", "ce").is_none(), "AlexNet's errors are of the fifteen");
-    }
 }

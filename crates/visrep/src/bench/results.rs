@@ -1,12 +1,7 @@
 //! `results.json`: everything a benchmark found, and enough to draw the report from.
 
-use anyhow::{Context, Result};
-use base64::Engine;
-use base64::engine::general_purpose::STANDARD;
 use serde::{Deserialize, Serialize};
 use visrep_metrics::Score;
-
-pub use super::headline::suite_name;
 
 /// One benchmark's record.
 #[derive(Debug, Serialize, Deserialize)]
@@ -128,6 +123,9 @@ pub struct Details {
     /// Which images each classifier has right, for paired comparison.
     #[serde(default)]
     pub verdicts: Vec<Verdicts>,
+    /// What images of the sets that verdicts are on have in common; of sets without an entry, each image stands for itself.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub groups: Vec<ImageGroups>,
     /// Suites that need not be run again: empty but for `visrep bench SUITE`.
     #[serde(default)]
     pub finished: Vec<Finished>,
@@ -158,8 +156,8 @@ pub struct Note {
     pub text: String,
 }
 
-/// Which images of a test set one classifier has right.
-#[derive(Debug, Serialize, Deserialize)]
+/// Which images of a test set one classifier has right, or what else its figure is made of, image by image.
+#[derive(Debug, Default, Serialize, Deserialize)]
 pub struct Verdicts {
     /// [`ModelEntry::id`].
     pub model: String,
@@ -173,28 +171,34 @@ pub struct Verdicts {
     pub images: String,
     /// The number of images.
     pub n: usize,
-    /// One bit for each image, the first in the lowest bit of the first byte, in base64.
+    /// One bit for each image, the first in the lowest bit of the first byte, in base64: whether it is right or, of `ranks`, positive. Empty
+    /// where there are `values`.
     pub right: String,
+    /// The metric of the figure whose mean `values` have; empty of verdicts and ranks.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub metric: String,
+    /// A value of each image, `f32`, little end first, in base64; not a number where an image does not count.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub values: String,
+    /// The rank of each image's score of detection, packed as [`ImageGroups`].
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub ranks: String,
+    /// How far each image is what such scores should find, as `values` are; empty where `right` says it.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub positive: String,
 }
 
-impl Verdicts {
-    /// The verdicts, image by image.
-    pub fn unpack(&self) -> Result<Vec<bool>> {
-        let bytes = STANDARD.decode(&self.right).ok().filter(|bytes| bytes.len() == self.n.div_ceil(8));
-        let bytes = bytes.with_context(|| {
-            format!(
-                "the verdicts of {} on {} ({}) are damaged: run the benchmark again",
-                self.model, self.data, self.task
-            )
-        })?;
-        Ok((0..self.n).map(|image| bytes[image / 8] >> (image % 8) & 1 == 1).collect())
-    }
-
-    /// The form in which `right` holds verdicts.
-    pub fn pack(right: &[bool]) -> String {
-        let byte = |bits: &[bool]| (0..).zip(bits).fold(0, |byte, (at, &bit)| byte | u8::from(bit) << at);
-        STANDARD.encode(right.chunks(8).map(byte).collect::<Vec<u8>>())
-    }
+/// What the images of one set have in common. Numbers are little end first, all of one, two or four bytes, in base64.
+#[derive(Debug, Default, Serialize, Deserialize)]
+pub struct ImageGroups {
+    /// [`Verdicts::images`].
+    pub images: String,
+    /// The number of images.
+    pub n: usize,
+    /// The object that each image shows: images of one are not independent. Empty where each is its own.
+    pub objects: String,
+    /// The value of the factor at which each image is, where there is a mean over values. Empty where there is none.
+    pub values: String,
 }
 
 /// The bins of one reliability diagram.
@@ -270,25 +274,5 @@ mod tests {
         results.models.truncate(1);
         results.details.notes = vec![note("a", "vtab", "no dtd")];
         assert_eq!(results.notes("vtab"), [("a".to_owned(), "no dtd")], "of one model its name");
-    }
-
-    #[test]
-    fn verdicts_survive_being_packed() {
-        for n in [0, 1, 7, 8, 9, 100] {
-            let right: Vec<bool> = (0..n).map(|image| image % 3 == 1).collect();
-            let text = || String::new();
-            let mut packed = Verdicts {
-                model: text(),
-                data: text(),
-                suite: text(),
-                task: text(),
-                images: text(),
-                n,
-                right: Verdicts::pack(&right),
-            };
-            assert_eq!(packed.unpack().unwrap(), right);
-            packed.n += 8;
-            assert!(packed.unpack().is_err());
-        }
     }
 }

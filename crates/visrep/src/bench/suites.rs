@@ -47,6 +47,7 @@ pub fn measure(
             images: images.clone(),
             n: correct.len(),
             right: Verdicts::pack(correct),
+            ..Verdicts::default()
         };
         let suites = plan.settings.context(&contestant.entry.weights);
         let context = suites.on(set.splits.clone(), &set.entry.id);

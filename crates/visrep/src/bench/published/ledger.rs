@@ -1,7 +1,9 @@
 //! `results.json` as it grows: what is finished is kept from run to run, and what is run again takes the place of what was there.
 
 use super::registry::Unit;
-use crate::bench::results::{Details, Finished, ModelEntry, Note, Reliability, Results, Verdicts};
+use crate::bench::results::{
+    Details, Finished, ImageGroups, ModelEntry, Note, Reliability, Results, Verdicts,
+};
 use anyhow::{Context, Result, bail};
 use std::path::{Path, PathBuf};
 use visrep_metrics::Score;
@@ -112,15 +114,14 @@ impl Ledger {
         let Findings { scores: new, verdicts, reliability, notes } = findings;
         let data = new.first().map_or_else(|| suite.to_owned(), |score| score.data.clone());
         scores.extend(new);
-        details.verdicts.extend(verdicts.into_iter().map(|found| Verdicts {
-            model: model.to_owned(),
-            data: data.clone(),
-            suite: suite.to_owned(),
-            task: found.task,
-            images: format!("{:016x}", found.images),
-            n: found.correct.len(),
-            right: Verdicts::pack(&found.correct),
-        }));
+        details.verdicts.extend(verdicts.iter().map(|found| Verdicts::of_task(model, &data, suite, found)));
+        // Groups are the images': of all models' verdicts on them there is one record, the newest.
+        for groups in verdicts.iter().filter_map(ImageGroups::of_task) {
+            details.groups.retain(|known| known.images != groups.images);
+            details.groups.push(groups);
+        }
+        let Details { verdicts, groups, .. } = details;
+        groups.retain(|known| verdicts.iter().any(|found| found.images == known.images));
         details.reliability.extend(reliability.into_iter().map(|(condition, found)| Reliability {
             model: model.to_owned(),
             data: suite.to_owned(),

@@ -9,9 +9,10 @@ use std::path::{Path, PathBuf};
 /// Compare two benchmarks' results
 ///
 /// For every figure that both files have, on the same data, of a model that both name alike: both values, the difference (the
-/// second less the first), and, where both recorded which images they have right and the images are the same, the 95 % paired
-/// bootstrap interval of the difference and the p-value of McNemar's exact test. The table has the figures that stand for
-/// their suite, --json has all.
+/// second less the first), and, where both recorded what the figure is made of and the images are the same, the 95 % paired
+/// bootstrap interval of the difference and a p-value: of McNemar's exact test where single images are right or wrong, and of
+/// Fisher's randomisation test of other means and where several images show one object, which are then drawn together. The table
+/// has the figures that stand for their suite, --json has all.
 #[derive(Args)]
 #[command(after_help = "Examples:\n  \
     visrep bench compare a/results.json b/results.json\n  \

@@ -14,6 +14,7 @@ use visrep_perceptual::{
 };
 use visrep_probe::{
     Error, Findings, LEVEL, OpenSuite, Progress, RESAMPLES, Recorder, Suite, SuiteContext, SuiteInfo,
+    TaskVerdicts,
 };
 
 /// Triplets in one pass.
@@ -187,6 +188,21 @@ impl Scored {
         }
     }
 
+    /// What the figure is made of, for paired comparison: of the triplets or pairs at these places of the set.
+    fn verdicts(&self, task: &str, metric: &str, places: &[usize]) -> TaskVerdicts {
+        // The images' names say less than their places and what judges said.
+        let key = |(place, share): (&usize, &f64)| format!("{place} {share}");
+        match self {
+            Self::TwoAfc(TripletScores { two_afc, judge, .. }) => {
+                let keys = places.iter().zip(judge).map(key);
+                TaskVerdicts::of_values(task, metric, keys, two_afc.agreement.clone())
+            }
+            Self::Jnd(JndScores { distances, same, .. }) => {
+                TaskVerdicts::of_scores(task, places.iter().zip(same).map(key), distances, same.clone())
+            }
+        }
+    }
+
     /// The judges' answers of triplets.
     fn judge(&self) -> &[f64] {
         match self {
@@ -262,9 +278,16 @@ impl Opened {
         record: &mut Recorder<'_>,
         row: &Row,
         scored: &[&Scored],
-        seed: u64,
+        context: &SuiteContext,
     ) -> Result<(), Error> {
         row.enter(record);
+        // Those of one tap are too many to keep.
+        if !row.tap {
+            for ((set, folder), scored) in self.parts.iter().zip(scored) {
+                let (task, places) = (format!("{}{set}", row.prefix), context.places(folder.len()));
+                record.findings.verdicts.push(scored.verdicts(&task, self.kind.metric(), &places));
+            }
+        }
         // Of every distance the judges are the same, so that what they reach stands once.
         let judges = row.prefix.is_empty();
         let mut figures = |task: &str, sets: &[&Scored]| -> Result<(), Error> {
@@ -274,7 +297,7 @@ impl Opened {
             };
             let value = over(&|set| Ok(set.value()))?;
             let task = format!("{}{task}", row.prefix);
-            record.figure(&task, self.kind.metric(), value, n, Some(interval(sets, seed)?));
+            record.figure(&task, self.kind.metric(), value, n, Some(interval(sets, context.seed)?));
             if let (true, Kind::TwoAfc) = (judges, self.kind) {
                 record.figure(&task, "human", over(&|set| two_afc_human(set.judge()))?, n, None);
                 record.figure(&task, "oracle", over(&|set| two_afc_oracle(set.judge()))?, n, None);
@@ -319,7 +342,7 @@ impl OpenSuite for Opened {
         let scored = self.score(&measured, context)?;
         for (at, row) in measured.rows.iter().enumerate() {
             let of_row: Vec<&Scored> = scored.iter().map(|set| &set[at]).collect();
-            self.record(&mut record, row, &of_row, context.seed)?;
+            self.record(&mut record, row, &of_row, context)?;
         }
         Ok(record.findings)
     }
