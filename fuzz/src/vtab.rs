@@ -3,7 +3,8 @@
 use crate::data::{put, read, scratch};
 use std::path::PathBuf;
 use visrep_vtab::{
-    ClevrLabel, NorbLabel, open_small_norb, open_svhn, TfRecords, kitti_splits, open_clevr, open_kitti, read_mat,
+    ClevrLabel, NorbLabel, TfRecords, kitti_splits, open_clevr, open_kitti, open_small_norb, open_svhn,
+    read_mat,
 };
 
 /// Files that are whole, to stand beside the input.
