@@ -32,31 +32,19 @@ pub fn energy_scores<T: Copy + Into<f64>>(
 
 /// The area under the ROC curve: how often a positive has a higher score than a negative, ties counting half.
 pub fn auroc(scores: &[f64], positive: &[bool]) -> Result<f64, Error> {
-    let curve = Curve::new(scores, positive)?;
-    let (mut area, mut previous) = (0.0, (0, 0));
-    for &(hits, alarms) in &curve.steps {
-        area += (alarms - previous.1) as f64 * (hits + previous.0) as f64 / 2.0;
-        previous = (hits, alarms);
-    }
-    Ok(area / (curve.positives as f64 * curve.negatives as f64))
+    Ok(DetectionCurve::new(scores, positive)?.auroc())
 }
 
 /// The area under the precision-recall curve as average precision: Σ (Rₙ − Rₙ₋₁) Pₙ over the distinct scores from the
 /// highest, without interpolation (scikit-learn's `average_precision_score`).
 pub fn average_precision(scores: &[f64], positive: &[bool]) -> Result<f64, Error> {
-    let curve = Curve::new(scores, positive)?;
-    let (mut sum, mut previous) = (0.0, 0);
-    for &(hits, alarms) in &curve.steps {
-        sum += (hits - previous) as f64 * hits as f64 / (hits + alarms) as f64;
-        previous = hits;
-    }
-    Ok(sum / curve.positives as f64)
+    Ok(DetectionCurve::new(scores, positive)?.average_precision())
 }
 
 /// The mean, over the recalls 0, 0.1, … 1, of the highest precision at that recall or more: Pascal VOC 2007's average precision.
 /// Samples with the same score are ranked together.
 pub fn eleven_point_average_precision(scores: &[f64], positive: &[bool]) -> Result<f64, Error> {
-    let curve = Curve::new(scores, positive)?;
+    let curve = DetectionCurve::new(scores, positive)?;
     let highest = |tenths: usize| {
         // In whole numbers: hits / positives ≥ tenths / 10.
         let reached = curve.steps.iter().filter(|(hits, _)| 10 * hits >= tenths * curve.positives);
@@ -69,51 +57,118 @@ pub fn eleven_point_average_precision(scores: &[f64], positive: &[bool]) -> Resu
 /// customary), as in `fpr_and_fdr_at_recall` of the published code: that need not be the first threshold to reach it.
 /// Of thresholds equally near, that with the higher recall counts, and then that with more false alarms.
 pub fn fpr_at_recall(scores: &[f64], positive: &[bool], recall: f64) -> Result<f64, Error> {
-    let curve = Curve::new(scores, positive)?;
-    if !(0.0..=1.0).contains(&recall) {
-        return Err(Error::Parameter { parameter: "recall", value: recall, expected: "a fraction in 0..=1" });
-    }
-    let complete = curve.steps.iter().position(|&(hits, _)| hits == curve.positives).unwrap_or_default();
-    let distance = |hits: usize| (hits as f64 / curve.positives as f64 - recall).abs();
-    let mut nearest = curve.steps[complete];
-    for &step in curve.steps[..complete].iter().rev() {
-        if distance(step.0) < distance(nearest.0) {
-            nearest = step;
+    DetectionCurve::new(scores, positive)?.fpr_at_recall(recall)
+}
+
+/// Scores in their order. They are sorted once for the curves of many samples drawn from them.
+pub struct RankedScores {
+    /// Each score's place among the distinct ones, the highest's 0.
+    ranks: Vec<usize>,
+    /// How many distinct ones there are.
+    distinct: usize,
+}
+
+impl RankedScores {
+    /// Sorts the scores. Errs on one that is no number.
+    pub fn new(scores: &[f64]) -> Result<Self, Error> {
+        check_values("scores", scores, "a number", |score| !score.is_nan())?;
+        let mut order: Vec<usize> = (0..scores.len()).collect();
+        order.sort_by(|&a, &b| scores[b].total_cmp(&scores[a]));
+        let (mut ranks, mut distinct) = (vec![0; scores.len()], 0);
+        for (at, &index) in order.iter().enumerate() {
+            ranks[index] = distinct;
+            // Scores that are equal have one threshold; so have 0 and −0.
+            distinct += usize::from(order.get(at + 1).is_none_or(|&next| scores[next] != scores[index]));
         }
+        Ok(Self { ranks, distinct })
     }
-    Ok(nearest.1 as f64 / curve.negatives as f64)
+
+    /// The curve of the samples at these places, which may be there several times; `positive` has one entry for each score.
+    ///
+    /// # Errors
+    /// Another number of entries than scores; a sample without positives or without negatives.
+    ///
+    /// # Panics
+    /// A place past the last score.
+    pub fn curve(
+        &self,
+        positive: &[bool],
+        places: impl IntoIterator<Item = usize>,
+    ) -> Result<DetectionCurve, Error> {
+        check_lengths("scores", self.ranks.len(), "positive", positive.len())?;
+        let mut steps = vec![(0, 0); self.distinct];
+        for place in places {
+            let (hits, alarms) = &mut steps[self.ranks[place]];
+            *(if positive[place] { hits } else { alarms }) += 1;
+        }
+        steps.retain(|step| *step != (0, 0));
+        let (mut positives, mut negatives) = (0, 0);
+        for (hits, alarms) in &mut steps {
+            positives += *hits;
+            negatives += *alarms;
+            (*hits, *alarms) = (positives, negatives);
+        }
+        if positives == 0 || negatives == 0 {
+            let reason = "it takes positives and negatives, and one kind is missing";
+            return Err(Error::Undefined { what: "the curve", reason });
+        }
+        Ok(DetectionCurve { steps, positives, negatives })
+    }
 }
 
 /// How many positives and negatives lie at or above each distinct score.
-struct Curve {
+pub struct DetectionCurve {
     /// From the highest score: positives and negatives so far.
     steps: Vec<(usize, usize)>,
     positives: usize,
     negatives: usize,
 }
 
-impl Curve {
-    fn new(scores: &[f64], positive: &[bool]) -> Result<Self, Error> {
+impl DetectionCurve {
+    /// That of all scores. Errs on lengths that differ, a score that is no number, and where there are no positives or no negatives.
+    pub fn new(scores: &[f64], positive: &[bool]) -> Result<Self, Error> {
         check_lengths("scores", scores.len(), "positive", positive.len())?;
-        check_values("scores", scores, "a number", |score| !score.is_nan())?;
-        let positives = positive.iter().filter(|&&positive| positive).count();
-        let negatives = positive.len() - positives;
-        if positives == 0 || negatives == 0 {
-            let reason = "it takes positives and negatives, and one kind is missing";
-            return Err(Error::Undefined { what: "the curve", reason });
+        RankedScores::new(scores)?.curve(positive, 0..scores.len())
+    }
+
+    /// See [`auroc`].
+    pub fn auroc(&self) -> f64 {
+        let (mut area, mut previous) = (0.0, (0, 0));
+        for &(hits, alarms) in &self.steps {
+            area += (alarms - previous.1) as f64 * (hits + previous.0) as f64 / 2.0;
+            previous = (hits, alarms);
         }
-        let mut order: Vec<usize> = (0..scores.len()).collect();
-        order.sort_by(|&a, &b| scores[b].total_cmp(&scores[a]));
-        let (mut steps, mut hits, mut alarms) = (Vec::new(), 0, 0);
-        for (at, &index) in order.iter().enumerate() {
-            hits += usize::from(positive[index]);
-            alarms += usize::from(!positive[index]);
-            // Scores that are equal have one threshold; so have 0 and −0.
-            if order.get(at + 1).is_none_or(|&next| scores[next] != scores[index]) {
-                steps.push((hits, alarms));
+        area / (self.positives as f64 * self.negatives as f64)
+    }
+
+    /// See [`average_precision`].
+    pub fn average_precision(&self) -> f64 {
+        let (mut sum, mut previous) = (0.0, 0);
+        for &(hits, alarms) in &self.steps {
+            sum += (hits - previous) as f64 * hits as f64 / (hits + alarms) as f64;
+            previous = hits;
+        }
+        sum / self.positives as f64
+    }
+
+    /// See [`fpr_at_recall`]. Errs on a recall outside 0 to 1.
+    pub fn fpr_at_recall(&self, recall: f64) -> Result<f64, Error> {
+        if !(0.0..=1.0).contains(&recall) {
+            return Err(Error::Parameter {
+                parameter: "recall",
+                value: recall,
+                expected: "a fraction in 0..=1",
+            });
+        }
+        let complete = self.steps.iter().position(|&(hits, _)| hits == self.positives).unwrap_or_default();
+        let distance = |hits: usize| (hits as f64 / self.positives as f64 - recall).abs();
+        let mut nearest = self.steps[complete];
+        for &step in self.steps[..complete].iter().rev() {
+            if distance(step.0) < distance(nearest.0) {
+                nearest = step;
             }
         }
-        Ok(Self { steps, positives, negatives })
+        Ok(nearest.1 as f64 / self.negatives as f64)
     }
 }
 
@@ -130,6 +185,23 @@ mod tests {
         assert_eq!(auroc(&[3.0, 1.0, 1.0, 0.0], &positive).unwrap(), 0.875);
         assert_eq!(average_precision(&[5.0; 4], &positive).unwrap(), 0.5);
         assert_eq!(average_precision(&[4.0, 1.0, 3.0, 2.0], &positive).unwrap(), 0.75);
+    }
+
+    #[test]
+    fn drawn_samples_have_the_curve_of_their_scores() {
+        let (scores, positive) = ([0.5, 2.0, 2.0, -0.0, 0.0, 7.0], [true, false, true, true, false, false]);
+        let ranked = RankedScores::new(&scores).unwrap();
+        for places in [vec![0, 1, 2, 3, 4, 5], vec![2, 2, 5, 4, 4, 0], vec![3, 4]] {
+            let curve = ranked.curve(&positive, places.iter().copied()).unwrap();
+            let scores: Vec<_> = places.iter().map(|&place| scores[place]).collect();
+            let positive: Vec<_> = places.iter().map(|&place| positive[place]).collect();
+            assert_eq!(curve.auroc(), auroc(&scores, &positive).unwrap());
+            assert_eq!(curve.average_precision(), average_precision(&scores, &positive).unwrap());
+            let fpr = fpr_at_recall(&scores, &positive, 0.95).unwrap();
+            assert_eq!(curve.fpr_at_recall(0.95).unwrap(), fpr);
+        }
+        assert!(ranked.curve(&positive, [0, 2]).is_err(), "no negatives");
+        assert!(ranked.curve(&positive[1..], [0, 1]).is_err(), "one entry is missing");
     }
 
     #[test]

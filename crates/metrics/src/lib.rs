@@ -61,8 +61,8 @@ pub use corruption::{
     unnormalised_mean_corruption_error,
 };
 pub use detection::{
-    auroc, average_precision, eleven_point_average_precision, energy_scores, fpr_at_recall, max_logit_scores,
-    msp_scores,
+    DetectionCurve, RankedScores, auroc, average_precision, eleven_point_average_precision, energy_scores,
+    fpr_at_recall, max_logit_scores, msp_scores,
 };
 pub use effective::ShiftFit;
 pub use error::Error;

@@ -2,7 +2,7 @@
 
 use crate::error::check_lengths;
 use crate::interval::{bootstrap_mean, bootstrap_strata};
-use crate::{Error, Interval};
+use crate::{DetectionCurve, Error, Interval, RankedScores};
 use rand::{RngExt, SeedableRng};
 use rand_xoshiro::Xoshiro256PlusPlus;
 use serde::{Deserialize, Serialize};
@@ -195,51 +195,39 @@ fn randomisation(
 }
 
 /// The percentile bootstrap interval of the difference of two models' figures of detection on the same samples, the second's less the
-/// first's: `statistic` of scores and of which samples are positive, such as [`auroc`](crate::auroc). Only the order of scores, and which
-/// are equal, may matter to it. Positives and negatives are resampled apart, so that their numbers stay.
+/// first's: `statistic` of a curve, such as [`DetectionCurve::auroc`]. Positives and negatives are resampled apart, so that their numbers
+/// stay.
 pub fn compare_detection(
     first: &[f64],
     second: &[f64],
     positive: &[bool],
-    statistic: impl Fn(&[f64], &[bool]) -> Result<f64, Error>,
+    statistic: impl Fn(&DetectionCurve) -> Result<f64, Error>,
     resamples: usize,
     level: f64,
     seed: u64,
 ) -> Result<Interval, Error> {
     check_lengths("first", first.len(), "second", second.len())?;
-    let (of_first, of_second) = (statistic(first, positive)?, statistic(second, positive)?);
-    if !(of_first - of_second).is_finite() {
+    let models = [RankedScores::new(first)?, RankedScores::new(second)?];
+    let difference = |places: &[usize]| {
+        let [of_first, of_second] = models.each_ref().map(|ranked| {
+            let curve = ranked.curve(positive, places.iter().copied());
+            curve.and_then(|curve| statistic(&curve))
+        });
+        Ok::<f64, Error>(of_second? - of_first?)
+    };
+    let all: Vec<usize> = (0..first.len()).collect();
+    if !difference(&all)?.is_finite() {
         let reason = "it is not a number for one of the two";
         return Err(Error::Undefined { what: "the difference", reason });
     }
-    let places = |kind: bool| (0..positive.len()).filter(move |&place| positive[place] == kind);
+    let places = |kind: bool| all.iter().copied().filter(move |&place| positive[place] == kind);
     let kinds: Vec<usize> = places(true).chain(places(false)).collect();
     let positives = places(true).count();
-    // Resamples are put together in the order of the scores, so that a statistic that sorts finds its work done.
-    let order = |scores: &[f64]| {
-        let mut order: Vec<usize> = (0..scores.len()).collect();
-        order.sort_by(|&a, &b| scores[b].total_cmp(&scores[a]));
-        order
-    };
-    let models = [(first, order(first)), (second, order(second))];
-    let mut counts = vec![0_u32; positive.len()];
-    let (mut drawn, mut kind) = (Vec::with_capacity(counts.len()), Vec::with_capacity(counts.len()));
+    let mut drawn = Vec::with_capacity(kinds.len());
     let resampled = |sample: &[usize]| {
-        counts.fill(0);
-        sample.iter().for_each(|&index| counts[kinds[index]] += 1);
-        let [of_first, of_second] = [0, 1].map(|model| {
-            let (scores, order) = &models[model];
-            drawn.clear();
-            kind.clear();
-            for &place in order {
-                for _ in 0..counts[place] {
-                    drawn.push(scores[place]);
-                    kind.push(positive[place]);
-                }
-            }
-            statistic(&drawn, &kind).unwrap_or(f64::NAN)
-        });
-        of_second - of_first
+        drawn.clear();
+        drawn.extend(sample.iter().map(|&index| kinds[index]));
+        difference(&drawn).unwrap_or(f64::NAN)
     };
     bootstrap_strata(&[positives, positive.len() - positives], resampled, resamples, level, seed)
 }
@@ -247,7 +235,7 @@ pub fn compare_detection(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{auroc, fpr_at_recall};
+    use crate::auroc;
 
     /// Units of one value each.
     fn units(pairs: &[(f64, f64)]) -> Vec<PairedUnit> {
@@ -356,7 +344,8 @@ mod tests {
             (0..80).map(|at| noise(at, 37) + if positive[at] { gain } else { 0.0 }).collect()
         };
         let (weak, strong) = (scores(0.1), scores(0.6));
-        let compare = |a: &[f64], b: &[f64]| compare_detection(a, b, &positive, auroc, 400, 0.95, 1).unwrap();
+        let area = |curve: &DetectionCurve| Ok(curve.auroc());
+        let compare = |a: &[f64], b: &[f64]| compare_detection(a, b, &positive, area, 400, 0.95, 1).unwrap();
         let (found, back) = (compare(&weak, &strong), compare(&strong, &weak));
         let difference = auroc(&strong, &positive).unwrap() - auroc(&weak, &positive).unwrap();
         assert!(0.0 < found.low && found.low < difference && difference < found.high, "{found:?}");
@@ -365,10 +354,10 @@ mod tests {
         let larger: Vec<f64> = weak.iter().map(|score| 10.0 * score).collect();
         let same = compare(&weak, &larger);
         assert_eq!((same.low, same.high), (0.0, 0.0));
-        let fpr95 = |scores: &[f64], positive: &[bool]| fpr_at_recall(scores, positive, 0.95);
+        let fpr95 = |curve: &DetectionCurve| curve.fpr_at_recall(0.95);
         let found = compare_detection(&weak, &strong, &positive, fpr95, 200, 0.95, 1).unwrap();
         assert!(found.high <= 0.0, "{found:?}");
-        assert!(compare_detection(&weak, &strong[1..], &positive, auroc, 10, 0.95, 1).is_err());
-        assert!(compare_detection(&weak, &strong, &[true; 80], auroc, 10, 0.95, 1).is_err());
+        assert!(compare_detection(&weak, &strong[1..], &positive, area, 10, 0.95, 1).is_err());
+        assert!(compare_detection(&weak, &strong, &[true; 80], area, 10, 0.95, 1).is_err());
     }
 }

@@ -15,6 +15,10 @@ use visrep_probe::{Benchmark, Context, Evaluation, Figure, compute_protocol};
 /// The suite's name in scores.
 const SUITE: &str = "vtab";
 
+/// Protocol entries: whether the 1000 examples, and the test images, are those of the authors.
+const OFFICIAL_TRAIN: &str = "official_train_examples";
+const OFFICIAL_TEST: &str = "official_test";
+
 /// A task that cannot be run.
 #[derive(Debug)]
 pub struct MissingTask {
@@ -141,8 +145,8 @@ impl VtabBenchmark {
         let entries = [
             ("split", data.description.clone()),
             ("train_samples", data.train1000.len().to_string()),
-            ("official_train_examples", data.official_train.to_string()),
-            ("official_test", data.official_test.to_string()),
+            (OFFICIAL_TRAIN, data.official_train.to_string()),
+            (OFFICIAL_TEST, data.official_test.to_string()),
         ];
         protocol.extend(entries.map(|(key, value)| (key.to_owned(), value)));
         let figure = Figure { task: data.name(), metric: "top1", value, n, interval: Some(interval) };
@@ -178,6 +182,17 @@ impl VtabBenchmark {
             .filter(|task| found.iter().all(|(name, _)| name != task))
             .collect();
         let mut protocol = self.protocol(model, context);
+        // A mean is VTAB's where all that it is of are.
+        for key in [OFFICIAL_TRAIN, OFFICIAL_TEST] {
+            let own = |score: &&Score| {
+                score.metric == "top1"
+                    && known(&score.task)
+                    && score.protocol.get(key).is_some_and(|value| value == "false")
+            };
+            let own: Vec<_> = scores.iter().filter(own).map(|score| score.task.as_str()).collect();
+            let value = if own.is_empty() { "true".to_owned() } else { format!("false: {}", own.join(", ")) };
+            protocol.insert(key.into(), value);
+        }
         let figure = |metric, value, n| Figure { task: "mean".into(), metric, value, n, interval: None };
         let figures = if missing.is_empty() {
             let means = vtab_means(&found)?;

@@ -1,6 +1,6 @@
 //! CIFAR-10-C: every corruption of CIFAR-10's test images as one NumPy array, the severities one after the other.
 
-use super::corruptions::{condition, record_figures};
+use super::corruptions::{condition, partial, record_figures};
 use super::folder::{find, need};
 use super::head::{Classes, Pass, View};
 use super::published::{Measure, Published};
@@ -47,7 +47,7 @@ impl Published for Cifar10C {
 
     fn find(&self, root: &Path, _task: Option<&str>, context: &SuiteContext) -> Result<Opened, Error> {
         let folder = need(&INFO, root, PLACES)?;
-        let (mut corruptions, mut notes) = (Vec::new(), Vec::new());
+        let (mut corruptions, mut sizes, mut notes) = (Vec::new(), Vec::new(), Vec::new());
         for corruption in Corruption::ALL {
             let name = format!("{corruption}.npy");
             let Some(path) = find(&folder, &[&name]) else {
@@ -63,6 +63,7 @@ impl Published for Cifar10C {
                 return Err(Error::Layout { path, problem });
             }
             let each = all.len() / 5;
+            sizes.push((corruption.name().to_owned(), each));
             let severity = |at: usize| {
                 let indices = (at * each..(at + 1) * each).collect();
                 context.limited(Arc::new(Subset::new(Arc::clone(&all), indices)))
@@ -73,6 +74,7 @@ impl Published for Cifar10C {
             let problem = "holds no array of a corruption, such as gaussian_noise.npy".into();
             return Err(Error::Layout { path: folder, problem });
         }
+        notes.extend(partial(&sizes, 10_000));
         Ok(Opened { corruptions, notes })
     }
 }

@@ -114,7 +114,7 @@ impl Published for Corruptions {
             }
             Source::Files(places) => {
                 let folder = need(&self.info, root, places)?;
-                let mut corruptions = Vec::new();
+                let (mut corruptions, mut sizes) = (Vec::new(), Vec::new());
                 for &corruption in self.known.iter().filter(|corruption| asked(corruption)) {
                     // A folder without any severity may hold something else: the photographs of frost.
                     let has_any = |path: &PathBuf| {
@@ -127,18 +127,21 @@ impl Published for Corruptions {
                         }
                         continue;
                     };
-                    let severity = |severity: Severity| {
+                    let mut severity = |severity: Severity| {
                         let path = path.join(severity.get().to_string());
                         if path.is_dir() {
-                            return val(&path);
+                            let data = class_folders(&path, ClassFolders::Synsets(None))?;
+                            sizes.push((crate::evaluate::describe(Some((corruption, severity))), data.len()));
+                            return Ok(context.limited(data));
                         }
                         let problem = "is not there: each corruption has its severities in folders 1 to 5";
                         Err(Error::Layout { path, problem: problem.into() })
                     };
                     let severities =
-                        Severity::ALL.map(severity).into_iter().collect::<Result<Vec<_>, _>>()?;
+                        Severity::ALL.map(&mut severity).into_iter().collect::<Result<Vec<_>, _>>()?;
                     corruptions.push((corruption, severities));
                 }
+                notes.extend(partial(&sizes, 50_000));
                 if corruptions.is_empty() {
                     return Err(missing(&self.info, &folder, &[task.unwrap_or(self.benchmark[0].name())]));
                 }
@@ -148,6 +151,21 @@ impl Published for Corruptions {
         };
         Ok(Opened { info: self.info, source, notes })
     }
+}
+
+/// What to say of conditions that have not as many images as `published`: the mean over them is of another set, or of several.
+pub(super) fn partial(sizes: &[(String, usize)], published: usize) -> Option<String> {
+    let least = sizes.iter().min_by_key(|(_, size)| size)?;
+    let most = sizes.iter().max_by_key(|(_, size)| size)?;
+    if least.1 == most.1 {
+        let whole = least.1 == published;
+        return (!whole)
+            .then(|| format!("each severity has {} of the {published} published images", least.1));
+    }
+    Some(format!(
+        "severities have from {} ({}) to {} ({}) of the {published} published images: unpack the archives again",
+        least.1, least.0, most.1, most.0
+    ))
 }
 
 pub(super) struct Opened {
@@ -310,4 +328,21 @@ pub(super) fn record_figures(
         record.add(found.figure);
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn sets_that_are_not_whole_are_told() {
+        let of = |sizes: [usize; 2]| {
+            partial(&[("fog/1".to_owned(), sizes[0]), ("fog/2".to_owned(), sizes[1])], 50)
+        };
+        assert_eq!(of([50, 50]), None);
+        assert!(of([10, 10]).unwrap().contains("each severity has 10 of the 50"));
+        let uneven = of([50, 10]).unwrap();
+        assert!(uneven.contains("from 10 (fog/2) to 50 (fog/1)"), "{uneven}");
+        assert_eq!(partial(&[], 50), None);
+    }
 }

@@ -1,7 +1,7 @@
 //! ImageNet-9 and the background challenge: how much decisions rest on the background (Xiao et al. 2021).
 
 use super::figures::share;
-use super::folder::{find, missing, need};
+use super::folder::{coverage, find, missing, need};
 use super::head::{Classes, Pass, View, as_stored_protocol};
 use super::published::{Measure, Published};
 use crate::Error;
@@ -36,6 +36,9 @@ const CHALLENGE: SuiteInfo = SuiteInfo {
 };
 
 const PLACES: &[&str] = &["bg_challenge", "imagenet-9"];
+
+/// Images of each variant as published, 450 of each class.
+const PUBLISHED: usize = 4050;
 
 /// The variants, as their folders are named.
 const VARIANTS: [&str; 8] =
@@ -104,7 +107,10 @@ impl Published for ImageNet9 {
         let (mut parts, mut notes) = (Vec::new(), Vec::new());
         for name in VARIANTS.into_iter().filter(|name| task.is_none_or(|task| task == *name)) {
             match find(&folder, &[name]) {
-                Some(path) => parts.push((name, context.limited(variant(&path)?))),
+                Some(path) => {
+                    let data = variant(&path)?;
+                    parts.push((name, coverage(data.len(), PUBLISHED), context.limited(data)));
+                }
                 None => notes.push(format!("{name}: there is no {}", folder.join(name).display())),
             }
         }
@@ -116,20 +122,22 @@ impl Published for ImageNet9 {
 }
 
 pub(super) struct Variants {
-    parts: Vec<(&'static str, Arc<dyn Dataset>)>,
+    /// Each variant, how much of it is there, and the images.
+    parts: Vec<(&'static str, String, Arc<dyn Dataset>)>,
     notes: Vec<String>,
 }
 
 impl Measure for Variants {
     fn sets(&self) -> Vec<&Arc<dyn Dataset>> {
-        self.parts.iter().map(|(_, data)| data).collect()
+        self.parts.iter().map(|(.., data)| data).collect()
     }
 
     fn measure(&self, model: &Model, context: &SuiteContext) -> Result<Findings, Error> {
         let mut record = begin(&INFO, model, context, &self.notes)?;
         let pass = Pass { model, context };
         let mut found = Vec::new();
-        for (name, data) in &self.parts {
+        for (name, coverage, data) in &self.parts {
+            record.entry("images", coverage.clone());
             let (mut correct, mut keys, mut labels) = (Vec::new(), Vec::new(), Vec::new());
             pass.each(Arc::clone(data), View::AsStored, name, |batch, logits| {
                 correct.extend(verdicts(logits, &batch.labels)?);
@@ -140,14 +148,15 @@ impl Measure for Variants {
             let (accuracy, interval) = share(&correct)?;
             record.figure(*name, "top1", accuracy, correct.len(), Some(interval));
             record.findings.verdicts.push(TaskVerdicts::new(*name, &keys, &labels, correct.clone()));
-            found.push((*name, correct));
+            found.push((*name, (labels, correct)));
         }
-        let of = |name: &str| found.iter().find(|(found, _)| *found == name).map(|(_, correct)| correct);
-        if let (Some(same), Some(random)) = (of("mixed_same"), of("mixed_rand")) {
+        record.protocol.remove("images");
+        let of = |name: &str| found.iter().find(|(found, _)| *found == name).map(|(_, found)| found);
+        if let (Some((of_same, same)), Some((of_random, random))) = (of("mixed_same"), of("mixed_rand")) {
             let accuracy = |correct: &[bool]| share(correct).map(|(accuracy, _)| accuracy);
             let gap = accuracy(same)? - accuracy(random)?;
             // The variants have the same foregrounds in the same order where they are complete.
-            let interval = if same.len() == random.len() {
+            let interval = if of_same == of_random {
                 Some(compare_paired(random, same, RESAMPLES, LEVEL, context.seed)?.interval)
             } else {
                 None

@@ -10,8 +10,7 @@ use std::path::Path;
 use std::sync::Arc;
 use visrep_data::{Dataset, ImageFolder};
 use visrep_metrics::{
-    Interval, ScoreMatrix, auroc, average_precision, bootstrap_strata, energy_scores, fpr_at_recall,
-    max_logit_scores, msp_scores,
+    DetectionCurve, RankedScores, ScoreMatrix, bootstrap_strata, energy_scores, max_logit_scores, msp_scores,
 };
 use visrep_models::Model;
 use visrep_probe::{Findings, LEVEL, RESAMPLES, Recorder, SuiteContext, SuiteInfo, TaskVerdicts};
@@ -113,31 +112,28 @@ pub(super) fn record_detection(
     positive: &[bool],
     seed: u64,
 ) -> Result<(), Error> {
+    let ranked = RankedScores::new(scores)?;
+    let whole = ranked.curve(positive, 0..scores.len())?;
+    // Outliers and inliers are resampled apart, so that their numbers stay.
+    let outliers = positive.iter().filter(|&&positive| positive).count();
+    let strata = [outliers, scores.len() - outliers];
     for (metric, statistic) in FIGURES {
-        let value = statistic(scores, positive)?;
-        let interval = interval(scores, positive, statistic, seed)?;
-        record.figure(task, metric, value, scores.len(), Some(interval));
+        let resampled = |sample: &[usize]| {
+            let curve = ranked.curve(positive, sample.iter().copied());
+            curve.and_then(|curve| statistic(&curve)).unwrap_or(f64::NAN)
+        };
+        let interval = bootstrap_strata(&strata, resampled, RESAMPLES, LEVEL, seed)?;
+        record.figure(task, metric, statistic(&whole)?, scores.len(), Some(interval));
     }
     let shares = positive.iter().copied().map(f64::from).collect();
     record.findings.verdicts.push(TaskVerdicts::of_scores(task, keys, scores, shares));
     Ok(())
 }
 
-type Statistic = fn(&[f64], &[bool]) -> Result<f64, visrep_metrics::Error>;
+type Statistic = fn(&DetectionCurve) -> Result<f64, visrep_metrics::Error>;
 
 const FIGURES: [(&str, Statistic); 3] = [
-    ("aupr", average_precision),
-    ("auroc", auroc),
-    ("fpr95", |scores, positive| fpr_at_recall(scores, positive, 0.95)),
+    ("aupr", |curve| Ok(curve.average_precision())),
+    ("auroc", |curve| Ok(curve.auroc())),
+    ("fpr95", |curve| curve.fpr_at_recall(0.95)),
 ];
-
-/// The bootstrap interval over images; outliers and inliers are resampled apart, so that their numbers stay.
-fn interval(scores: &[f64], positive: &[bool], statistic: Statistic, seed: u64) -> Result<Interval, Error> {
-    let outliers = positive.iter().filter(|&&positive| positive).count();
-    let resampled = |sample: &[usize]| {
-        let drawn: Vec<f64> = sample.iter().map(|&index| scores[index]).collect();
-        statistic(&drawn, positive).unwrap_or(f64::NAN)
-    };
-    let strata = [outliers, scores.len() - outliers];
-    Ok(bootstrap_strata(&strata, resampled, RESAMPLES, LEVEL, seed)?)
-}

@@ -1,7 +1,7 @@
 //! ImageNet-ReaL: the validation images with every label that people gave them (Beyer et al. 2020).
 
 use super::figures::share;
-use super::folder::{ClassFolders, VAL, class_folders, need};
+use super::folder::{ClassFolders, VAL, class_folders, coverage, need};
 use super::head::{Classes, Pass};
 use super::published::{Measure, Published};
 use super::shared::{Shared, VAL_IMAGES};
@@ -100,7 +100,8 @@ impl Published for ImageNetReal {
         let places = context.places(indices.len());
         let labels = places.iter().map(|&place| std::mem::take(&mut labels[place])).collect();
         let indices = places.iter().map(|&place| indices[place]).collect();
-        Ok(Opened { data: Arc::new(Subset::new(all, indices)), labels, left_out })
+        let coverage = coverage(all.len(), 50_000);
+        Ok(Opened { data: Arc::new(Subset::new(all, indices)), labels, left_out, coverage })
     }
 }
 
@@ -109,6 +110,8 @@ pub(super) struct Opened {
     data: Arc<dyn Dataset>,
     labels: Vec<Vec<u32>>,
     left_out: usize,
+    /// How much of the validation images there is.
+    coverage: String,
 }
 
 impl Measure for Opened {
@@ -129,7 +132,12 @@ impl Measure for Opened {
         record.entry("labels", "any of an image's labels is right");
         record.entry(
             "images",
-            format!("{} with labels; {} without are left out", self.labels.len(), self.left_out),
+            format!(
+                "{} with labels; {} without are left out; {} of validation",
+                self.labels.len(),
+                self.left_out,
+                self.coverage
+            ),
         );
         let (mut correct, mut keys) = (Vec::new(), Vec::new());
         let pass = Pass { model, context };

@@ -3,9 +3,7 @@
 use super::compare::Side;
 use super::results::ModelEntry;
 use visrep_corrupt::Corruption;
-use visrep_metrics::{
-    ALEXNET_CLEAN_ERROR, ALEXNET_ERRORS, Error, Score, auroc, average_precision, fpr_at_recall,
-};
+use visrep_metrics::{ALEXNET_CLEAN_ERROR, ALEXNET_ERRORS, DetectionCurve, Error, Score};
 use visrep_perceptual::BappsSet;
 
 /// A figure by the records that it is made of.
@@ -29,7 +27,7 @@ pub struct Term {
 }
 
 /// A statistic of detection.
-pub type Statistic = fn(&[f64], &[bool]) -> Result<f64, Error>;
+pub type Statistic = fn(&DetectionCurve) -> Result<f64, Error>;
 
 /// How records make a figure.
 #[derive(Clone, Copy, Debug)]
@@ -54,8 +52,8 @@ impl PartialEq for Kind {
 }
 
 /// Customary: the false alarms where 95 % of outliers are found.
-fn fpr95(scores: &[f64], positive: &[bool]) -> Result<f64, Error> {
-    fpr_at_recall(scores, positive, 0.95)
+fn fpr95(curve: &DetectionCurve) -> Result<f64, Error> {
+    curve.fpr_at_recall(0.95)
 }
 
 /// The tasks of BAPPS's sets that a figure averages: those of `mean`, `distortions` and `real-algorithms`, after what stands before for the
@@ -113,8 +111,13 @@ pub fn figure((side, model): (&Side, &ModelEntry), score: &Score) -> Option<Figu
         "shape-bias" => same(mean(own(), metric, 1.0)),
         "2afc" => Some(Figure { terms: mean(bapps_sets(score), metric, 1.0), kind: Kind::MeanOfSets }),
         "map" => Some(Figure { terms: mean(bapps_sets(score), "", 1.0), kind: Kind::JndMap }),
-        "aupr" => Some(Figure { terms: mean(own(), "", 1.0), kind: Kind::Detection(average_precision) }),
-        "auroc" => Some(Figure { terms: mean(own(), "", 1.0), kind: Kind::Detection(auroc) }),
+        "aupr" => Some(Figure {
+            terms: mean(own(), "", 1.0),
+            kind: Kind::Detection(|curve| Ok(curve.average_precision())),
+        }),
+        "auroc" => {
+            Some(Figure { terms: mean(own(), "", 1.0), kind: Kind::Detection(|curve| Ok(curve.auroc())) })
+        }
         "fpr95" => Some(Figure { terms: mean(own(), "", 1.0), kind: Kind::Detection(fpr95) }),
         _ => None,
     }

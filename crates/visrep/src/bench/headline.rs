@@ -120,6 +120,12 @@ fn partial(score: &Score, what: &str, benchmark: usize) -> Option<String> {
     (count.parse::<usize>().ok() != Some(benchmark)).then(|| format!(" of {count} {what}"))
 }
 
+/// What a mean of VTAB says where some of its tasks are not on the examples, or not on the test set, that the authors have.
+fn own_split(score: &Score) -> &'static str {
+    let own = |key| score.protocol.get(key).is_some_and(|value| value.starts_with("false"));
+    if own("official_train_examples") || own("official_test") { ", some on splits of our own" } else { "" }
+}
+
 /// The corruptions that a suite's mean is over.
 fn corruptions(score: &Score) -> String {
     let of_bar = score.suite.contains("c-bar");
@@ -200,9 +206,11 @@ fn published_what(score: &Score) -> Option<String> {
             let partial = partial(score, "datasets", TransferDataset::ALL.len());
             return Some(format!("mean{}, by logits", partial.unwrap_or_default()));
         }
-        "mean_19" => "mean of 19 tasks",
-        "mean_of_groups" => "mean of 3 groups",
-        "mean_of_found" => return Some(format!("mean of {} of {} tasks", score.n, VTAB_TASKS.len())),
+        "mean_19" => return Some(format!("mean of 19 tasks{}", own_split(score))),
+        "mean_of_groups" => return Some(format!("mean of 3 groups{}", own_split(score))),
+        "mean_of_found" => {
+            return Some(format!("mean of {} of {} tasks{}", score.n, VTAB_TASKS.len(), own_split(score)));
+        }
         _ => return None,
     };
     Some(what.to_owned())
@@ -353,6 +361,9 @@ mod tests {
         assert_eq!(flips("10: a"), "cifar-10-p: flip probability");
         assert_eq!(flips("9: a"), "cifar-10-p: flip probability of 9 perturbations");
         assert_eq!(name(score("vtab", "mean", "mean_of_found", &[])), "vtab: mean of 3 of 19 tasks");
+        let own = |value| name(score("vtab", "mean", "mean_19", &[("official_test", value)]));
+        assert_eq!(own("true"), "vtab: mean of 19 tasks");
+        assert_eq!(own("false: dtd"), "vtab: mean of 19 tasks, some on splits of our own");
         let logits = score("transfer", "mean", "logit-mean", &[("datasets", "5: a")]);
         assert_eq!(name(logits), "transfer: mean of 5 datasets, by logits");
     }

@@ -6,11 +6,12 @@ use crate::bench::table;
 use anyhow::Result;
 use std::fmt::Write;
 
-/// Every figure, one to a line.
+/// Every figure, one to a line; its protocol as a JSON object.
 pub fn csv(results: &Results) -> Result<Vec<u8>> {
     let mut writer = csv::Writer::from_writer(Vec::new());
-    writer
-        .write_record(["model", "weights", "data", "suite", "task", "metric", "value", "low", "high", "n"])?;
+    writer.write_record([
+        "model", "weights", "data", "suite", "task", "metric", "value", "low", "high", "n", "protocol",
+    ])?;
     for score in &results.scores {
         let name = results.model_of(score).map_or(score.model.as_str(), |model| &results.models[model].id);
         let end = |end: Option<f64>| end.map(|end| end.to_string()).unwrap_or_default();
@@ -26,6 +27,7 @@ pub fn csv(results: &Results) -> Result<Vec<u8>> {
             &end(interval.map(|interval| interval.low)),
             &end(interval.map(|interval| interval.high)),
             &score.n.to_string(),
+            &serde_json::to_string(&score.protocol)?,
         ])?;
     }
     Ok(writer.into_inner()?)
