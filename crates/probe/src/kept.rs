@@ -169,7 +169,7 @@ mod tests {
     use super::*;
     use visrep_models::ModelOptions;
 
-    fn model(seed: u64) -> Model {
+    fn model(seed: i64) -> Model {
         let options = ModelOptions { num_classes: Some(3), seed: Some(seed), ..Default::default() };
         Model::create("resnet18_cifar_w16", &options).unwrap()
     }

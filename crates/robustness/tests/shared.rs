@@ -20,7 +20,7 @@ const STINGRAY: &str = "n01498041";
 fn root() -> tempfile::TempDir {
     let mut of_o = ClassSubset::O.indices().iter().filter(|index| !ClassSubset::A.indices().contains(index));
     let of_o = synset_name(*of_o.next().unwrap()).unwrap();
-    let classes = [TENCH, TENCH, STINGRAY, STINGRAY, STINGRAY, of_o];
+    let classes = [TENCH, TENCH, STINGRAY, STINGRAY, STINGRAY, &of_o];
     let val: Vec<_> = classes
         .iter()
         .zip(1..)
