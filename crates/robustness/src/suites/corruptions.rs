@@ -3,7 +3,7 @@
 use super::folder::{ClassFolders, VAL, class_folders, find, missing, need};
 use super::head::{Classes, Pass, View, as_stored_protocol};
 use super::published::{Measure, Published};
-use super::shared::{Shared, VAL_IMAGES};
+use super::shared::VAL_IMAGES;
 use crate::corruption_figures::CorruptionFigures;
 use crate::evaluate::{Tally, describe, from, summarise};
 use crate::{Classifier, ConditionResult, CorruptionOptions, Error, LabelSpace, evaluate_corruptions};
@@ -131,7 +131,7 @@ impl Published for Corruptions {
                         let path = path.join(severity.get().to_string());
                         if path.is_dir() {
                             let data = class_folders(&path, ClassFolders::Synsets(None))?;
-                            sizes.push((crate::evaluate::describe(Some((corruption, severity))), data.len()));
+                            sizes.push((describe(Some((corruption, severity))), data.len()));
                             return Ok(context.limited(data));
                         }
                         let problem = "is not there: each corruption has its severities in folders 1 to 5";
@@ -226,15 +226,12 @@ impl Measure for Opened {
                     Ok(result)
                 };
                 let clean =
-                    clean.as_ref().map(|data| one(data, Shared::evaluation(VAL_IMAGES), None)).transpose()?;
+                    clean.as_ref().map(|data| one(data, View::Shared(VAL_IMAGES), None)).transpose()?;
                 let mut results = Vec::with_capacity(corruptions.len());
                 for (corruption, severities) in corruptions {
                     let each = Severity::ALL.into_iter().zip(severities);
-                    let each = each.map(|(severity, data)| {
-                        let found = Some((*corruption, severity));
-                        let shelf = format!("{} {}", self.info.name, describe(found));
-                        one(data, Shared::stored(shelf), found)
-                    });
+                    let each =
+                        each.map(|(severity, data)| one(data, View::AsStored, Some((*corruption, severity))));
                     results.push((*corruption, each.collect::<Result<Vec<_>, _>>()?));
                 }
                 let figures = CorruptionFigures { clean: clean.as_ref(), corruptions: &results, label_space };

@@ -1,7 +1,6 @@
 //! One pass of a classifier over a test set.
 
 use super::panels::Panels;
-use super::shared::Shared;
 use crate::Error;
 use std::ops::ControlFlow;
 use std::sync::Arc;
@@ -106,8 +105,8 @@ pub(super) enum View {
     AsStored,
     /// As several images: logits and features have a row for each of them, one image's after the other.
     Panels(Panels),
-    /// Either of the first two, with logits that the cache keeps: for sets that are stored, not for what is made on the fly.
-    Shared(Shared),
+    /// [`View::Evaluation`], with logits that the cache keeps on a shelf of this name, for images that several suites have.
+    Shared(&'static str),
 }
 
 /// A classifier on one test set.
@@ -143,10 +142,10 @@ impl Pass<'_> {
         what: &str,
         mut take: impl FnMut(&Batch, &Tensor) -> Result<ControlFlow<()>, Error>,
     ) -> Result<(), Error> {
-        if let View::Shared(view) = &view
-            && let Some(kept) = self.kept(view)?
+        if let View::Shared(shelf) = view
+            && let Some(kept) = self.kept(shelf)?
         {
-            return self.each_kept(&data, view, kept, what, &mut take);
+            return self.each_kept(&data, kept, what, &mut take);
         }
         self.features_until(data, view, what, |batch, features| {
             take(batch, &self.head(batch, features, what)?)
@@ -162,10 +161,6 @@ impl Pass<'_> {
         mut take: impl FnMut(&Batch, &Features) -> Result<ControlFlow<()>, Error>,
     ) -> Result<(), Error> {
         let Self { model, context } = *self;
-        let view = match view {
-            View::Shared(shared) => shared.plain(),
-            view => view,
-        };
         let (views, panels) = match view {
             View::Evaluation | View::Shared(_) => {
                 (Views::single(eval_transform(model.preprocessing())?), None)

@@ -1,9 +1,9 @@
 //! Sets of which each image has one label: ImageNet's validation images, V2, A, R, Sketch, Stylized, and CIFAR-10.1.
 
 use super::folder::{ClassFolders, VAL, VAL_PUBLISHED, class_folders, coverage, find, missing, with_labels};
-use super::head::{Classes, Pass};
+use super::head::{Classes, Pass, View};
 use super::published::{Measure, Published};
-use super::shared::{Shared, VAL_IMAGES};
+use super::shared::VAL_IMAGES;
 use super::{cifar, figures};
 use crate::Error;
 use crate::classes::ClassSubset;
@@ -270,7 +270,7 @@ impl Measure for Opened {
             record.entry("images", part.coverage.clone());
             let pass = Pass { model, context };
             let shelf = if part.task == CLEAN { VAL_IMAGES } else { part.task };
-            let mut logits = pass.logits(Arc::clone(&part.data), Shared::evaluation(shelf), part.task)?;
+            let mut logits = pass.logits(Arc::clone(&part.data), View::Shared(shelf), part.task)?;
             if let Some(subset) = self.subset {
                 logits = logits.select(subset.indices())?;
             }

@@ -4,10 +4,10 @@
 
 use super::figures::share;
 use super::folder::{ClassFolders, VAL, class_folders, find, need, with_labels};
-use super::head::{Classes, Pass};
+use super::head::{Classes, Pass, View};
 use super::labelled::CLEAN;
 use super::published::{Measure, Published};
-use super::shared::{Shared, VAL_IMAGES};
+use super::shared::VAL_IMAGES;
 use crate::Error;
 use serde_json::{Map as JsonMap, Value};
 use std::collections::{BTreeMap, BTreeSet};
@@ -96,7 +96,7 @@ impl Opened {
         &self,
         record: &mut Recorder<'_>,
         pass: &Pass<'_>,
-        task: &str,
+        task: &'static str,
         data: &Arc<dyn Dataset>,
         stand: impl Fn(i64) -> Vec<u16>,
     ) -> Result<(), Error> {
@@ -104,7 +104,7 @@ impl Opened {
         let columns = Tensor::from_slice(&columns);
         let (mut correct, mut keys, mut labels) = (Vec::new(), Vec::new(), Vec::new());
         let shelf = if task == CLEAN { VAL_IMAGES } else { task };
-        pass.each(Arc::clone(data), Shared::evaluation(shelf), task, |batch, logits| {
+        pass.each(Arc::clone(data), View::Shared(shelf), task, |batch, logits| {
             let predictions = Vec::<i64>::try_from(logits.f_index_select(1, &columns)?.f_argmax(1, false)?)?;
             for ((prediction, &label), key) in predictions.into_iter().zip(&batch.labels).zip(&batch.keys) {
                 if label < 0 {

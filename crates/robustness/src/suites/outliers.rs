@@ -1,9 +1,9 @@
 //! ImageNet-O: telling images of classes outside ImageNet-1k from ImageNet's own (Hendrycks et al. 2021).
 
 use super::folder::{ClassFolders, VAL, class_folders, coverage, need, with_labels};
-use super::head::{Classes, Logits, Pass};
+use super::head::{Classes, Logits, Pass, View};
 use super::published::{Measure, Published};
-use super::shared::{Shared, VAL_IMAGES};
+use super::shared::VAL_IMAGES;
 use crate::Error;
 use crate::classes::ClassSubset;
 use std::path::Path;
@@ -73,9 +73,9 @@ impl Measure for Opened {
             let rows = logits.values.chunks_exact(logits.classes);
             rows.flat_map(|row| kept.map(|class| row[class])).collect::<Vec<f32>>()
         };
-        let outliers = pass.logits(Arc::clone(&self.outliers), Shared::evaluation(INFO.name), "outliers")?;
+        let outliers = pass.logits(Arc::clone(&self.outliers), View::Shared(INFO.name), "outliers")?;
         let mut values = cut(outliers);
-        let inliers = pass.logits(Arc::clone(&self.inliers), Shared::evaluation(VAL_IMAGES), "inliers")?;
+        let inliers = pass.logits(Arc::clone(&self.inliers), View::Shared(VAL_IMAGES), "inliers")?;
         values.extend(cut(inliers));
         let (outliers, n) = (self.outliers.len(), self.outliers.len() + self.inliers.len());
         let positive: Vec<bool> = (0..n).map(|index| index < outliers).collect();

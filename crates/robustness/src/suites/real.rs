@@ -2,9 +2,9 @@
 
 use super::figures::share;
 use super::folder::{ClassFolders, VAL, class_folders, coverage, need};
-use super::head::{Classes, Pass};
+use super::head::{Classes, Pass, View};
 use super::published::{Measure, Published};
-use super::shared::{Shared, VAL_IMAGES};
+use super::shared::VAL_IMAGES;
 use crate::Error;
 use std::path::Path;
 use std::sync::Arc;
@@ -141,7 +141,7 @@ impl Measure for Opened {
         );
         let (mut correct, mut keys) = (Vec::new(), Vec::new());
         let pass = Pass { model, context };
-        pass.each(Arc::clone(&self.data), Shared::evaluation(VAL_IMAGES), INFO.name, |batch, logits| {
+        pass.each(Arc::clone(&self.data), View::Shared(VAL_IMAGES), INFO.name, |batch, logits| {
             for prediction in Vec::<i64>::try_from(logits.f_argmax(1, false)?)? {
                 let labels = &self.labels[correct.len()];
                 correct.push(labels.iter().any(|&label| i64::from(label) == prediction));

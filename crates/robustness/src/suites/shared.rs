@@ -7,59 +7,28 @@ use std::ops::{ControlFlow, Range};
 use std::sync::{Arc, Mutex, PoisonError};
 use tch::Tensor;
 use visrep_data::{Batch, Dataset, Map, Subset};
-use visrep_models::Preprocessing;
 use visrep_probe::{ImageDigest, KeptVectors, image_digest, image_digests};
 
 /// The shelf of ImageNet's validation images, all of them and any selection.
 pub(super) const VAL_IMAGES: &str = "imagenet-val";
 
-/// How images of a stored set are looked at, and on which shelf of the cache their logits are kept.
-#[derive(Clone, Debug)]
-pub(super) struct Shared {
-    shelf: String,
-    as_stored: bool,
-}
-
-impl Shared {
-    /// As [`View::Evaluation`].
-    pub(super) fn evaluation(shelf: impl Into<String>) -> View {
-        View::Shared(Self { shelf: shelf.into(), as_stored: false })
-    }
-
-    /// As [`View::AsStored`].
-    pub(super) fn stored(shelf: impl Into<String>) -> View {
-        View::Shared(Self { shelf: shelf.into(), as_stored: true })
-    }
-
-    /// The same without a shelf.
-    pub(super) fn plain(&self) -> View {
-        if self.as_stored { View::AsStored } else { View::Evaluation }
-    }
-
-    fn words(&self, preprocessing: &Preprocessing) -> String {
-        let view = if self.as_stored { "as stored" } else { "evaluation" };
-        format!("{view}: {preprocessing:?}")
-    }
-}
-
 /// What `take` of [`Pass::each_until`] is.
 type Take<'t> = dyn FnMut(&Batch, &Tensor) -> Result<ControlFlow<()>, Error> + 't;
 
 impl Pass<'_> {
-    /// The logits that the cache keeps for `view`; `None` where there is no cache.
-    pub(super) fn kept(&self, view: &Shared) -> Result<Option<KeptVectors>, Error> {
+    /// The logits that the cache keeps on a shelf of images under the evaluation transform; `None` where there is no cache.
+    pub(super) fn kept(&self, shelf: &str) -> Result<Option<KeptVectors>, Error> {
         let Self { model, context } = *self;
         let classes = usize::try_from(model.num_classes()).unwrap_or_default();
-        let words = view.words(model.preprocessing());
-        Ok(KeptVectors::open(model, context, ("logits", classes), &words, &view.shelf)?)
+        let words = format!("evaluation: {:?}", model.preprocessing());
+        Ok(KeptVectors::open(model, context, ("logits", classes), &words, shelf)?)
     }
 
-    /// [`Pass::each_until`] by what is `kept`, where only images that lack logits are forwarded, and a few others to see that what is
+    /// [`Pass::each_until`] by what is [`Self::kept`], where only images that lack logits are forwarded, and a few others to see that what is
     /// kept is what would be computed. Batches have no pixels.
     pub(super) fn each_kept(
         &self,
         data: &Arc<dyn Dataset>,
-        view: &Shared,
         mut kept: KeptVectors,
         what: &str,
         take: &mut Take<'_>,
@@ -68,7 +37,7 @@ impl Pass<'_> {
         let mut known = Vec::new();
         if !kept.is_empty() {
             known = image_digests(data.as_ref(), context.workers, context.progress)?;
-            if !self.is_current(data, view, &kept, &known)? {
+            if !self.is_current(data, &kept, &known)? {
                 kept.clear();
             }
         }
@@ -76,7 +45,7 @@ impl Pass<'_> {
         let missing: Vec<usize> = (0..data.len()).filter(lacks).collect();
         let labels = data.labels()?.into_iter().map(|label| label.map_or(-1, i64::from)).collect();
         let mut row = Row { pass: self, data, labels, known: &known, next: 0, ended: false };
-        let passed = self.forward_missing(&missing, view, &mut kept, what, &mut row, take);
+        let passed = self.forward_missing(&missing, &mut kept, what, &mut row, take);
         // Whatever went wrong, what was computed is not lost.
         kept.save()?;
         passed?;
@@ -87,7 +56,6 @@ impl Pass<'_> {
     fn forward_missing(
         &self,
         missing: &[usize],
-        view: &Shared,
         kept: &mut KeptVectors,
         what: &str,
         row: &mut Row<'_>,
@@ -98,7 +66,7 @@ impl Pass<'_> {
         }
         let classes = self.model.num_classes() as usize;
         let (some, digests) = digested(Arc::new(Subset::new(Arc::clone(row.data), missing.to_vec())));
-        self.features_until(some, view.plain(), what, |batch, features| {
+        self.features_until(some, View::Evaluation, what, |batch, features| {
             let logits = Vec::<f32>::try_from(self.head(batch, features, what)?.f_flatten(0, -1)?)?;
             let mut fresh = HashMap::new();
             for ((&at, key), logits) in
@@ -120,7 +88,6 @@ impl Pass<'_> {
     fn is_current(
         &self,
         data: &Arc<dyn Dataset>,
-        view: &Shared,
         kept: &KeptVectors,
         known: &[ImageDigest],
     ) -> Result<bool, Error> {
@@ -131,7 +98,7 @@ impl Pass<'_> {
         let few = Arc::new(Subset::new(Arc::clone(data), places.clone()));
         let mut current = true;
         let what = "what is kept";
-        self.features_until(few, view.plain(), what, |batch, features| {
+        self.features_until(few, View::Evaluation, what, |batch, features| {
             let logits = Vec::<f32>::try_from(self.head(batch, features, what)?.f_flatten(0, -1)?)?;
             let rows = logits.chunks_exact(self.model.num_classes() as usize);
             current &= batch.indices.iter().zip(rows).all(|(&at, now)| kept.agrees(&known[places[at]], now));
