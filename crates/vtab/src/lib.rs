@@ -70,7 +70,7 @@ pub use labels::{
 #[cfg(feature = "evaluate")]
 pub use multi_label::BigEarthNetBenchmark;
 #[cfg(feature = "evaluate")]
-pub use open::{OpenOptions, Origin, TaskData, Whole, open_task};
+pub use open::{OpenOptions, Origin, TaskData, Whole, open_task, task_folders};
 #[cfg(feature = "evaluate")]
 pub use prepare::InputPreparation;
 pub use preprocess::{Sampling, resize_bilinear};

@@ -112,8 +112,8 @@ fn names(task: Task) -> Vec<&'static str> {
     names
 }
 
-/// The folders in which a task's data may be.
-fn candidates(root: &Path, task: Task) -> Vec<PathBuf> {
+/// The folders below `root` in which [`open_task`] looks for a task's data, in this order.
+pub fn task_folders(root: &Path, task: Task) -> Vec<PathBuf> {
     let names = names(task);
     UNDER.iter().flat_map(|under| names.iter().map(move |name| root.join(format!("{under}{name}")))).collect()
 }
@@ -128,7 +128,7 @@ pub fn open_task(root: impl AsRef<Path>, task: Task, options: &OpenOptions) -> R
         let problem = "its images have several classes each: it is BigEarthNetBenchmark's to open".into();
         return Err(Error::Split { task: task.name(), problem });
     }
-    let found: Vec<PathBuf> = candidates(root, task).into_iter().filter(|folder| folder.is_dir()).collect();
+    let found: Vec<PathBuf> = task_folders(root, task).into_iter().filter(|folder| folder.is_dir()).collect();
     for folder in &found {
         if let Some(data) = listed(folder, task, options)? {
             return Ok(data);

@@ -6,7 +6,9 @@ use visrep_data::Fingerprint;
 use visrep_metrics::Score;
 use visrep_models::Model;
 use visrep_probe::{Benchmark as _, Error, Findings, OpenSuite, Suite, SuiteContext, SuiteInfo};
-use visrep_vtab::{BigEarthNetBenchmark, LandCover, OpenOptions, Task, VtabBenchmark, VtabSuite};
+use visrep_vtab::{
+    BigEarthNetBenchmark, LandCover, OpenOptions, Task, VtabBenchmark, VtabSuite, task_folders,
+};
 
 const INFO: SuiteInfo = SuiteInfo {
     name: "remote-sensing",
@@ -50,10 +52,15 @@ impl Suite for RemoteSensing {
         let options = OpenOptions { seed: context.seed, limit: context.limit };
         let asked = |name: &str| task.is_none_or(|task| task == name);
         let single: Vec<Task> = SINGLE.into_iter().filter(|task| asked(task.name())).collect();
+        let covers: Vec<_> = COVERS.into_iter().filter(|cover| asked(cover.task())).collect();
+        let looked = match (single.as_slice(), covers.as_slice()) {
+            ([one], []) => task_folders(root, *one),
+            ([], [_]) => task_folders(root, Task::BigEarthNet),
+            _ => vec![root.join("vtab"), root.join("eurosat")],
+        };
         let single = VtabSuite::open_tasks(root, &single, &options);
         let mut reasons: Vec<_> = Vec::new();
         let mut several = Vec::new();
-        let covers: Vec<_> = COVERS.into_iter().filter(|cover| asked(cover.task())).collect();
         for opened in BigEarthNetBenchmark::open_all(root, &covers, &options) {
             match opened {
                 Ok(found) => several.push(found),
@@ -67,11 +74,7 @@ impl Suite for RemoteSensing {
                 |reason: &visrep_vtab::Error| matches!(reason, visrep_vtab::Error::Missing { .. });
             return Err(match reasons.into_iter().find(|reason| !is_missing(reason)) {
                 Some(damaged) => probe_error(INFO.name, damaged),
-                None => Error::MissingData {
-                    suite: INFO.name,
-                    paths: vec![root.join("vtab"), root.join("eurosat")],
-                    published: INFO.published,
-                },
+                None => Error::MissingData { suite: INFO.name, paths: looked, published: INFO.published },
             });
         }
         let notes = reasons.iter().map(ToString::to_string).collect();

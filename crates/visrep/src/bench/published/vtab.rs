@@ -7,7 +7,7 @@ use visrep_models::Model;
 use visrep_probe::{Context, Error, Findings, OpenSuite, Suite, SuiteContext, SuiteInfo, TaskVerdicts};
 use visrep_vtab::{
     ADAPTER_PAPER, ADAPTER_PAPER_LINEAR, Adaptation, FrozenLinear, LIGHTWEIGHT_SWEEP, OFFICIAL, OpenOptions,
-    Task, TaskData, VtabBenchmark, VtabSuite,
+    Task, TaskData, VtabBenchmark, VtabSuite, task_folders,
 };
 
 /// VTAB with one way to adapt a network.
@@ -145,7 +145,10 @@ impl Suite for Vtab {
             {
                 return Err(wrong(&damaged.reason));
             }
-            let paths = vec![root.join("vtab"), root.join("vtab-1k")];
+            let paths = match chosen.as_slice() {
+                [one] => task_folders(root, *one),
+                _ => vec![root.join("vtab"), root.join("vtab-1k")],
+            };
             return Err(Error::MissingData { suite, paths, published: PUBLISHED });
         }
         let notes = found.missing.iter().map(|task| task.reason.to_string()).collect();
