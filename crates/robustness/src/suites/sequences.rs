@@ -17,7 +17,7 @@ use visrep_metrics::{
     mean_rate_against_baseline,
 };
 use visrep_models::Model;
-use visrep_probe::{Findings, LEVEL, RESAMPLES, Recorder, SuiteContext, SuiteInfo};
+use visrep_probe::{Findings, LEVEL, RESAMPLES, Recorder, SuiteContext, SuiteInfo, TaskVerdicts};
 
 /// A suite of sequences.
 pub(super) struct Sequences {
@@ -158,6 +158,16 @@ impl Part {
     }
 
     /// What each comparison comes to.
+    /// The sequences, by their first frames.
+    fn names(&self) -> Vec<String> {
+        let first = |start: &mut usize, &length: &usize| {
+            let key = self.frames.key(*start);
+            *start += length;
+            Some(key)
+        };
+        self.lengths.iter().scan(0, first).collect()
+    }
+
     fn measure(&self, pass: &Pass<'_>) -> Result<Vec<Along>, Error> {
         let comparisons = self.comparisons();
         let mut found = vec![(Vec::new(), Vec::new()); comparisons.len()];
@@ -324,11 +334,13 @@ impl Measure for Opened {
                 );
                 let (flip, distance, n) = (mean(&flips)?, mean(&distances)?, flips.len());
                 for (metric, value, values) in
-                    [("flip-probability", flip, &flips), ("top5-distance", distance, &distances)]
+                    [("flip-probability", flip, flips), ("top5-distance", distance, distances)]
                 {
-                    let interval = bootstrap_mean(values, RESAMPLES, LEVEL, context.seed)?;
+                    let interval = bootstrap_mean(&values, RESAMPLES, LEVEL, context.seed)?;
                     let task = at(name, difficulty);
-                    record.figure(task, metric, value, n, Some(interval));
+                    record.figure(task.as_str(), metric, value, n, Some(interval));
+                    let verdicts = TaskVerdicts::of_values(task, metric, part.names(), values);
+                    record.findings.verdicts.push(verdicts);
                 }
                 if Perturbation::BENCHMARK.contains(&part.perturbation) {
                     found.push((difficulty, Found { perturbation: part.perturbation, flip, distance, n }));

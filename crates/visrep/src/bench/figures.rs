@@ -109,6 +109,13 @@ pub fn figure((side, model): (&Side, &ModelEntry), score: &Score) -> Option<Figu
             same(normalised(&corruptions(), excess, 5.0)?)
         }
         "shape-bias" => same(mean(own(), metric, 1.0)),
+        "flip-probability" | "top5-distance" => same(mean(perturbations(score), metric, 1.0)),
+        "mean_19" | "mean_of_found" | "mean_of_groups" | "natural" | "specialized" | "structured" => {
+            let tasks =
+                side.verdicts(model, &score.data, &score.suite).filter(|found| found.metric.is_empty());
+            let terms = vtab(score, &tasks.map(|found| found.task.as_str()).collect::<Vec<_>>())?;
+            Some(Figure { terms, kind: Kind::MeanOfSets })
+        }
         "2afc" => Some(Figure { terms: mean(bapps_sets(score), metric, 1.0), kind: Kind::MeanOfSets }),
         "map" => Some(Figure { terms: mean(bapps_sets(score), "", 1.0), kind: Kind::JndMap }),
         "aupr" => Some(Figure {
@@ -121,6 +128,50 @@ pub fn figure((side, model): (&Side, &ModelEntry), score: &Score) -> Option<Figu
         "fpr95" => Some(Figure { terms: mean(own(), "", 1.0), kind: Kind::Detection(fpr95) }),
         _ => None,
     }
+}
+
+/// The tasks of the perturbations that a figure of sequences averages: those of `mean`, or of `mean_2` those with `_2`; else its own.
+fn perturbations(score: &Score) -> Vec<String> {
+    let names = score.protocol.get("perturbations").and_then(|listed| listed.split_once(": "));
+    match (score.task.strip_prefix("mean"), names) {
+        (Some(difficulty), Some((_, names))) => {
+            names.split(", ").map(|name| format!("{name}{difficulty}")).collect()
+        }
+        _ => vec![score.task.clone()],
+    }
+}
+
+/// The terms of a mean over VTAB's tasks that have these records, of which a task has one (`dtd`) or one for each seed (`dtd/seed-0`); `None`
+/// where they are of fewer tasks than the figure.
+fn vtab(score: &Score, records: &[&str]) -> Option<Vec<Term>> {
+    let group = |metric| match metric {
+        "natural" => Some(VtabGroup::Natural),
+        "specialized" => Some(VtabGroup::Specialized),
+        "structured" => Some(VtabGroup::Structured),
+        _ => None,
+    };
+    let metric = score.metric.as_str();
+    let tasks: Vec<(VtabGroup, Vec<&str>)> = VTAB_TASKS
+        .iter()
+        .filter(|(_, of)| group(metric).is_none_or(|group| group == *of))
+        .map(|(task, of)| {
+            let own = |record: &&&str| record.split('/').next() == Some(*task);
+            (*of, records.iter().filter(own).copied().collect::<Vec<_>>())
+        })
+        .filter(|(_, records)| !records.is_empty())
+        .collect();
+    if tasks.len() != score.n {
+        return None;
+    }
+    let share = |of: VtabGroup| match metric {
+        "mean_of_groups" => 1.0 / (3 * tasks.iter().filter(|(group, _)| *group == of).count()) as f64,
+        _ => 1.0 / tasks.len() as f64,
+    };
+    let terms = tasks.iter().flat_map(|(of, records)| {
+        let weight = share(*of) / records.len() as f64;
+        records.iter().map(move |task| Term { task: (*task).to_owned(), metric: String::new(), weight })
+    });
+    Some(terms.collect())
 }
 
 /// The terms of a mean over `corruptions` of errors summed over severities, less `clean` times the clean error, and divided by
@@ -249,6 +300,26 @@ mod tests {
     }
 
     #[test]
+    fn means_of_vtab_are_of_their_tasks_and_these_of_their_seeds() {
+        let all: Vec<_> = VTAB_TASKS.iter().map(|(task, _)| *task).collect();
+        let of =
+            |metric: &str, n: usize, records: &[&str]| vtab(&Score { n, ..score("mean", metric) }, records);
+        let found = of("mean_of_groups", 19, &all).unwrap();
+        let weight = |task: &str| found.iter().find(|term| term.task == task).unwrap().weight;
+        assert_eq!(
+            (weight("dtd"), weight("eurosat"), weight("kitti_distance")),
+            (1.0 / 21.0, 1.0 / 12.0, 1.0 / 24.0)
+        );
+        assert!((found.iter().map(|term| term.weight).sum::<f64>() - 1.0).abs() < 1e-12);
+        let found = of("mean_of_found", 2, &["dtd/seed-0", "dtd/seed-1", "pets", "ours"]).unwrap();
+        let mut found: Vec<_> = found.iter().map(|term| (term.task.as_str(), term.weight)).collect();
+        found.sort_by_key(|(task, _)| *task);
+        assert_eq!(found, [("dtd/seed-0", 0.25), ("dtd/seed-1", 0.25), ("pets", 0.5)]);
+        assert!(of("mean_19", 19, &all[1..]).is_none(), "one has no record");
+        assert_eq!(of("specialized", 4, &all).unwrap().len(), 4);
+    }
+
+    #[test]
     fn means_over_sets_are_of_their_sets() {
         let side = side();
         let of = |task: &str, metric: &str| {
@@ -262,5 +333,9 @@ mod tests {
         );
         assert_eq!(of("mean", "map"), ("traditional, cnn".into(), 0.5, String::new()));
         assert_eq!(of("deblur", "2afc"), ("deblur".into(), 1.0, "2afc".into()));
+        assert_eq!(of("tilt_2", "flip-probability"), ("tilt_2".into(), 1.0, "flip-probability".into()));
+        let listed = BTreeMap::from([("perturbations".to_owned(), "2: tilt, scale".to_owned())]);
+        let mean = Score { protocol: listed, ..score("mean_3", "top5-distance") };
+        assert_eq!(perturbations(&mean), ["tilt_3", "scale_3"]);
     }
 }

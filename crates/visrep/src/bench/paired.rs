@@ -186,7 +186,8 @@ fn means(pairs: &[Pair], kind: Kind, seed: u64) -> Result<Option<Paired>> {
         let test = Test::McNemar(McNemar { only_a, only_b, p_value: found.p_value });
         return Ok(Some(Paired::Compared { interval: Some(interval), test: Some(test) }));
     }
-    // Results on one image are not independent: what it adds to the figure is one value, unless each set has images of its own.
+    // Results on one image are not independent: what it adds to the figure is one value. Where sets may have images of their own, each
+    // set is a stratum.
     let one_set = !matches!(kind, Kind::MeanOfSets);
     let mut strata: Vec<(&Pair, Vec<PairedUnit>)> = Vec::new();
     for pair in pairs {
@@ -202,7 +203,7 @@ fn means(pairs: &[Pair], kind: Kind, seed: u64) -> Result<Option<Paired>> {
         };
         let units = pair.a.iter().zip(&pair.b).zip(shares);
         let units = units.map(|((&a, &b), share)| PairedUnit { first: of(a, share), second: of(b, share) });
-        match strata.first_mut().filter(|_| one_set) {
+        match strata.iter_mut().find(|(known, _)| one_set || known.images == pair.images) {
             None => strata.push((pair, units.collect())),
             Some((known, _)) if known.images != pair.images => return Ok(None),
             Some((_, sums)) => {
