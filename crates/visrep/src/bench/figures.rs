@@ -3,7 +3,9 @@
 use super::compare::Side;
 use super::results::ModelEntry;
 use visrep_corrupt::Corruption;
-use visrep_metrics::{ALEXNET_CLEAN_ERROR, ALEXNET_ERRORS, DetectionCurve, Error, Score};
+use visrep_metrics::{
+    ALEXNET_CLEAN_ERROR, ALEXNET_ERRORS, DetectionCurve, Error, Score, VTAB_TASKS, VtabGroup,
+};
 use visrep_perceptual::BappsSet;
 
 /// A figure by the records that it is made of.
