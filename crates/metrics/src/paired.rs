@@ -327,7 +327,10 @@ mod tests {
             decided((0.0, 0.0), (1.0, 1.0)),
         ];
         // A resample may have none of the first's, which no interval can tell.
-        assert!(matches!(compare_units(&[images.clone()], 500, 0.95, 1), Err(Error::Value { .. })));
+        assert!(matches!(
+            compare_units(std::slice::from_ref(&images), 500, 0.95, 1),
+            Err(Error::Value { .. })
+        ));
         let doubled = vec![images[0], images[1], decided((1.0, 2.0), (3.0, 3.0))];
         let found = compare_units(&[doubled], 500, 0.95, 1).unwrap();
         assert!((found.difference - (5.0 / 5.0 - 2.0 / 4.0)).abs() < 1e-12);

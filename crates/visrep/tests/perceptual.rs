@@ -183,7 +183,9 @@ fn a_limit_takes_patches_from_the_whole_set() {
     );
     // Where there is no mean to speak of, single taps have their set.
     assert!(score(&found, "tap layer1: superres", "2afc")["n"] == 2);
-    assert_eq!(found["details"]["notes"].as_array().unwrap().len(), 0);
+    let notes = found["details"]["notes"].as_array().unwrap();
+    let note = notes[0]["text"].as_str().unwrap();
+    assert!(notes.len() == 1 && note.contains("superres: 4 triplets, published are 10856"), "{note}");
 }
 
 #[test]
@@ -410,7 +412,9 @@ fn maps_show_where_images_differ_and_small_ones_have_fewer_scales() {
     let drawn = levels();
     assert_eq!((drawn.width(), drawn.height()), (80, 64));
     for (pixel, expected) in drawn.data().chunks_exact(3).zip(&expected) {
-        assert!((f32::from(pixel[0]) - 255.0 * expected / largest).abs() <= 1.0, "{pixel:?} {expected}");
+        // Heads drawn at random have weights below 0.
+        let level = 255.0 * expected.max(0.0) / largest;
+        assert!((f32::from(pixel[0]) - level).abs() <= 1.0, "{pixel:?} {expected}");
     }
     assert!(drawn.pixel(5, 5)[0] > drawn.pixel(75, 60)[0]);
     // Equal images differ nowhere.

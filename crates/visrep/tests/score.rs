@@ -78,6 +78,9 @@ fn imagenet_real_says_what_is_wrong_and_where() {
     fail("val_index;prediction\n1;2\n", &["separate columns by commas"]);
     fail("val_index,prediction\n2,795\n2,970\n", &["line 3", "'val_index'", "already given in line 2"]);
     fail("val_index,prediction\n0,795\n", &["line 2", "'val_index'", "from 1 to 3"]);
+    fail("val_index,prediction\r\n3,230\r\n\r\n\r\n2,nan\r\n", &["p.csv, line 5", "'nan'"]);
+    fail("note,val_index,prediction\n\"a\nb\",3,230\n,2,nan\n", &["p.csv, line 4", "'nan'"]);
+    fail("val_index,prediction\r\n2\r\n", &["line 2", "1 values"]);
     fail("val_index,prediction\n2,nan\n", &["line 2", "'prediction'", "'nan'", "from 0 to 999"]);
     fail("val_index,prediction\n2,1000\n", &["'1000'", "from 0 to 999"]);
     fail("val_index,prediction\n2\n", &["line 2", "1 values", "2 columns"]);
@@ -217,7 +220,12 @@ fn effective_robustness_fits_the_named_baseline() {
     };
     fail("model,val\na,50\n", &["no column 'shift'"]);
     fail("model,val,shift\na,50,40\na,60,50\n", &["line 3", "'model'", "given in line 2"]);
-    fail("model,val,shift\na,50,140\n", &["'shift'", "'140'", "percent"]);
+    let odd = Files::new(&[("t.csv", "model,val,shift\na,50,40\nb,60,55\nc,70,140\nd,NA,30\n")]);
+    let output = visrep(odd.0.path(), &[&command[..], &["."]].concat());
+    let (found, stderr): (Value, _) =
+        (serde_json::from_slice(&output.stdout).unwrap(), String::from_utf8_lossy(&output.stderr));
+    assert_eq!((&found["n"], &found["left_out"]), (&json!(2), &json!(["c", "d"])));
+    assert!(stderr.contains("line 4, column 'shift': '140'") && stderr.lines().count() == 1, "{stderr}");
     fail("model,val,shift\na,fifty,40\n", &["'val'", "'fifty' is no number"]);
     fail("model,val,shift\n,50,40\n", &["'model'", "must name its model"]);
 }
