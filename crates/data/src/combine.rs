@@ -68,6 +68,10 @@ impl Dataset for Subset {
         Ok(hash.finish())
     }
 
+    fn stamp(&self) -> u64 {
+        self.base.stamp()
+    }
+
     fn warnings(&self) -> Vec<String> {
         self.base.warnings()
     }
@@ -198,6 +202,12 @@ impl Dataset for Concat {
             hash.number(part.dataset.fingerprint()?);
         }
         Ok(hash.finish())
+    }
+
+    fn stamp(&self) -> u64 {
+        let mut hash = Fingerprint::new();
+        self.parts.iter().for_each(|part| hash.number(part.dataset.stamp()));
+        hash.finish()
     }
 
     fn warnings(&self) -> Vec<String> {

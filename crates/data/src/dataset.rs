@@ -56,9 +56,19 @@ pub trait Dataset: Send + Sync {
 
     /// A number that is the same for the same samples, under the same labels and in the same order, in every process,
     /// and another for other samples; of data in files, it may change whenever the files do. Images are not
-    /// read. [`convert`](crate::convert) tells by it whether it may go on with what a stopped run has left.
+    /// looked at. [`convert`](crate::convert) tells by it whether it may go on with what a stopped run has left.
     fn fingerprint(&self) -> Result<u64, Error> {
-        Ok(Fingerprint::of_samples(self)?.finish())
+        let mut hash = Fingerprint::new();
+        (0..self.len()).for_each(|index| hash.text(&self.key(index)));
+        hash.labels(self.labels()?);
+        self.classes().iter().for_each(|class| hash.text(class));
+        Ok(hash.finish())
+    }
+
+    /// A number that changes when what lies behind the same names does, as far as that can be told without reading it: by the sizes of
+    /// files. 0 where nothing is told, or where [`Dataset::fingerprint`] tells it.
+    fn stamp(&self) -> u64 {
+        0
     }
 
     /// What was odd about the source when it was opened and is no error, for people; each names the file.

@@ -1,7 +1,7 @@
 //! What tells one set of samples from another, in one number.
 
 use crate::source::Stamp;
-use crate::{Dataset, Error, parallel};
+use crate::{Error, parallel};
 use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::time::UNIX_EPOCH;
@@ -50,15 +50,6 @@ impl Fingerprint {
 
     pub(crate) fn labels(&mut self, labels: impl IntoIterator<Item = Option<u32>>) {
         labels.into_iter().for_each(|label| self.number(label.map_or(u64::MAX, u64::from)));
-    }
-
-    /// Of samples as [`Dataset::fingerprint`] has them by default: keys, labels and class names.
-    pub(crate) fn of_samples<D: Dataset + ?Sized>(data: &D) -> Result<Self, Error> {
-        let mut hash = Self::new();
-        (0..data.len()).for_each(|index| hash.text(&data.key(index)));
-        hash.labels(data.labels()?);
-        data.classes().iter().for_each(|class| hash.text(class));
-        Ok(hash)
     }
 
     /// Adds the sizes of `count` files, by which other contents under the same names are told. The times of their last change are left

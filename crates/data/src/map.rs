@@ -92,6 +92,10 @@ impl Dataset for Map {
         Ok(hash.finish())
     }
 
+    fn stamp(&self) -> u64 {
+        self.base.stamp()
+    }
+
     fn warnings(&self) -> Vec<String> {
         self.base.warnings()
     }
@@ -214,6 +218,10 @@ impl Dataset for PixelCache {
     }
     fn fingerprint(&self) -> Result<u64, Error> {
         self.base.fingerprint()
+    }
+
+    fn stamp(&self) -> u64 {
+        self.base.stamp()
     }
 
     fn warnings(&self) -> Vec<String> {

@@ -158,13 +158,18 @@ impl BappsFolder {
         self.names.is_empty()
     }
 
-    /// A number that is another one for other patches: by the names of all files and the sizes of the images.
+    /// A number that is another one for other names of files.
     pub fn fingerprint(&self) -> u64 {
         let mut hash = Fingerprint::new();
         self.names.iter().for_each(|name| hash.text(name));
+        hash.finish()
+    }
+
+    /// A number that is another one for patches of other sizes in bytes.
+    pub fn stamp(&self) -> u64 {
+        let mut hash = Fingerprint::new();
         for part in ["p0", "p1"] {
-            let path = |index: usize| Some(self.patch_path(part, self.names.get(index)?));
-            hash.sizes(self.names.len(), path);
+            hash.sizes(self.len(), |index| Some(self.patch_path(part, self.names.get(index)?)));
         }
         hash.finish()
     }

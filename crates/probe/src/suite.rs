@@ -65,6 +65,12 @@ pub trait OpenSuite {
     /// A number that is another one for other data.
     fn fingerprint(&self) -> Result<u64, Error>;
 
+    /// A number that changes when the images do and their names do not, as [`Dataset::stamp`] tells it: what is finished is then run again,
+    /// while parts of what was stopped are kept, since a damaged file that was mended is no reason to lose them.
+    fn stamp(&self) -> u64 {
+        0
+    }
+
     /// Measures `model`, which is not changed.
     fn run(&self, model: &Model, context: &SuiteContext) -> Result<Findings, Error>;
 }

@@ -164,6 +164,13 @@ impl<C: Classifier> OpenSuite for Opened<C> {
         Ok(hash.finish())
     }
 
+    fn stamp(&self) -> u64 {
+        let mut hash = Fingerprint::new();
+        let sets = self.found.iter().flat_map(|found| [&found.train, &found.val, &found.test]);
+        sets.for_each(|data| hash.number(data.stamp()));
+        hash.finish()
+    }
+
     fn run(&self, model: &Model, context: &SuiteContext) -> Result<Findings, visrep_probe::Error> {
         let suite = self.classifier.info().name;
         let mut record = Recorder::new(suite, model, context);

@@ -191,6 +191,12 @@ fn a_suite_that_failed_goes_on_where_it_was() {
     assert!(stderr.contains("imagenet-c/fog, 4 parts of which are finished"), "{stderr}");
     assert_eq!(value(&results(path), "tench", "imagenet-c", "fog/4", "error"), 0.0);
     assert_eq!(std::fs::read_dir(path.join("out/parts")).unwrap().count(), 0, "no part is kept longer");
+    let (success, stderr, _) = run();
+    assert!(success && stderr.contains("imagenet-c/fog is finished"), "{stderr}");
+    // Other contents under the same name are other data.
+    std::fs::write(file(1), b"longer").unwrap();
+    let (success, stderr, _) = run();
+    assert!(!success && stderr.contains("ILSVRC2012_val_00000001.JPEG"), "{stderr}");
 }
 
 #[test]

@@ -226,7 +226,7 @@ fn read_frames(from: &mut impl BufRead, most: usize) -> Result<Vec<RgbImage>, St
         let mut head = Vec::new();
         for _ in 0..3 {
             let read = from.by_ref().take(MAX_LINE).read_until(b'\n', &mut head).map_err(ended)?;
-            if !head.ends_with(b"\n") {
+            if read == 0 || !head.ends_with(b"\n") {
                 return Err(if read as u64 == MAX_LINE { no_frames() } else { Stop::Ended });
             }
         }

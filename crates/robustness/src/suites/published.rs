@@ -77,6 +77,12 @@ impl<M: Measure> OpenSuite for Opened<M> {
         Ok(hash.finish())
     }
 
+    fn stamp(&self) -> u64 {
+        let mut hash = Fingerprint::new();
+        self.found.sets().iter().for_each(|data| hash.number(data.stamp()));
+        hash.finish()
+    }
+
     fn run(&self, model: &Model, context: &SuiteContext) -> Result<Findings, visrep_probe::Error> {
         self.found.measure(model, context).map_err(|error| error.of_suite(self.suite))
     }

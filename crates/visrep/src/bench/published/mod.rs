@@ -42,6 +42,7 @@ struct Found {
     unit: Unit,
     opened: Box<dyn OpenSuite>,
     fingerprint: u64,
+    stamp: u64,
 }
 
 /// Runs what is not finished yet, model by model, and writes the results after each suite. Suites whose data are missing are told and
@@ -68,7 +69,10 @@ pub fn run(plan: &Plan) -> Result<()> {
     for unit in &plan.units {
         let context = plan.settings.context("");
         match open(unit, plan, &context) {
-            Ok((opened, fingerprint)) => found.push(Found { unit: unit.clone(), opened, fingerprint }),
+            Ok((opened, fingerprint)) => {
+                let stamp = opened.stamp();
+                found.push(Found { unit: unit.clone(), opened, fingerprint, stamp });
+            }
             Err(error @ Error::MissingData { .. }) => {
                 let info = unit.suite.info();
                 // Where it has a command, the error's words for the place are these with it.
@@ -106,7 +110,9 @@ pub fn run(plan: &Plan) -> Result<()> {
             plan.settings.go_on()?;
             let unit = suite.unit.name();
             let signature = plan.signature(&unit, suite.fingerprint, &hash, &model);
-            if ledger.has(&id, &unit, &signature) {
+            // Parts are kept by the signature alone; what is finished is so for these contents of files.
+            let finished = format!("{signature}-{:016x}", suite.stamp);
+            if ledger.has(&id, &unit, &finished) {
                 eprintln!("{id}: {unit} is finished (--fresh runs it again)");
                 continue;
             }
@@ -127,7 +133,7 @@ pub fn run(plan: &Plan) -> Result<()> {
                             told.push(note);
                         }
                     }
-                    ledger.add(&id, &suite.unit, signature, findings);
+                    ledger.add(&id, &suite.unit, finished, findings);
                     ledger.results.command.clone_from(&plan.settings.command);
                     ledger.results.environment = environment(
                         &plan.settings.compute,

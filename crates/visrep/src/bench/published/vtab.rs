@@ -185,6 +185,13 @@ impl OpenSuite for Opened {
         Ok(hash.finish())
     }
 
+    fn stamp(&self) -> u64 {
+        let mut hash = Fingerprint::new();
+        let sets = self.tasks().iter().flat_map(|task| [&task.train1000, &task.test]);
+        sets.for_each(|data| hash.number(data.stamp()));
+        hash.finish()
+    }
+
     fn run(&self, model: &Model, context: &SuiteContext) -> Result<Findings, Error> {
         let probing = without_data(context, self.suite);
         let mut findings = measure(&self.benchmark, self.suite, model, context, &probing)?;

@@ -329,6 +329,12 @@ impl OpenSuite for Opened {
         fingerprint(hash.finish(), &self.heads)
     }
 
+    fn stamp(&self) -> u64 {
+        let mut hash = Fingerprint::new();
+        self.parts.iter().for_each(|(_, folder)| hash.number(folder.stamp()));
+        hash.finish()
+    }
+
     fn run(&self, model: &Model, context: &SuiteContext) -> Result<Findings, Error> {
         let mut record = Recorder::new(self.info.name, model, context);
         record.findings.notes.clone_from(&self.notes);
