@@ -259,7 +259,7 @@ fn images_of_one_object_are_drawn_together() {
 
     // Of one object alone there is no telling; other images are other images.
     let one = json!({"images": "f00d", "n": 64, "objects": STANDARD.encode([0_u8; 64]), "values": ""});
-    let row = &rows(&side(first, &[one.clone()]), &side(second, &[one]))[0];
+    let row = &rows(&side(first, std::slice::from_ref(&one)), &side(second, &[one]))[0];
     assert!(row["interval"].is_null() && row["randomisation"].is_null(), "{row}");
     let mut moved = side(second, &groups);
     moved["details"]["verdicts"][0]["images"] = json!("beef");
@@ -316,7 +316,13 @@ fn values_are_paired_within_their_sets() {
     });
     let side = |own: &[f32], bias: f64| {
         let records = [record("cue-conflict", "shape-bias", own)];
-        of_figures("cue-conflict", "shape-bias", &[("cue-conflict", bias)], &records, &[objects.clone()])
+        of_figures(
+            "cue-conflict",
+            "shape-bias",
+            &[("cue-conflict", bias)],
+            &records,
+            std::slice::from_ref(&objects),
+        )
     };
     let a = side(&[1.0, nothing, 0.0, 0.0, 0.0, 1.0, nothing, 0.0], 1.0 / 3.0);
     let b = side(&[1.0, 1.0, 0.0, 1.0, nothing, 1.0, 1.0, 0.0], 5.0 / 7.0);
