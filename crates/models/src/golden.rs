@@ -247,9 +247,22 @@ fn check_forward(
     worst
 }
 
+/// The script keeps values of f32 where those of f64 are the same. On a processor whose kernels round otherwise, an activation next to
+/// 0 may fall to the other side of a ReLU, which no tolerance covers: then f64 decides.
 fn check_gradients(model: &Model, forward: &Forward, train: bool, golden: &Gradients) {
+    let mut worst = gradients_error(model, forward, train, golden, golden.double);
+    if worst >= 1e-3 && !golden.double {
+        println!("  gradients (train: {train}): {worst:.1e} in f32");
+        worst = gradients_error(model, forward, train, golden, true);
+        model.replace_data(|tensor| Ok(tensor.f_to_kind(Kind::Float)?)).expect("f32");
+    }
+    println!("  gradients (train: {train}): {worst:.1e}");
+    assert!(worst < 1e-3, "{} gradients differ by {worst:e} (train: {train})", model.name());
+}
+
+fn gradients_error(model: &Model, forward: &Forward, train: bool, golden: &Gradients, double: bool) -> f64 {
     fill_as(&model.variables(), &forward.fill);
-    if golden.double {
+    if double {
         // The values are those of f32.
         model.replace_data(|tensor| Ok(tensor.f_to_kind(Kind::Double)?)).expect("f64");
     }
@@ -280,8 +293,7 @@ fn check_gradients(model: &Model, forward: &Forward, train: bool, golden: &Gradi
     for (name, expected) in &golden.buffers {
         worst = worst.max(sum_norm_error(&variables[name], *expected, 0.0));
     }
-    println!("  gradients (train: {train}): {worst:.1e}");
-    assert!(worst < 1e-3, "{} gradients differ by {worst:e} (train: {train})", model.name());
+    worst
 }
 
 /// The largest difference, relative to the largest expected value.
