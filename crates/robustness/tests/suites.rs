@@ -142,7 +142,10 @@ fn reassessed_labels_leave_empty_lists_out() {
     let found = run("imagenet-real", None, root.path(), &constant(1000, &[(0, 5.0)])).unwrap();
     near(value(&found, "imagenet-real", "top1"), 2.0 / 3.0);
     assert_eq!(found.verdicts[0].correct, [true, false, true]);
-    assert_eq!(found.scores[0].protocol["images"], "3 with labels; 1 without are left out");
+    assert_eq!(
+        found.scores[0].protocol["images"],
+        "3 with labels; 1 without are left out; 4 of the 50000 published of validation"
+    );
     let limited = SuiteContext { limit: Some(2), ..context() };
     let found = run_in("imagenet-real", None, root.path(), &constant(1000, &[(0, 5.0)]), &limited).unwrap();
     assert_eq!(found.verdicts[0].correct, [true, false]);
