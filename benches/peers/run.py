@@ -33,7 +33,7 @@ BENCHES = {
     "adamw": ("training", "adamw", "AdamW's step on ViT-S/16: tch, torch.optim"),
     "probe": ("probe", "run", "kNN, few-shot ridge and logistic regression on features: scikit-learn, PyTorch"),
     "train": ("epoch", "run", "epochs of SimCLR from Parquet, loading included: lightly"),
-    "distances": ("distances", "run", "LPIPS and the Frechet distance: lpips, torch-fidelity"),
+    "distances": ("distances", "run", "LPIPS, the Frechet distance, precision and recall: lpips, torch-fidelity"),
     "features": ("evaluation", "features", "JPEG files to features of ResNet-50 and ViT-S/16: timm, DataLoader"),
     "evaluation": ("evaluation", "corruptions", "a network's errors under ImageNet-C's corruptions, made on the fly: imagecorruptions, timm"),
     "models": ("training", "models", "inference and training steps in fp32 and bf16, on GPUs too: timm in eager PyTorch"),

@@ -1,4 +1,4 @@
-"""LPIPS against the authors' package, and the Frechet distance against torch-fidelity; wall time, all cores.
+"""LPIPS against the authors' package; the Frechet distance, precision and recall against torch-fidelity; wall time, all cores.
 
 LPIPS's networks have the same random weights on both sides, which this writes for visrep to read: time does not depend on them."""
 
@@ -13,6 +13,8 @@ from .surroundings import OUTPUT
 
 # Pairs of a pass; samples and dimensions: Inception's, of which the peer's eigenvalues take so long that few rounds must do.
 PAIRS, SAMPLES, DIMENSIONS, ROUNDS = 16, 4096, 2048, 2
+# Samples on either side, whose distances the peer holds at a time, and the neighbour whose distance is a radius.
+MANY, NEIGHBOUR = 10_000, 3
 # The architectures of torchvision.
 NETS = {"alex": "alexnet", "vgg": "vgg16", "squeeze": "squeezenet1_1"}
 
@@ -34,6 +36,13 @@ def run(bench, corpora):
     if bench.wanted(name):
         ours = Ours(threads).open("distance", "frechet", SAMPLES, DIMENSIONS)
         peers = [Peer("torch-fidelity", lambda: fidelity(threads), numbers(1e-5))]
+        bench.contest(name, ours, ours.results(np.float32), peers, unit="ms", clock="wall", rounds=ROUNDS)
+        ours.close()
+    name = f"{bench.name}/precision-recall"
+    if bench.wanted(name):
+        ours = Ours(threads).open("distance", "precision-recall", MANY, DIMENSIONS, NEIGHBOUR)
+        # Single precision decides differently of a sample here and there.
+        peers = [Peer("torch-fidelity", lambda: neighbourhoods(threads), numbers(2e-3))]
         bench.contest(name, ours, ours.results(np.float32), peers, unit="ms", clock="wall", rounds=ROUNDS)
         ours.close()
 
@@ -73,20 +82,26 @@ def lpips_pairs(package, images):
     return Theirs(work, lambda: work().numpy().ravel(), len(images))
 
 
+def feature_sets(samples):
+    """The formula of src/distances.rs."""
+    import torch
+
+    def features(first, scale):
+        rows = torch.arange(first, first + samples, dtype=torch.float64)[:, None]
+        columns = torch.arange(DIMENSIONS, dtype=torch.float64)[None]
+        noise = ((rows * 12.9898 + columns * 4.1414).sin() * 43_758.5453).frac()
+        return ((noise + noise.roll(1, 1) * 0.5) * scale).float()
+
+    return features(0, 1.0), features(samples, 1.2)
+
+
 def fidelity(threads):
     import torch
     from torch_fidelity.metric_fid import fid_features_to_statistics, fid_statistics_to_metric
 
     torch.set_num_threads(threads)
 
-    def features(first, scale):
-        """The formula of src/distances.rs."""
-        rows = torch.arange(first, first + SAMPLES, dtype=torch.float64)[:, None]
-        columns = torch.arange(DIMENSIONS, dtype=torch.float64)[None]
-        noise = ((rows * 12.9898 + columns * 4.1414).sin() * 43_758.5453).frac()
-        return ((noise + noise.roll(1, 1) * 0.5) * scale).float()
-
-    first, second = features(0, 1.0), features(SAMPLES, 1.2)
+    first, second = feature_sets(SAMPLES)
 
     def work():
         from threadpoolctl import threadpool_limits
@@ -96,3 +111,16 @@ def fidelity(threads):
             return fid_statistics_to_metric(*statistics, False)["frechet_inception_distance"]
 
     return Theirs(work, lambda: np.array([work()], np.float32), 1)
+
+
+def neighbourhoods(threads):
+    import torch
+    from torch_fidelity.metric_prc import calculate_precision_recall_full
+
+    torch.set_num_threads(threads)
+    real, generated = feature_sets(MANY)
+
+    def work():
+        return calculate_precision_recall_full(generated, real, NEIGHBOUR)
+
+    return Theirs(work, lambda: np.array(work(), np.float32), 1)

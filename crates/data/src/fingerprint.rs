@@ -1,9 +1,10 @@
 //! What tells one set of samples from another, in one number.
 
 use crate::source::Stamp;
-use crate::{Error, parallel};
+use crate::{Dataset, Error, parallel};
 use std::ops::Range;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::UNIX_EPOCH;
 
 /// A hash (FNV-1a) that is the same in every process and every version of this crate: of samples, and of what else a result depends on.
@@ -101,6 +102,13 @@ impl Fingerprint {
         files.into_iter().for_each(|(name, stamp)| hash.stamped(name, stamp));
         hash.labels(labels);
         classes.iter().for_each(|class| hash.text(class));
+        hash.finish()
+    }
+
+    /// Of several datasets, by their [`stamp`](Dataset::stamp)s.
+    pub fn of_stamps<'a>(sets: impl IntoIterator<Item = &'a Arc<dyn Dataset>>) -> u64 {
+        let mut hash = Self::new();
+        sets.into_iter().for_each(|data| hash.number(data.stamp()));
         hash.finish()
     }
 

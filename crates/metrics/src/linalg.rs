@@ -1,11 +1,13 @@
-//! The little linear algebra that scores of features take, in double precision and by faer on all cores. Slices hold matrices row by
-//! row.
+//! The little linear algebra that scores of features take, by faer on all cores and in double precision where nothing else is said.
+//! Slices hold matrices row by row.
 
 use crate::Error;
 use faer::dyn_stack::{MemBuffer, MemStack};
 use faer::linalg::cholesky::llt_pivoting::factor::{cholesky_in_place, cholesky_in_place_scratch};
 use faer::linalg::matmul::matmul;
 use faer::linalg::matmul::triangular::{self, BlockStructure};
+use faer::traits::ComplexField;
+use faer::traits::math_utils::{one, zero};
 use faer::{Accum, Mat, MatMut, MatRef, Side, get_global_parallelism};
 
 /// What rounding leaves of an eigenvalue that is 0, at most, relative to the largest: covariances that were stored or summed in single
@@ -13,16 +15,16 @@ use faer::{Accum, Mat, MatMut, MatRef, Side, get_global_parallelism};
 const ROUNDING: f64 = 1e-5;
 
 /// The matrix that `values` are, of so many columns.
-pub(crate) fn matrix(values: &[f64], columns: usize) -> MatRef<'_, f64> {
+pub(crate) fn matrix<T>(values: &[T], columns: usize) -> MatRef<'_, T> {
     MatRef::from_row_major_slice(values, values.len() / columns, columns)
 }
 
-/// a·b, row by row.
-pub(crate) fn product(a: MatRef<'_, f64>, b: MatRef<'_, f64>) -> Vec<f64> {
+/// a·b, row by row, in the precision of both.
+pub(crate) fn product<T: ComplexField>(a: MatRef<'_, T>, b: MatRef<'_, T>) -> Vec<T> {
     let (rows, columns) = (a.nrows(), b.ncols());
-    let mut c = vec![0.0; rows * columns];
+    let mut c = vec![zero::<T>(); rows * columns];
     let into = MatMut::from_row_major_slice_mut(&mut c, rows, columns);
-    matmul(into, Accum::Replace, a, b, 1.0, get_global_parallelism());
+    matmul(into, Accum::Replace, a, b, one::<T>(), get_global_parallelism());
     c
 }
 

@@ -4,12 +4,9 @@ use crate::read::{open_aircraft, open_food101, open_sun397_official};
 use crate::{Error, TransferDataset, VocSplit};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use visrep_data::{Dataset, ImageFiles, ImageFolder, Subset, open, open_splits, stratified_split};
-use visrep_probe::few_shot_indices;
-use visrep_vtab::{open_dtd, open_flowers, open_pets};
+use visrep_data::{Dataset, ImageFiles, Subset, open, open_splits, stratified_split};
+use visrep_vtab::{open_caltech101, open_dtd, open_flowers, open_pets};
 
-/// Caltech-101's training images of each class.
-const CALTECH_SHOTS: usize = 30;
 /// The share of the training images that is held out to choose by where there is no official validation split.
 const VALIDATION: f64 = 0.2;
 
@@ -119,13 +116,10 @@ fn published(folder: &Path, dataset: TransferDataset) -> Result<Option<TransferD
             single(dataset, of("trnid")?, Some(of("valid")?), of("tstid")?, "setid.mat".into())?
         }
         TransferDataset::Caltech101 if has("101_ObjectCategories") => {
-            let all: Arc<dyn Dataset> = Arc::new(ImageFolder::open(folder.join("101_ObjectCategories"))?);
-            let labels: Vec<i64> = all.labels()?.iter().map(|label| label.map_or(-1, i64::from)).collect();
-            let mut train = few_shot_indices(&labels, CALTECH_SHOTS, 0);
-            train.sort_unstable();
-            let test = (0..all.len()).filter(|index| train.binary_search(index).is_err()).collect();
-            let note = "30 images of each class drawn with seed 0 for training, the others for testing; not official";
-            single(dataset, pick(&all, train), None, pick(&all, test), note.into())?
+            let [train, test] = open_caltech101(folder)?;
+            let note = "30 images of each class drawn for training by TFDS's rule from sorted names, the others for \
+                 testing; not official";
+            single(dataset, Arc::new(train), None, Arc::new(test), note.into())?
         }
         TransferDataset::Voc2007 if has("ImageSets/Main") => {
             let of = |split| VocSplit::open(folder, split);

@@ -165,10 +165,7 @@ impl<C: Classifier> OpenSuite for Opened<C> {
     }
 
     fn stamp(&self) -> u64 {
-        let mut hash = Fingerprint::new();
-        let sets = self.found.iter().flat_map(|found| [&found.train, &found.val, &found.test]);
-        sets.for_each(|data| hash.number(data.stamp()));
-        hash.finish()
+        Fingerprint::of_stamps(self.found.iter().flat_map(|found| [&found.train, &found.val, &found.test]))
     }
 
     fn run(&self, model: &Model, context: &SuiteContext) -> Result<Findings, visrep_probe::Error> {

@@ -81,7 +81,7 @@ pub use protocol::{
 };
 pub use read::{
     ArrayImages, BIG_EARTH_NET_19, BIG_EARTH_NET_CLASSES, BigEarthNet, ClevrLabel, KittiSplits, LandCover,
-    MatArray, NorbLabel, NorbValues, SO2SAT_CLASSES, TfRecords, kitti_splits, open_clevr,
+    MatArray, NorbLabel, NorbValues, SO2SAT_CLASSES, TfRecords, kitti_splits, open_caltech101, open_clevr,
     open_diabetic_retinopathy, open_dtd, open_flowers, open_kitti, open_patch_camelyon, open_pets,
     open_small_norb, open_so2sat, open_svhn, read_mat, write_norb_matrix,
 };

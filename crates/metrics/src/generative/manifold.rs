@@ -1,9 +1,11 @@
 //! Precision and recall of generated images (Kynkäänniemi et al. 2019), density and coverage (Naeem et al. 2020).
 
+use super::neighbours::Points;
 use crate::error::check_lengths;
-use crate::parallel::each_against;
 use crate::{Error, FeatureMatrix};
 use serde::{Deserialize, Serialize};
+use std::cmp::Ordering;
+use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 
 /// How much of one set lies within the neighbourhoods of the other.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
@@ -15,21 +17,36 @@ pub struct PrecisionRecall {
 }
 
 /// A sample is near another set when it lies within the ball of one of its members, whose radius is that member's distance to
-/// its `k`-th nearest neighbour in its own set (3 as published), itself not counted. Euclidean distances, in f64; time grows with
-/// the product of the sets' sizes.
+/// its `k`-th nearest neighbour in its own set (3 as published), itself not counted. Euclidean distances, compared as exactly as f64
+/// has them; time grows with the product of the sets' sizes.
 pub fn precision_recall<A: Copy + Into<f64>, B: Copy + Into<f64>>(
     real: &FeatureMatrix<'_, A>,
     generated: &FeatureMatrix<'_, B>,
     k: usize,
 ) -> Result<PrecisionRecall, Error> {
     check(real, generated, k)?;
-    let dim = real.dim();
-    let (real, generated) = (real.to_f64(), generated.to_f64());
-    let (real, generated) = (rows(&real, dim), rows(&generated, dim));
-    let (of_real, of_generated) = (radii(&real, k), radii(&generated, k));
+    let (real, generated) = (Points::new(real), Points::new(generated));
+    let (of_real, of_generated) = (real.radii(k), generated.radii(k));
+    let near: Vec<AtomicBool> = (0..real.len()).map(|_| AtomicBool::new(false)).collect();
+    let mut faithful = 0;
+    for pairs in generated.against(&real) {
+        let within = |own: usize| {
+            let mut within = false;
+            for other in 0..real.len() {
+                let is_near = |radius| pairs.compare(own, other, radius) != Ordering::Greater;
+                within = within || is_near(of_real[other]);
+                if !near[other].load(Relaxed) && is_near(of_generated[own]) {
+                    near[other].store(true, Relaxed);
+                }
+            }
+            within
+        };
+        faithful += pairs.each(within).into_iter().filter(|&within| within).count();
+    }
+    let reached = near.into_iter().filter(|near| near.load(Relaxed)).count();
     Ok(PrecisionRecall {
-        precision: covered(&generated, &real, &of_real),
-        recall: covered(&real, &generated, &of_generated),
+        precision: faithful as f64 / generated.len() as f64,
+        recall: reached as f64 / real.len() as f64,
     })
 }
 
@@ -45,7 +62,7 @@ pub struct DensityCoverage {
 
 /// Density and coverage ("Reliable Fidelity and Diversity Metrics for Generative Models", Naeem et al. 2020): neighbourhoods of the
 /// real samples alone, which outliers among the generated ones do not enlarge. A sample lies in a neighbourhood when it is nearer to
-/// its centre than that one's `k`-th nearest neighbour (5 as published). Euclidean distances, in f64; time grows as for
+/// its centre than that one's `k`-th nearest neighbour (5 as published). Euclidean distances, and time, as for
 /// [`precision_recall`].
 pub fn density_coverage<A: Copy + Into<f64>, B: Copy + Into<f64>>(
     real: &FeatureMatrix<'_, A>,
@@ -53,17 +70,22 @@ pub fn density_coverage<A: Copy + Into<f64>, B: Copy + Into<f64>>(
     k: usize,
 ) -> Result<DensityCoverage, Error> {
     check(real, generated, k)?;
-    let dim = real.dim();
-    let (real, generated) = (real.to_f64(), generated.to_f64());
-    let (real, generated) = (rows(&real, dim), rows(&generated, dim));
-    let radii = radii(&real, k);
-    let within = each_against(&real, &generated, squared_distance, |own, distances| {
-        distances.iter().filter(|&&distance| distance < radii[own]).count()
-    });
-    let samples = generated.len();
+    let (real, generated) = (Points::new(real), Points::new(generated));
+    let radii = real.radii(k);
+    let (mut pairs_within, mut reached) = (0, 0);
+    for pairs in real.against(&generated) {
+        let within = |own: usize| {
+            let others = 0..generated.len();
+            others.filter(|&other| pairs.compare(own, other, radii[own]) == Ordering::Less).count()
+        };
+        for within in pairs.each(within) {
+            pairs_within += within;
+            reached += usize::from(within > 0);
+        }
+    }
     Ok(DensityCoverage {
-        density: within.iter().sum::<usize>() as f64 / (k * samples) as f64,
-        coverage: within.iter().filter(|&&count| count > 0).count() as f64 / within.len() as f64,
+        density: pairs_within as f64 / (k * generated.len()) as f64,
+        coverage: reached as f64 / real.len() as f64,
     })
 }
 
@@ -78,40 +100,6 @@ fn check<A: Copy + Into<f64>, B: Copy + Into<f64>>(
         return Err(Error::Parameter { parameter: "k", value: k as f64, expected });
     }
     Ok(())
-}
-
-fn rows(values: &[f64], dim: usize) -> Vec<&[f64]> {
-    values.chunks_exact(dim).collect()
-}
-
-/// Summed in eight lanes.
-#[inline(always)]
-fn squared_distance(a: &[f64], b: &[f64]) -> f64 {
-    let mut lanes = [0.0; 8];
-    let (a8, b8) = (a.chunks_exact(8), b.chunks_exact(8));
-    let rest: f64 = a8.remainder().iter().zip(b8.remainder()).map(|(a, b)| (a - b) * (a - b)).sum();
-    for (a, b) in a8.zip(b8) {
-        for lane in 0..8 {
-            lanes[lane] += (a[lane] - b[lane]) * (a[lane] - b[lane]);
-        }
-    }
-    lanes.iter().sum::<f64>() + rest
-}
-
-/// The squared distance of each row to its `k`-th nearest other.
-fn radii(rows: &[&[f64]], k: usize) -> Vec<f64> {
-    each_against(rows, rows, squared_distance, |own, distances| {
-        let mut others = [&distances[..own], &distances[own + 1..]].concat();
-        *others.select_nth_unstable_by(k - 1, f64::total_cmp).1
-    })
-}
-
-/// The fraction of `rows` within a ball of `radii` round one of `centres`.
-fn covered(rows: &[&[f64]], centres: &[&[f64]], radii: &[f64]) -> f64 {
-    let near = each_against(rows, centres, squared_distance, |_, distances| {
-        distances.iter().zip(radii).any(|(distance, radius)| distance <= radius)
-    });
-    near.iter().filter(|&&near| near).count() as f64 / near.len() as f64
 }
 
 #[cfg(test)]

@@ -7,6 +7,7 @@ mod frechet;
 mod inception_score;
 mod kernel;
 mod manifold;
+mod neighbours;
 
 pub use frechet::{FeatureStatistics, frechet_distance};
 pub use inception_score::{InceptionScore, inception_score};

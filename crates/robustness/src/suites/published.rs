@@ -78,9 +78,7 @@ impl<M: Measure> OpenSuite for Opened<M> {
     }
 
     fn stamp(&self) -> u64 {
-        let mut hash = Fingerprint::new();
-        self.found.sets().iter().for_each(|data| hash.number(data.stamp()));
-        hash.finish()
+        Fingerprint::of_stamps(self.found.sets())
     }
 
     fn run(&self, model: &Model, context: &SuiteContext) -> Result<Findings, visrep_probe::Error> {

@@ -215,6 +215,7 @@ fn corruptions(score: &Score) -> Vec<String> {
 mod tests {
     use super::*;
     use crate::bench::results::Results;
+    use crate::bench::testing;
     use serde_json::json;
     use std::collections::BTreeMap;
     use visrep_metrics::{corruption_error, mean_corruption_error, relative_mean_corruption_error};
@@ -233,18 +234,7 @@ mod tests {
     }
 
     fn score(task: &str, metric: &str) -> Score {
-        Score {
-            suite: "imagenet-c".into(),
-            task: task.into(),
-            metric: metric.into(),
-            value: 0.0,
-            n: 1,
-            interval: None,
-            protocol: BTreeMap::new(),
-            model: String::new(),
-            weights: String::new(),
-            data: "imagenet-c".into(),
-        }
+        testing::score("imagenet-c", task, metric, 0.0)
     }
 
     #[test]

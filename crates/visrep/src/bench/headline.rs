@@ -72,7 +72,7 @@ fn form(score: &Score) -> Option<&str> {
 }
 
 /// The task without the distance that perceptual suites have in front of it.
-fn task(score: &Score) -> &str {
+pub fn task(score: &Score) -> &str {
     let bare = form(score).filter(|form| *form != BASELINE).and_then(|form| {
         let rest = score.task.strip_prefix(form)?;
         rest.strip_prefix('-').or_else(|| rest.strip_prefix(": "))
@@ -239,40 +239,14 @@ fn part_what(score: &Score) -> Option<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::bench::results::Details;
+    use crate::bench::testing;
 
     fn score(suite: &str, task: &str, metric: &str, protocol: &[(&str, &str)]) -> Score {
-        Score {
-            suite: suite.into(),
-            task: task.into(),
-            metric: metric.into(),
-            value: 0.5,
-            n: 3,
-            interval: None,
-            protocol: protocol.iter().map(|&(key, value)| (key.into(), value.into())).collect(),
-            model: "resnet50".into(),
-            weights: "w".into(),
-            data: suite.into(),
-        }
-    }
-
-    fn results(scores: Vec<Score>) -> Results {
-        Results {
-            schema: 1,
-            visrep: "0".into(),
-            command: String::new(),
-            finished: String::new(),
-            seconds: 0.0,
-            environment: Vec::new(),
-            models: Vec::new(),
-            datasets: Vec::new(),
-            scores,
-            details: Details::default(),
-        }
+        testing::with(testing::score(suite, task, metric, 0.5), protocol)
     }
 
     fn names(scores: Vec<Score>) -> Vec<String> {
-        let results = results(scores);
+        let results = testing::results(&[], scores);
         let headlines = Headlines::of(&results);
         results.scores.iter().filter_map(|score| headlines.name(score)).collect()
     }

@@ -15,6 +15,8 @@ pub mod spread;
 pub mod study;
 mod suites;
 pub mod table;
+#[cfg(test)]
+pub mod testing;
 pub mod unit;
 
 use crate::commands::compute::Compute;

@@ -32,6 +32,22 @@ pub struct Results {
 pub const PIXELS: &str = "pixels (mean squared error)";
 
 impl Results {
+    /// Of a benchmark that has found nothing yet.
+    pub fn empty() -> Self {
+        Self {
+            schema: 1,
+            visrep: env!("CARGO_PKG_VERSION").to_owned(),
+            command: String::new(),
+            finished: String::new(),
+            seconds: 0.0,
+            environment: Vec::new(),
+            models: Vec::new(),
+            datasets: Vec::new(),
+            scores: Vec::new(),
+            details: Details::default(),
+        }
+    }
+
     /// The index of the model that `score` is about.
     pub fn model_of(&self, score: &Score) -> Option<usize> {
         self.models
@@ -230,43 +246,23 @@ pub struct Confusion {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::bench::testing;
 
     #[test]
     fn a_note_on_several_models_stands_once() {
-        let model = |id: &str| ModelEntry {
-            id: id.into(),
-            label: id.into(),
-            about: String::new(),
-            architecture: id.into(),
-            weights: id.into(),
-            parameters: 1,
-        };
         let note = |model: &str, suite: &str, text: &str| Note {
             model: model.into(),
             suite: suite.into(),
             text: text.into(),
         };
-        let mut results = Results {
-            schema: 1,
-            visrep: "0".into(),
-            command: String::new(),
-            finished: String::new(),
-            seconds: 0.0,
-            environment: Vec::new(),
-            models: ["a", "b", "c"].map(model).into(),
-            datasets: Vec::new(),
-            scores: Vec::new(),
-            details: Details {
-                notes: vec![
-                    note("a", "vtab", "no dtd"),
-                    note("b", "vtab", "no taps"),
-                    note("b", "vtab", "no dtd"),
-                    note("c", "vtab", "no dtd"),
-                    note("c", "bapps-2afc", "no taps"),
-                ],
-                ..Details::default()
-            },
-        };
+        let mut results = testing::results(&["a", "b", "c"], Vec::new());
+        results.details.notes = vec![
+            note("a", "vtab", "no dtd"),
+            note("b", "vtab", "no taps"),
+            note("b", "vtab", "no dtd"),
+            note("c", "vtab", "no dtd"),
+            note("c", "bapps-2afc", "no taps"),
+        ];
         let expected = [("all models".to_owned(), "no dtd"), ("b".to_owned(), "no taps")];
         assert_eq!(results.notes("vtab"), expected);
         results.details.notes.remove(0);

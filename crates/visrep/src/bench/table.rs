@@ -127,20 +127,11 @@ pub fn render(results: &Results) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::bench::testing;
 
     fn score(data: &str, task: &str, value: f64, protocol: &[(&str, &str)]) -> Score {
-        Score {
-            suite: "knn".into(),
-            task: task.into(),
-            metric: "top1".into(),
-            value,
-            n: 9,
-            interval: None,
-            protocol: protocol.iter().map(|&(key, value)| (key.into(), value.into())).collect(),
-            model: "m".into(),
-            weights: "w".into(),
-            data: data.into(),
-        }
+        let score = testing::with(testing::score("knn", task, "top1", value), protocol);
+        Score { data: data.into(), ..score }
     }
 
     /// The rows' names and values, all scores being called `kNN`; those of the task `b` are another model's.

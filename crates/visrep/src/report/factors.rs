@@ -103,41 +103,14 @@ fn means(points: impl Iterator<Item = (f64, f64)>) -> Vec<(f64, f64)> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::bench::results::{Details, ModelEntry};
+    use crate::bench::testing;
 
     fn results(points: &[(&str, &str, f64)]) -> Results {
-        let score = |&(task, metric, value): &(&str, &str, f64)| Score {
-            suite: "si-score".into(),
-            task: task.into(),
-            metric: metric.into(),
-            value,
-            n: 4,
-            interval: None,
-            protocol: Default::default(),
-            model: "resnet50".into(),
-            weights: "w".into(),
-            data: "si-score".into(),
-        };
-        let model = ModelEntry {
-            id: "a".into(),
-            label: "ours".into(),
-            about: String::new(),
-            architecture: "resnet50".into(),
-            weights: "w".into(),
-            parameters: 1,
-        };
-        Results {
-            schema: 1,
-            visrep: "0".into(),
-            command: String::new(),
-            finished: String::new(),
-            seconds: 0.0,
-            environment: Vec::new(),
-            models: vec![model],
-            datasets: Vec::new(),
-            scores: points.iter().map(score).collect(),
-            details: Details::default(),
-        }
+        let score =
+            |&(task, metric, value): &(&str, &str, f64)| testing::score("si-score", task, metric, value);
+        let mut results = testing::results(&["w"], points.iter().map(score).collect());
+        results.models[0].label = "ours".into();
+        results
     }
 
     #[test]

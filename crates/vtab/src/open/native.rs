@@ -2,23 +2,17 @@
 
 use super::splits::{Origin, Whole, parts, pick};
 use crate::read::{
-    ClevrLabel, NorbLabel, TfRecords, kitti_splits, open_clevr, open_diabetic_retinopathy, open_dtd,
-    open_flowers, open_kitti, open_patch_camelyon, open_pets, open_small_norb, open_so2sat, open_sun397,
-    open_svhn,
+    ClevrLabel, NorbLabel, TfRecords, kitti_splits, open_caltech101, open_clevr, open_diabetic_retinopathy,
+    open_dtd, open_flowers, open_kitti, open_patch_camelyon, open_pets, open_small_norb, open_so2sat,
+    open_sun397, open_svhn,
 };
 use crate::{Error, Task};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use visrep_data::{Dataset, ImageFolder, Map, NpyOptions, RawImages};
-use visrep_metrics::NumpyRandom;
 
 /// dSprites' file.
 const DSPRITES: &str = "dsprites_ndarray_co1sh3sc6or40x32y32_64x64.npz";
-/// Training images of each class of Caltech-101.
-const CALTECH_SHOTS: usize = 30;
-
-/// What TFDS seeds NumPy's generator with before it draws them.
-const CALTECH_SEED: u32 = 1234;
 
 /// The folder itself, or one within it, that holds `marker`.
 fn with(folder: &Path, within: &[&str], marker: &str) -> Option<PathBuf> {
@@ -156,22 +150,7 @@ fn thirds(data: ImageFolder) -> Result<Whole, Error> {
 }
 
 fn caltech(root: &Path) -> Result<Whole, Error> {
-    let all = shared(ImageFolder::open(root.join("101_ObjectCategories"))?);
-    let mut classes = vec![Vec::new(); all.classes().len()];
-    for (index, label) in all.labels()?.into_iter().enumerate() {
-        if let Some(class) = label.and_then(|label| classes.get_mut(label as usize)) {
-            class.push(index);
-        }
-    }
-    // TFDS draws so, but from names in the order in which its file system listed them, which cannot be known.
-    let mut generator = NumpyRandom::new(CALTECH_SEED);
-    let mut train = Vec::new();
-    for class in &classes {
-        train.extend(generator.choice(class.len(), CALTECH_SHOTS).into_iter().map(|at| class[at]));
-    }
-    train.sort_unstable();
-    let test: Vec<usize> = (0..all.len()).filter(|index| train.binary_search(index).is_err()).collect();
-    let (train, test) = (pick(&all, train), pick(&all, test));
+    let [train, test] = open_caltech101(root)?.map(shared);
     let note =
         "30 images of each class for training, by TFDS's rule from sorted names, the others for testing"
             .into();

@@ -2,6 +2,7 @@
 
 mod array;
 mod bigearthnet;
+mod caltech;
 mod clevr;
 mod diabetic;
 mod hdf5;
@@ -16,6 +17,7 @@ pub use array::ArrayImages;
 #[cfg(feature = "evaluate")]
 pub(crate) use bigearthnet::read_patches;
 pub use bigearthnet::{BIG_EARTH_NET_19, BIG_EARTH_NET_CLASSES, BigEarthNet, LandCover};
+pub use caltech::open_caltech101;
 pub use clevr::{ClevrLabel, open_clevr};
 pub use diabetic::open_diabetic_retinopathy;
 pub use hdf5::{SO2SAT_CLASSES, open_patch_camelyon, open_so2sat};

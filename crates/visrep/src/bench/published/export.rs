@@ -78,46 +78,21 @@ pub fn markdown(results: &Results, missing: &[(String, String)]) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::bench::results::{Details, ModelEntry};
+    use crate::bench::testing;
     use visrep_metrics::{Score, wilson};
 
     fn results() -> Results {
-        let model = |id: &str| ModelEntry {
-            id: id.into(),
-            label: id.into(),
-            about: String::new(),
-            architecture: "resnet50".into(),
-            weights: id.into(),
-            parameters: 1,
-        };
         let score = |weights: &str, suite: &str, metric: &str, value: f64| Score {
-            suite: suite.into(),
-            task: suite.into(),
-            metric: metric.into(),
-            value,
-            n: 40,
             interval: Some(wilson(10, 40, 0.95).unwrap()),
-            protocol: Default::default(),
-            model: "resnet50".into(),
             weights: weights.into(),
-            data: suite.into(),
+            ..testing::score(suite, suite, metric, value)
         };
-        Results {
-            schema: 1,
-            visrep: "0".into(),
-            command: "visrep bench".into(),
-            finished: String::new(),
-            seconds: 0.0,
-            environment: Vec::new(),
-            models: vec![model("a|b"), model("c")],
-            datasets: Vec::new(),
-            scores: vec![
-                score("a|b", "imagenet-a", "top1", 0.25),
-                score("a|b", "imagenet-a", "nll", 3.5),
-                score("c", "imagenet-r", "top1", 0.5),
-            ],
-            details: Details::default(),
-        }
+        let scores = vec![
+            score("a|b", "imagenet-a", "top1", 0.25),
+            score("a|b", "imagenet-a", "nll", 3.5),
+            score("c", "imagenet-r", "top1", 0.5),
+        ];
+        Results { command: "visrep bench".into(), ..testing::results(&["a|b", "c"], scores) }
     }
 
     #[test]

@@ -1,10 +1,12 @@
 //! `results.json` as it grows: what is finished is kept from run to run, and what is run again takes the place of what was there.
 
 use super::registry::Unit;
+use crate::bench::headline;
 use crate::bench::results::{
     Details, Finished, ImageGroups, ModelEntry, Note, Reliability, Results, Verdicts,
 };
 use anyhow::{Context, Result, bail};
+use std::collections::HashSet;
 use std::path::{Path, PathBuf};
 use visrep_metrics::Score;
 use visrep_probe::Findings;
@@ -27,18 +29,7 @@ impl Ledger {
     /// # Errors
     /// A file that cannot be read, or that is of another benchmark.
     pub fn open(path: &Path, fresh: bool) -> Result<Self> {
-        let mut results = Results {
-            schema: 1,
-            visrep: env!("CARGO_PKG_VERSION").to_owned(),
-            command: String::new(),
-            finished: String::new(),
-            seconds: 0.0,
-            environment: Vec::new(),
-            models: Vec::new(),
-            datasets: Vec::new(),
-            scores: Vec::new(),
-            details: Details::default(),
-        };
+        let mut results = Results::empty();
         if path.exists() && !fresh {
             let shown = path.display();
             let bytes = std::fs::read(path).with_context(|| format!("cannot read {shown}"))?;
@@ -83,7 +74,9 @@ impl Ledger {
         let Some(entry) = models.iter().find(|entry| entry.id == model) else { return };
         let suite = unit.suite.info().name;
         let whole = unit.task.is_none();
-        let tasks: Vec<String> = findings.scores.iter().map(|score| score.task.clone()).collect();
+        let mut tasks: HashSet<String> = findings.scores.iter().map(|score| score.task.clone()).collect();
+        tasks.extend(findings.verdicts.iter().map(|found| found.task.clone()));
+        tasks.extend(findings.reliability.iter().map(|(condition, _)| condition.clone()));
         let own = |score: &Score| {
             score.suite == suite && score.model == entry.architecture && score.weights == entry.weights
         };
@@ -95,10 +88,13 @@ impl Ledger {
             };
             scores.iter().any(known)
         });
-        let outdated = |task: &String| !same && !names.iter().any(|name| belongs(task, name));
-        let stays = |task: &String| !whole && !tasks.contains(task) && !outdated(task);
-        let gone = |score: &Score| own(score) && !tasks.contains(&score.task) && outdated(&score.task);
-        let any_gone = !whole && scores.iter().any(gone);
+        let of_one = |score: &Score| names.iter().any(|name| belongs(headline::task(score), name));
+        let outdated = |score: &&Score| own(score) && !tasks.contains(&score.task) && !of_one(score);
+        let gone: HashSet<String> = match whole || same {
+            true => HashSet::new(),
+            false => scores.iter().filter(outdated).map(|score| score.task.clone()).collect(),
+        };
+        let stays = |task: &String| !whole && !tasks.contains(task) && !gone.contains(task);
         scores.retain(|score| !own(score) || stays(&score.task));
         details.verdicts.retain(|found| found.model != model || found.suite != suite || stays(&found.task));
         details
@@ -131,7 +127,7 @@ impl Ledger {
         }));
         let note = |text| Note { model: model.to_owned(), suite: suite.to_owned(), text };
         details.notes.extend(notes.into_iter().map(note));
-        if any_gone {
+        if !gone.is_empty() {
             let text = format!(
                 "figures over several tasks were of an earlier run and are gone: run {suite} for them"
             );
@@ -150,51 +146,57 @@ impl Ledger {
 mod tests {
     use super::*;
     use crate::bench::published::registry;
-    use std::collections::BTreeMap;
+    use crate::bench::testing::{model, score, with};
 
-    fn score(task: &str, metric: &str, value: f64) -> Score {
-        Score {
-            suite: "imagenet-c".into(),
-            task: task.into(),
-            metric: metric.into(),
-            value,
-            n: 1,
-            interval: None,
-            protocol: BTreeMap::new(),
-            model: "resnet18".into(),
-            weights: "w".into(),
-            data: "imagenet-c".into(),
+    /// A ledger of one model, to which findings are added by the name of what was run.
+    struct Kept(Ledger);
+
+    impl Kept {
+        fn new() -> Self {
+            let folder = tempfile::tempdir().unwrap();
+            let mut ledger = Ledger::open(&folder.path().join("results.json"), false).unwrap();
+            ledger.model(model("w"));
+            Self(ledger)
+        }
+
+        /// What is there after these, and how many notes.
+        fn add(&mut self, name: &str, scores: Vec<Score>) -> (String, usize) {
+            let unit = registry::Unit::parse(&[name.to_owned()]).unwrap().remove(0);
+            self.0.add("w", &unit, "signature".into(), Findings { scores, ..Default::default() });
+            let results = &self.0.results;
+            let of = |score: &Score| format!("{} {}", score.task, score.value);
+            (results.scores.iter().map(of).collect::<Vec<_>>().join(", "), results.details.notes.len())
         }
     }
 
     #[test]
     fn means_of_other_figures_do_not_stay_beside_a_task_that_was_run_again() {
-        let folder = tempfile::tempdir().unwrap();
-        let mut ledger = Ledger::open(&folder.path().join("results.json"), false).unwrap();
-        let id = ledger.model(ModelEntry {
-            id: "resnet18".into(),
-            label: String::new(),
-            about: String::new(),
-            architecture: "resnet18".into(),
-            weights: "w".into(),
-            parameters: 1,
-        });
-        let mut add = |name: &str, scores: Vec<Score>| {
-            let unit = registry::Unit::parse(&[name.to_owned()]).unwrap().remove(0);
-            ledger.add(&id, &unit, "signature".into(), Findings { scores, ..Default::default() });
-            let of = |score: &Score| format!("{} {}", score.task, score.value);
-            let notes = ledger.results.details.notes.len();
-            (ledger.results.scores.iter().map(of).collect::<Vec<_>>().join(", "), notes)
-        };
+        let mut kept = Kept::new();
+        let score = |task: &str, metric: &str, value| score("imagenet-c", task, metric, value);
         let fog = |value| vec![score("fog/1", "error", value), score("fog", "mean-error", value)];
         let snow = || vec![score("snow", "mean-error", 0.5)];
         let all = [fog(0.5), snow(), vec![score("mean", "mce", 0.5)]].concat();
         let shown = "fog/1 0.5, fog 0.5, snow 0.5, mean 0.5";
-        assert_eq!(add("imagenet-c", all), (shown.to_owned(), 0));
+        assert_eq!(kept.add("imagenet-c", all), (shown.to_owned(), 0));
         // The same figures once more: what is made of them holds.
-        let (again, notes) = add("imagenet-c/fog", fog(0.5));
+        let (again, notes) = kept.add("imagenet-c/fog", fog(0.5));
         assert!(again.contains("mean 0.5") && notes == 0, "{again}");
-        let (other, notes) = add("imagenet-c/fog", fog(0.25));
+        let (other, notes) = kept.add("imagenet-c/fog", fog(0.25));
         assert_eq!((other.as_str(), notes), ("snow 0.5, fog/1 0.25, fog 0.25", 1));
+    }
+
+    #[test]
+    fn a_set_that_was_run_again_leaves_other_sets_with_every_distance() {
+        let mut kept = Kept::new();
+        let of = |part: &str, value| {
+            [("", "baseline"), ("lpips-", "lpips"), ("tap layer4: ", "tap layer4")].map(|(prefix, form)| {
+                with(score("bapps-2afc", &format!("{prefix}{part}"), "2afc", value), &[("form", form)])
+            })
+        };
+        kept.add("bapps-2afc", [of("superres", 0.5), of("cnn", 0.5), of("mean", 0.5)].concat());
+        let (found, notes) = kept.add("bapps-2afc/superres", of("superres", 0.25).into());
+        let expected = "cnn 0.5, lpips-cnn 0.5, tap layer4: cnn 0.5, \
+                        superres 0.25, lpips-superres 0.25, tap layer4: superres 0.25";
+        assert_eq!((found.as_str(), notes), (expected, 1));
     }
 }

@@ -186,10 +186,7 @@ impl OpenSuite for Opened {
     }
 
     fn stamp(&self) -> u64 {
-        let mut hash = Fingerprint::new();
-        let sets = self.tasks().iter().flat_map(|task| [&task.train1000, &task.test]);
-        sets.for_each(|data| hash.number(data.stamp()));
-        hash.finish()
+        Fingerprint::of_stamps(self.tasks().iter().flat_map(|task| [&task.train1000, &task.test]))
     }
 
     fn run(&self, model: &Model, context: &SuiteContext) -> Result<Findings, Error> {
