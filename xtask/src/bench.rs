@@ -18,6 +18,12 @@ Examples:
   cargo xtask bench peers                  the speed of everything beside its Python peers
   cargo xtask bench -- --help              every option of `visrep bench`, once it is built";
 
+/// What `visrep bench` does beside measuring: commands that have no `--out`, or another folder.
+const COMMANDS: &[&str] = &["compare", "spread", "study", "help"];
+
+/// Its options that take no value.
+const FLAGS: &[&str] = &["--list", "--fresh", "--help", "-h"];
+
 /// Sets up, builds, and runs `visrep bench`: from a fresh clone to the report.
 #[derive(clap::Args)]
 #[command(after_help = EXAMPLES, args_conflicts_with_subcommands = true)]
@@ -42,10 +48,36 @@ impl Args {
     fn names_an_output(&self) -> bool {
         self.args.iter().any(|arg| arg.to_string_lossy().split('=').next() == Some("--out"))
     }
+
+    /// The folder of the results, within the project's, as `visrep bench` has it from there; none where nothing is measured.
+    fn output(&self) -> Option<&'static str> {
+        match self.first_word().as_deref() {
+            None => Some("target/visrep/bench"),
+            Some(word) if COMMANDS.contains(&word) => None,
+            Some(_) => Some("target/visrep/suites"),
+        }
+    }
+
+    /// The first argument that is neither an option nor the value of one: a suite, or a command.
+    fn first_word(&self) -> Option<String> {
+        let mut args = self.args.iter().map(|arg| arg.to_string_lossy());
+        while let Some(arg) = args.next() {
+            if arg == "--" {
+                return args.next().map(Into::into);
+            }
+            if !arg.starts_with('-') {
+                return Some(arg.into());
+            }
+            if !arg.contains('=') && !FLAGS.contains(&arg.as_ref()) {
+                args.next();
+            }
+        }
+        None
+    }
 }
 
 /// Runs the command; the exit code is that of `visrep bench`. It works from the folder `here`, where the user
-/// stands, so that paths mean what they say; results go to the project's `target` all the same.
+/// stands, so that paths mean what they say; measurements go to the project's `target` all the same.
 pub(crate) fn run(root: &Path, here: &Path, args: &Args) -> Result<ExitCode> {
     if let Some(Other::Peers(peers)) = &args.other {
         return peers::run(root, here, peers);
@@ -57,8 +89,11 @@ pub(crate) fn run(root: &Path, here: &Path, args: &Args) -> Result<ExitCode> {
         .args(["run", "--quiet", "--package", "visrep", "--bin", "visrep", "--", "bench"])
         .args(args.passed_on())
         .current_dir(here);
-    if here != root && !args.names_an_output() {
-        visrep.arg("--out").arg(root.join("target/visrep/bench"));
+    if here != root
+        && !args.names_an_output()
+        && let Some(folder) = args.output()
+    {
+        visrep.arg("--out").arg(root.join(folder));
     }
     with_libtorch(&mut visrep, &libtorch.lib)?;
     become_program(&mut visrep)
@@ -75,4 +110,40 @@ fn become_program(command: &mut Command) -> Result<ExitCode> {
 fn become_program(command: &mut Command) -> Result<ExitCode> {
     let status = command.status().map_err(|e| Error::io("cannot run visrep", &e))?;
     Ok(status.code().and_then(|code| u8::try_from(code).ok()).map_or(ExitCode::FAILURE, ExitCode::from))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn args(line: &str) -> Args {
+        Args { other: None, args: line.split_whitespace().map(OsString::from).collect() }
+    }
+
+    #[test]
+    fn results_go_where_visrep_bench_puts_them() {
+        let of = |line: &str| args(line).output();
+        for line in ["", "--model resnet50 --weights W --data DIR --limit=100", "--threads 2"] {
+            assert_eq!(of(line), Some("target/visrep/bench"), "{line}");
+        }
+        for line in
+            ["vtab knn --model M --weights W --data ROOT", "--fresh --model M --weights=W --data ROOT all"]
+        {
+            assert_eq!(of(line), Some("target/visrep/suites"), "{line}");
+        }
+        for line in [
+            "compare a.json b.json",
+            "spread *.json --model M",
+            "study perceptual a.json",
+            "--threads 2 compare",
+        ] {
+            assert_eq!(of(line), None, "{line}");
+        }
+    }
+
+    #[test]
+    fn an_output_that_is_named_stays() {
+        assert!(args("vtab --out DIR").names_an_output() && args("--out=DIR").names_an_output());
+        assert!(!args("vtab --data out").names_an_output());
+    }
 }

@@ -187,10 +187,14 @@ fn processor() -> Finding {
 fn disk(root: &Path) -> Finding {
     let target = root.join("target");
     match setup::free_space(if target.is_dir() { &target } else { root }) {
-        Some(free) if free < 3_000_000_000 => finding(
+        Some(free) if free < setup::SPACE => finding(
             "disk",
             Mark::Note,
-            format!("{} free; setting up and building takes 3 GB", setup::gigabytes(free)),
+            format!(
+                "{} free; setting up and building takes {}",
+                setup::gigabytes(free),
+                setup::gigabytes(setup::SPACE)
+            ),
         ),
         Some(free) => finding("disk", Mark::Good, format!("{} free", setup::gigabytes(free))),
         None => finding("disk", Mark::Note, "`df` does not tell how much is free"),

@@ -11,6 +11,9 @@ use crate::libtorch::{LibTorch, Origin};
 pub(crate) use host::{compiler, free_space, gigabytes, platform, python, require_space};
 use install::{Installer, is_complete};
 
+/// Disk space that a fresh clone needs for LibTorch, without CUDA's libraries, and a first build, in bytes. The README says it too.
+pub(crate) const SPACE: u64 = 6_000_000_000;
+
 const EXAMPLES: &str = "\
 Examples:
   cargo xtask setup                          once; then plain `cargo build` and `cargo test` work

@@ -1,8 +1,9 @@
 //! Objectives for representation learning: pure functions over tensors.
 //!
-//! One file per objective. Every function checks the shapes and parameters it is given, returns a scalar
-//! that can be differentiated, and documents which published convention it follows: sums or means, one
-//! direction or both, halved or not.
+//! One file per objective. Every function checks the shapes and parameters it is given and documents which published
+//! convention it follows: sums or means, one direction or both, halved or not. Objectives return a scalar that can be
+//! differentiated. What prepares their inputs returns no scalar and has no gradient: [`dino_targets`] and [`sinkhorn`] return
+//! distributions, [`dino_center`] the next centre, [`match_regions`] indices.
 #![forbid(unsafe_code)]
 
 mod barlow_twins;

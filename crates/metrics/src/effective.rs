@@ -49,7 +49,9 @@ impl ShiftFit {
 
     /// The accuracy under the shift that a model with this `clean` accuracy (a fraction) is expected to have.
     pub fn expected(&self, clean: f64) -> f64 {
-        1.0 / (1.0 + (-(self.slope * logit(&clean) + self.intercept)).exp())
+        // A level line goes on beyond 0 and 1, where log-odds are infinite.
+        let rise = if self.slope == 0.0 { 0.0 } else { self.slope * logit(&clean) };
+        1.0 / (1.0 + (-(rise + self.intercept)).exp())
     }
 
     /// Effective robustness: `shifted` less what is expected at `clean`, in fractions.
@@ -87,6 +89,7 @@ mod tests {
         assert!(matches!(ShiftFit::new(&[0.7, 1.0], &[0.5, 0.6]), Err(Error::Value { index: 1, .. })));
         assert!(ShiftFit::new(&[0.7, 0.8], &[0.0, 0.6]).is_err());
         assert!(ShiftFit::new(&[], &[]).is_err());
-        assert_eq!(ShiftFit::new(&[0.6, 0.7], &[0.5, 0.5]).unwrap().r2, 1.0);
+        let level = ShiftFit::new(&[0.6, 0.7], &[0.5, 0.5]).unwrap();
+        assert_eq!((level.r2, level.expected(0.0), level.expected(1.0)), (1.0, 0.5, 0.5));
     }
 }

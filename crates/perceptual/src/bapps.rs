@@ -168,7 +168,7 @@ impl BappsFolder {
     /// A number that is another one for patches of other sizes in bytes.
     pub fn stamp(&self) -> u64 {
         let mut hash = Fingerprint::new();
-        for part in ["p0", "p1"] {
+        for part in ["ref", "p0", "p1"] {
             hash.sizes(self.len(), |index| Some(self.patch_path(part, self.names.get(index)?)));
         }
         hash.finish()

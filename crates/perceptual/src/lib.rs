@@ -1,9 +1,16 @@
-//! Perceptual distances from any backbone's taps, and 2AFC scoring.
+//! Perceptual distances from any backbone's taps, how far they agree with people, and FID and its kin.
 //!
 //! [`Lpips`] is LPIPS, with its learned heads or without. [`PerceptualDistance`] is the "baseline" distance of LPIPS (Zhang et al. 2018) on a network of
 //! one's choice, [`FeatureDistances`] the other forms of distance between activations. [`BappsFolder`] reads the judgements of people; [`score_pairs`] and
 //! [`score_triplets`] ask of any [`ImageDistance`] which of two images it finds nearer to a reference; [`PixelDistance`] and [`StructuralDistance`] are what
-//! every learned distance should beat.
+//! every learned distance should beat. [`train_heads`] learns LPIPS's heads from judgements, by the steps of a [`HeadTrainer`].
+//!
+//! Where nobody has judged, [`strength_triplets`] have a known answer, one distortion at two strengths, and [`band_noise`] is noise of some
+//! frequencies alone.
+//!
+//! Of images, [`Inception`], FID's network, makes an [`InceptionSet`] by the published pipeline that a [`GenerativePreset`] describes; two
+//! sets give the Fréchet distance ([`frechet`]), the kernel distance ([`kid`]), precision, recall, density and coverage ([`neighbours`]), and one
+//! set its [`inception_score`].
 #![forbid(unsafe_code)]
 
 mod bapps;

@@ -38,6 +38,12 @@ impl Parts {
         self.folder.is_some()
     }
 
+    /// What a part is called that is of images whose files have this [`stamp`](visrep_data::Dataset::stamp): where they have other sizes
+    /// by now, it is another part.
+    pub fn name_of(name: &str, stamp: u64) -> String {
+        format!("{name} {stamp:016x}")
+    }
+
     /// What the part of this name, unique within the measurement, came to: read where it is finished, and otherwise found by `find`
     /// and kept. A file that is damaged counts as none.
     ///

@@ -6,6 +6,7 @@
 
 use crate::verdicts::TaskVerdicts;
 use crate::{Context, Error, ExtractOptions, Figure, Parts, compute_protocol, preprocessing_protocol};
+use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -65,8 +66,9 @@ pub trait OpenSuite {
     /// A number that is another one for other data.
     fn fingerprint(&self) -> Result<u64, Error>;
 
-    /// A number that changes when the images do and their names do not, as [`Dataset::stamp`] tells it: what is finished is then run again,
-    /// while parts of what was stopped are kept, since a damaged file that was mended is no reason to lose them.
+    /// A number that changes when the images do and their names do not, as [`Dataset::stamp`] tells it: what is finished is then run
+    /// again. Parts of what was stopped are found by the stamps of their own images, where a suite has several sets: a damaged file that was
+    /// mended is no reason to lose the others.
     fn stamp(&self) -> u64 {
         0
     }
@@ -179,7 +181,7 @@ fn spread(count: usize, limit: usize) -> Vec<usize> {
 }
 
 /// What a suite found about one model.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub struct Findings {
     /// Every figure with its protocol.
     pub scores: Vec<Score>,
@@ -233,6 +235,34 @@ impl<'a> Recorder<'a> {
         self.add(Figure { task: task.into(), metric, value, n, interval });
     }
 
+    /// What `measure` finds, as a part of this name, unique within the measurement, that is kept in the context's [`Parts`]: where it is
+    /// finished, its findings are added and nothing is measured. Entries of the protocol are to be set before it, or within.
+    ///
+    /// # Errors
+    /// Those of `measure`, and a file that cannot be written.
+    pub fn part<E: From<Error>>(
+        &mut self,
+        name: &str,
+        measure: impl FnOnce(&mut Self) -> Result<(), E>,
+    ) -> Result<(), E> {
+        let earlier = std::mem::take(&mut self.findings);
+        let found = self.context.parts.get(name, || -> Result<Findings, E> {
+            measure(self)?;
+            Ok(std::mem::take(&mut self.findings))
+        });
+        self.findings = earlier;
+        let Findings { scores, verdicts, reliability, notes } = found?;
+        // What was kept may have been measured when the same weights lay elsewhere.
+        let weights = &self.context.weights;
+        self.findings
+            .scores
+            .extend(scores.into_iter().map(|score| Score { weights: weights.clone(), ..score }));
+        self.findings.verdicts.extend(verdicts);
+        self.findings.reliability.extend(reliability);
+        self.findings.notes.extend(notes);
+        Ok(())
+    }
+
     /// Adds a figure.
     pub fn add(&mut self, figure: Figure) {
         self.findings.scores.push(Score {
@@ -255,6 +285,38 @@ mod tests {
     use super::*;
     use visrep_augment::RgbImage;
     use visrep_data::{InMemory, Sample, SampleImage};
+
+    #[test]
+    fn a_part_that_is_finished_is_not_measured_again() {
+        let folder = tempfile::tempdir().unwrap();
+        let context = SuiteContext { parts: Parts::in_folder(folder.path()), ..Default::default() };
+        let model = Model::create("resnet10t", &Default::default()).unwrap();
+        let run = |fails: bool| {
+            let mut record = Recorder::new("ours", &model, &context);
+            record.figure("before", "top1", 0.5, 2, None);
+            for task in ["a", "b"] {
+                let part = record.part(task, |record| {
+                    assert!(record.findings.scores.is_empty());
+                    record.findings.notes.push(format!("{task} was measured"));
+                    if fails && task == "b" {
+                        return Err(Error::Interrupted);
+                    }
+                    // Another number in the second run, where it is measured then.
+                    record.figure(task, "top1", if fails { 0.25 } else { 0.75 }, 4, None);
+                    Ok(())
+                });
+                if part.is_err() {
+                    assert_eq!(record.findings.scores.len(), 2, "what was there stays");
+                }
+            }
+            record.findings
+        };
+        run(true);
+        let found = run(false);
+        let scores: Vec<_> = found.scores.iter().map(|score| (score.task.as_str(), score.value)).collect();
+        assert_eq!(scores, [("before", 0.5), ("a", 0.25), ("b", 0.75)]);
+        assert_eq!(found.notes, ["a was measured", "b was measured"]);
+    }
 
     #[test]
     fn a_limit_spreads_over_the_set() {

@@ -204,6 +204,8 @@ pub fn evaluate_corruptions(
     let transform = eval_transform(model.preprocessing())?;
     let size = model.preprocessing().input_size;
     let corruptor = Corruptor::new(Scale::for_size(size, size)).with_frost(options.frost.clone());
+    // Where files have other sizes by now, what was found is of other images.
+    let stamp = data.stamp();
     let views = CorruptedViews::new(data, transform, corruptor, conditions.clone(), options.seed)?;
     let scale = format!("{:?}", views.scale());
     let loader_options = LoaderOptions {
@@ -214,7 +216,7 @@ pub fn evaluate_corruptions(
     };
     let mut progress = Progress::new(options.progress, "corruptions", views.len());
     let views: Arc<dyn Dataset> = Arc::new(views);
-    let mut found = options.parts.row::<(f64, bool)>("images", views.len());
+    let mut found = options.parts.row::<(f64, bool)>(&Parts::name_of("images", stamp), views.len());
     let first = found.len();
     progress.reach(first);
     if first < views.len() {

@@ -80,14 +80,18 @@ fn a_stored_condition_that_broke_off_goes_on_behind_its_last_image() {
     let parts = Parts::in_folder(folder.path());
     let resumable = SuiteContext { batch_size: 1, parts: parts.clone(), ..context() };
     let resumed = || run_in("imagenet-c", Some("fog"), root.path(), &model, &resumable);
-    let (first, third) = (place(2, 0), place(2, 2));
-    file(root.path(), &third, "no image");
+    let damaged = |place: &str| {
+        let image = std::fs::read(root.path().join(place)).unwrap();
+        file(root.path(), place, &"-".repeat(image.len()));
+        image
+    };
+    let (third, image) = (place(2, 2), damaged(&place(2, 2)));
     let error = resumed().unwrap_err().to_string();
     assert!(error.contains("2.png"), "{error}");
     assert_eq!(parts.finished(), 2, "severity 1, and two images of severity 2");
-    // What was found is not looked at again.
-    file(root.path(), &first, "no image either");
-    support::write(&root.path().join(third), &drawn(10));
+    // What was found is not looked at again: these cannot be read any more.
+    let (first, begun) = (damaged(&place(1, 3)), damaged(&place(2, 0)));
+    std::fs::write(root.path().join(third), image).unwrap();
     let found = resumed().unwrap();
     for (found, whole) in found.verdicts.iter().zip(&whole.verdicts) {
         assert_eq!((&found.task, found.images, &found.correct), (&whole.task, whole.images, &whole.correct));
@@ -95,6 +99,19 @@ fn a_stored_condition_that_broke_off_goes_on_behind_its_last_image() {
     let values = |found: &visrep_probe::Findings| found.scores.iter().map(|s| s.value).collect::<Vec<_>>();
     values(&found).into_iter().zip(values(&whole)).for_each(|(a, b)| assert!((a - b).abs() < 1e-6));
     assert_eq!((found.verdicts.len(), found.scores.len()), (whole.verdicts.len(), whole.scores.len()));
+    // Of files that have other sizes by now nothing was found; the rest is kept.
+    std::fs::write(root.path().join(place(2, 0)), [&begun[..], b"and more"].concat()).unwrap();
+    let again = resumed().unwrap();
+    assert_eq!(values(&again).len(), values(&whole).len());
+    assert_eq!(
+        parts.finished(),
+        7,
+        "one for each of four severities; two stretches of severity 2, and one anew"
+    );
+    std::fs::write(root.path().join(place(1, 3)), [&first[..], b"and more"].concat()).unwrap();
+    file(root.path(), &place(2, 1), "no image");
+    let error = resumed().unwrap_err().to_string();
+    assert!(error.contains("1.png"), "severity 1 was found again, and then severity 2: {error}");
 }
 
 #[test]
@@ -258,6 +275,12 @@ fn cifars_sequences_are_arrays() {
     near(value(&found, "shot_noise", "flip-probability"), (each[0].0 + each[1].0) / 2.0);
     near(value(&found, "shot_noise", "top5-distance"), (each[0].1 + each[1].1) / 2.0);
     assert_eq!(found.notes.len(), 9, "nine of ten are missing");
+    let missing = |name: &str| found.notes.iter().any(|note| note.starts_with(name));
+    assert!(
+        missing("spatter: ") && !missing("snow: "),
+        "the benchmark of CIFAR-10 has spatter: {:?}",
+        found.notes
+    );
     npy(&path, &[6, 32, 32, 3], &bytes(&frames));
     let error = run("cifar-10-p", None, root.path(), &model).unwrap_err().to_string();
     assert!(error.contains("expected sequences"), "{error}");

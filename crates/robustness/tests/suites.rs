@@ -304,6 +304,17 @@ fn backgrounds_make_a_gap_and_a_challenge() {
     );
     let found = run("background-challenge", None, root.path(), &model).unwrap();
     assert_eq!(found.verdicts[0].correct, [held(0, &dog), held(1, &bird)]);
+    // A run that was stopped goes on behind its last foreground.
+    let folder = tempfile::tempdir().unwrap();
+    let kept = SuiteContext { parts: visrep_probe::Parts::in_folder(folder.path()), ..context() };
+    let resumed = || run_in("background-challenge", None, root.path(), &dogs, &kept);
+    std::fs::remove_file(masks.join("01_bird/fg_2.npy")).unwrap();
+    file(root.path(), "bg_challenge/fg_mask/val/01_bird/fg_2.npy", "no mask");
+    assert!(resumed().is_err());
+    npy(&masks.join("01_bird/fg_2.npy"), &[32, 32], &half);
+    npy(&masks.join("00_dog/fg_1.npy"), &[8, 8], &[0; 64]);
+    assert_eq!(resumed().unwrap().verdicts[0].correct, [true, false]);
+    npy(&masks.join("00_dog/fg_1.npy"), &[32, 32], &half);
     npy(&masks.join("01_bird/fg_2.npy"), &[8, 8], &[0; 64]);
     let error = run("background-challenge", None, root.path(), &dogs).unwrap_err().to_string();
     assert!(error.contains("fg_2.npy holds an array [8, 8]"), "{error}");

@@ -6,7 +6,7 @@ mod support;
 
 use support::{arg_max, constant, context, drawn, images, logits, near, random, run, run_in, value, write};
 use visrep_augment::{Filter, RgbImage, Transform, presets, view_rng};
-use visrep_probe::SuiteContext;
+use visrep_probe::{Parts, SuiteContext};
 
 const TENCH: &str = "imagenet/val/n01440764/a.JPEG";
 const STINGRAY: &str = "imagenet/val/n01498041/b.JPEG";
@@ -51,6 +51,40 @@ fn black_on_black_does_not_move_and_other_images_do() {
     for (score, before) in again.scores.iter().zip(figures) {
         assert!((score.value - before).abs() < 1e-6, "{}", score.task);
     }
+}
+
+#[test]
+fn what_a_stopped_run_has_left_is_not_looked_at_again() {
+    let places: Vec<_> = (0..5).map(|number| format!("imagenet/val/n01440764/{number}.JPEG")).collect();
+    let root = images(&places.iter().map(String::as_str).collect::<Vec<_>>());
+    let model = random(1000);
+    let whole = run("translation", None, root.path(), &model).unwrap();
+    let folder = tempfile::tempdir().unwrap();
+    // Of 40 crops an image and of three, one and two images are in a batch.
+    let context = SuiteContext { batch_size: 6, parts: Parts::in_folder(folder.path()), ..context() };
+    let resumed = || run_in("translation", None, root.path(), &model, &context);
+    let damaged = |place: usize| {
+        let path = root.path().join(&places[place]);
+        let image = std::fs::read(&path).unwrap();
+        std::fs::write(path, vec![0; image.len()]).unwrap();
+        image
+    };
+    let fourth = damaged(3);
+    assert!(resumed().unwrap_err().to_string().contains("3.JPEG"));
+    let first = damaged(0);
+    std::fs::write(root.path().join(&places[3]), fourth).unwrap();
+    // Crops of the first two batches are known, one-pixel shifts of none.
+    assert!(resumed().unwrap_err().to_string().contains("0.JPEG"));
+    std::fs::write(root.path().join(&places[0]), first).unwrap();
+    let found = resumed().unwrap();
+    assert_eq!(found.scores.len(), whole.scores.len());
+    for (found, whole) in found.scores.iter().zip(&whole.scores) {
+        assert!((found.value - whole.value).abs() < 1e-6, "{} {}", found.task, found.metric);
+    }
+    for place in 0..5 {
+        damaged(place);
+    }
+    assert!(resumed().is_ok(), "everything is known");
 }
 
 #[test]

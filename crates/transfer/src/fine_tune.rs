@@ -9,7 +9,7 @@ use std::sync::Arc;
 use visrep_data::{Concat, Dataset};
 use visrep_models::Model;
 use visrep_probe::{
-    Evaluation, Execution, FineTuned, FineTuning, ImagePipeline, Suite, SuiteContext, SuiteInfo,
+    Evaluation, Execution, FineTuned, FineTuning, ImagePipeline, Parts, Suite, SuiteContext, SuiteInfo,
     TaskVerdicts, Trial, best_trial, fine_tune,
 };
 
@@ -166,7 +166,7 @@ impl Classifier for FineTuneSearch {
         for (nth, &candidate) in candidates.iter().enumerate() {
             context.go_on()?;
             let what = format!("{}: candidate {} of {}", info.name, nth + 1, candidates.len());
-            let part = format!("{}/candidate-{}", info.name, nth + 1);
+            let part = Parts::name_of(&format!("{}/candidate-{}", info.name, nth + 1), data.stamp());
             trials.push(context.parts.get(&part, || {
                 let tuning = search.tuning(&images, data.train.len(), candidate);
                 let tuned =

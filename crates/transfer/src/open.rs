@@ -4,7 +4,7 @@ use crate::read::{open_aircraft, open_food101, open_sun397_official};
 use crate::{Error, TransferDataset, VocSplit};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use visrep_data::{Dataset, ImageFiles, Subset, open, open_splits, stratified_split};
+use visrep_data::{Dataset, Fingerprint, ImageFiles, Subset, open, open_splits, stratified_split};
 use visrep_vtab::{open_caltech101, open_dtd, open_flowers, open_pets};
 
 /// The share of the training images that is held out to choose by where there is no official validation split.
@@ -24,6 +24,13 @@ pub struct TransferData {
     pub labels: TransferLabels,
     /// Where the splits come from.
     pub description: String,
+}
+
+impl TransferData {
+    /// A number that changes when the images do and their names do not, as [`Dataset::stamp`] tells it.
+    pub fn stamp(&self) -> u64 {
+        Fingerprint::of_stamps([&self.train, &self.val, &self.test])
+    }
 }
 
 /// What images show.

@@ -11,7 +11,7 @@ use visrep_data::{Dataset, Fingerprint};
 use visrep_metrics::{mean, wilson};
 use visrep_models::Model;
 use visrep_probe::{
-    Findings, LEVEL, OpenSuite, Recorder, Suite, SuiteContext, SuiteInfo, TaskVerdicts, limited,
+    Findings, LEVEL, OpenSuite, Parts, Recorder, Suite, SuiteContext, SuiteInfo, TaskVerdicts, limited,
 };
 
 pub(crate) const EXPECTS: &[&str] = &[
@@ -165,7 +165,9 @@ impl<C: Classifier> OpenSuite for Opened<C> {
     }
 
     fn stamp(&self) -> u64 {
-        Fingerprint::of_stamps(self.found.iter().flat_map(|found| [&found.train, &found.val, &found.test]))
+        let mut hash = Fingerprint::new();
+        self.found.iter().for_each(|found| hash.number(found.stamp()));
+        hash.finish()
     }
 
     fn run(&self, model: &Model, context: &SuiteContext) -> Result<Findings, visrep_probe::Error> {
@@ -180,7 +182,8 @@ impl<C: Classifier> OpenSuite for Opened<C> {
             let info = data.dataset.info();
             let measure =
                 || self.classifier.measure(data, model, context).map_err(|error| of_suite(suite, error));
-            let measured: Measured = match context.parts.get(info.name, measure) {
+            let part = Parts::name_of(info.name, data.stamp());
+            let measured: Measured = match context.parts.get(&part, measure) {
                 Ok(measured) => measured,
                 // No setting does on this dataset; that says nothing of the others.
                 Err(error) if self.whole && error.is_divergence() => {

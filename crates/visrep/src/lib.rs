@@ -29,4 +29,5 @@ pub use visrep_torch as torch;
 pub use visrep_train as train;
 #[doc(inline)]
 pub use visrep_transfer as transfer;
+#[doc(inline)]
 pub use visrep_vtab as vtab;

@@ -79,7 +79,10 @@ fn imagenet_real_says_what_is_wrong_and_where() {
     fail("val_index,prediction\n2,795\n2,970\n", &["line 3", "'val_index'", "already given in line 2"]);
     fail("val_index,prediction\n0,795\n", &["line 2", "'val_index'", "from 1 to 3"]);
     fail("val_index,prediction\r\n3,230\r\n\r\n\r\n2,nan\r\n", &["p.csv, line 5", "'nan'"]);
-    fail("note,val_index,prediction\n\"a\nb\",3,230\n,2,nan\n", &["p.csv, line 4", "'nan'"]);
+    fail("note,val_index,prediction\n\"a b\",3,230\n,2,nan\n", &["p.csv, line 3", "'nan'"]);
+    // Rows that an open quotation mark takes in are not left out without a word.
+    fail("val_index,prediction,note\n2,795,\"5 inch\n3,230,x\n", &["p.csv, line 2", "a quotation mark"]);
+    fail("val_index,prediction,\"note\n2,795,x\n", &["p.csv, line 1", "a quotation mark"]);
     fail("val_index,prediction\r\n2\r\n", &["line 2", "1 values"]);
     fail("val_index,prediction\n2,nan\n", &["line 2", "'prediction'", "'nan'", "from 0 to 999"]);
     fail("val_index,prediction\n2,1000\n", &["'1000'", "from 0 to 999"]);

@@ -11,13 +11,11 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
 use crate::error::{Error, Result};
-use crate::setup::host;
-use crate::setup::wheels::{Component, Wheel};
+use crate::setup::wheels::{CPU, Component, Wheel};
+use crate::setup::{SPACE, host};
 
 const STAMP: &str = "setup-stamp";
 const UNPACK: &str = include_str!("unpack.py");
-/// Room for a build besides LibTorch itself, in bytes.
-const BUILD_SPACE: u64 = 1_800_000_000;
 
 /// Holds the lock under which folders of `target` are changed.
 pub(crate) struct Installer {
@@ -59,7 +57,7 @@ impl Installer {
         let unpacked: u64 = missing.iter().map(|part| part.unpacked).sum();
         // What an interrupted run left counts: it needs no more room.
         let present: u64 = wheels.iter().filter(|w| self.has(w)).map(|wheel| wheel.bytes).sum();
-        host::require_space(&self.target, download - present + unpacked + BUILD_SPACE)?;
+        host::require_space(&self.target, download - present + unpacked + build_space(&missing))?;
         eprintln!(
             "LibTorch: fetching {} in {} wheels (to be unpacked to {})",
             host::gigabytes(download - present),
@@ -256,6 +254,16 @@ fn list_libraries(folder: &Path) -> Result<String> {
     Ok(text)
 }
 
+/// Room for a build besides these components, in bytes: with LibTorch itself it is [`SPACE`] in all. Where LibTorch is here already, what is
+/// built with it may be here too, and nothing is asked for.
+fn build_space(missing: &[&Component]) -> u64 {
+    if missing.iter().all(|part| part.folder != CPU.folder) {
+        return 0;
+    }
+    let download: u64 = distinct_wheels(&[&CPU]).iter().map(|wheel| wheel.bytes).sum();
+    SPACE.saturating_sub(download + CPU.unpacked)
+}
+
 fn distinct_wheels(components: &[&Component]) -> Vec<&'static Wheel> {
     let mut wheels: Vec<&'static Wheel> = Vec::new();
     for (wheel, _) in components.iter().flat_map(|component| component.parts) {
@@ -308,7 +316,7 @@ fn remove_folder(path: &Path) -> Result<()> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::setup::wheels::CPU;
+    use crate::setup::wheels::CUDA;
 
     /// What a finished setup leaves, with tiny libraries.
     fn installed() -> tempfile::TempDir {
@@ -348,8 +356,17 @@ mod tests {
 
     #[test]
     fn the_wheel_that_two_components_share_is_fetched_once() {
-        let wheels = distinct_wheels(&[&CPU, &crate::setup::wheels::CUDA]);
+        let wheels = distinct_wheels(&[&CPU, &CUDA]);
         assert_eq!(wheels.iter().filter(|wheel| wheel.package().0 == "torch").count(), 1);
         assert_eq!(wheels.len(), 15);
+    }
+
+    #[test]
+    fn libtorch_and_a_build_take_what_the_readme_says() {
+        let download: u64 = distinct_wheels(&[&CPU]).iter().map(|wheel| wheel.bytes).sum();
+        assert_eq!(download + CPU.unpacked + build_space(&[&CPU]), SPACE);
+        assert_eq!(build_space(&[&CUDA]), 0);
+        let said = format!("{} GB of disk", SPACE / 1_000_000_000);
+        assert!(include_str!("../../../README.md").contains(&said), "{said}");
     }
 }

@@ -43,6 +43,21 @@ impl Universal {
         labels: &Tensor,
         generator: &mut Generator,
     ) -> Result<Tensor, Error> {
+        self.fit_watched(victim, images, labels, generator, |_| Ok(()))
+    }
+
+    /// [`Self::fit`], where `watch` is told after each step how many images it was of, and ends the work by an error.
+    ///
+    /// # Errors
+    /// As [`Self::fit`], and those of `watch`.
+    pub fn fit_watched(
+        &self,
+        victim: &dyn Victim,
+        images: &Tensor,
+        labels: &Tensor,
+        generator: &mut Generator,
+        mut watch: impl FnMut(usize) -> Result<(), Error>,
+    ) -> Result<Tensor, Error> {
         check(images, labels)?;
         self.ball.check()?;
         let count = images.size()[0];
@@ -75,6 +90,7 @@ impl Universal {
                     Norm::L2 => slope.f_div(&super::norms(&slope)?.f_add_scalar(EPS)?)?,
                 };
                 change = self.ball.shrink(&change.f_add(&direction.f_mul_scalar(sign * self.step_size)?)?)?;
+                watch(batch.size()[0] as usize)?;
             }
         }
         Ok(change)

@@ -3,14 +3,16 @@
 use super::attack_tasks::{CIFAR_10, IMAGENET, Task};
 use super::figures::share;
 use super::folder::{ClassFolders, VAL, VAL_PUBLISHED, class_folders, find, need};
-use super::head::Classes;
+use super::head::{Classes, part_of};
 use super::pixels::Pixels;
 use super::published::{Measure, Published};
 use crate::Error;
 use crate::attack::{ModelVictim, classified_right};
+use rand::RngExt as _;
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use visrep_augment::view_rng;
 use visrep_data::{Dataset, Fingerprint, RawImages, Subset};
 use visrep_models::{Model, ModelOptions};
 use visrep_perceptual::{LpipsNet, PerceptualDistance};
@@ -33,7 +35,7 @@ pub(super) const ATTACKS: Attacks = Attacks {
         expects: &[
             "imagenet/val/SYNSET/",
             "robustbench/imagenet_test_image_ids.txt, optional: RobustBench's images, the first 5000 of the list, instead of 1000",
-            "lpips/alexnet.{safetensors,pth}, for lpa",
+            "lpips/alexnet.{safetensors,pth}, for lpa (`visrep weights get alexnet.tv_in1k`)",
         ],
         published: VAL_PUBLISHED,
     },
@@ -202,27 +204,28 @@ impl Measure for Opened {
         let trunk = self.trunk(model)?;
         let distance = trunk.as_ref().map(|trunk| PerceptualDistance::new(trunk, LpipsNet::Alex.taps()));
         let distance = distance.transpose()?;
-        let under = |name: &str, task: Option<Task>| {
+        let under = |name: &str, task: Option<Task>| -> Result<Vec<bool>, Error> {
             // What is drawn is drawn batch by batch.
-            let part = format!("{name} in batches of {}", context.batch_size);
-            context.parts.get(&part, || -> Result<Vec<bool>, Error> {
-                let mut progress = Progress::new(context.progress, name, pixels.len());
-                let mut generator = Generator::new(i64::try_from(context.seed).unwrap_or(i64::MAX));
-                let mut held = Vec::with_capacity(pixels.len());
-                for batch in pixels.batches(model.device()) {
-                    context.go_on()?;
-                    let (images, labels) = batch?;
-                    let robust = match task {
-                        Some(task) => {
-                            task.held(victim, distance.as_ref(), &images, &labels, &mut generator)?
-                        }
-                        None => tch::no_grad(|| classified_right(&victim, &images, &labels))?,
-                    };
-                    held.extend(Vec::<bool>::try_from(robust.f_to_device(tch::Device::Cpu)?)?);
-                    progress.advance(labels.size()[0] as usize);
-                }
-                Ok(held)
-            })
+            let part = format!("{} in batches of {}", part_of(name, &self.data), context.batch_size);
+            let mut held = context.parts.row::<bool>(&part, pixels.len());
+            let mut progress = Progress::new(context.progress, name, pixels.len());
+            progress.reach(held.len());
+            let done = held.len().div_ceil(context.batch_size);
+            for (number, batch) in pixels.batches(model.device()).enumerate().skip(done) {
+                context.go_on()?;
+                let (images, labels) = batch?;
+                let robust = match task {
+                    Some(task) => {
+                        // Each batch has draws of its own, whichever came before it in this run.
+                        let seed = view_rng(context.seed, 0, number as u64, 0).random_range(0..i64::MAX);
+                        task.held(victim, distance.as_ref(), &images, &labels, &mut Generator::new(seed))?
+                    }
+                    None => tch::no_grad(|| classified_right(&victim, &images, &labels))?,
+                };
+                held.push(Vec::<bool>::try_from(robust.f_to_device(tch::Device::Cpu)?)?)?;
+                progress.advance(labels.size()[0] as usize);
+            }
+            Ok(held.finish()?)
         };
         let side = model.preprocessing().input_size;
         let mut found = vec![("clean".to_owned(), "none".to_owned(), under("clean", None)?)];

@@ -1,11 +1,11 @@
 //! ImageNet-C and ImageNet-C-bar: from files as they were published, and made from ImageNet's validation images when they are needed.
 
 use super::folder::{ClassFolders, VAL, class_folders, find, missing, need};
-use super::head::{Classes, Pass, View, as_stored_protocol};
+use super::head::{Classes, Pass, View, as_stored_protocol, keys_and_labels};
 use super::published::{Measure, Published};
 use super::shared::VAL_IMAGES;
 use crate::corruption_figures::CorruptionFigures;
-use crate::evaluate::{Tally, describe, from, summarise};
+use crate::evaluate::{Tally, describe, summarise};
 use crate::{Classifier, ConditionResult, CorruptionOptions, Error, LabelSpace, evaluate_corruptions};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -68,7 +68,7 @@ pub(super) const IMAGENET_C_BAR: Corruptions = Corruptions {
         name: "imagenet-c-bar",
         about: "ImageNet under 10 corruptions unlike ImageNet-C's, as files (Mintun et al. 2021)",
         expects: &["imagenet-c-bar/CORRUPTION/1..5/SYNSET/"],
-        published: "made with `visrep corrupt --all`, or github.com/facebookresearch/augmentation-corruption",
+        published: "made with `visrep corrupt --all --suite imagenet-c-bar`, or github.com/facebookresearch/augmentation-corruption",
     },
     source: Source::Files(&["imagenet-c-bar"]),
     benchmark: &Corruption::IMAGENET_BAR,
@@ -289,22 +289,18 @@ fn judge(
     view: View,
     name: &str,
 ) -> Result<(Vec<f64>, TaskVerdicts), Error> {
-    let mut found = pass.context.parts.row::<(f64, bool)>(name, data.len());
-    if found.len() < data.len() {
-        pass.each(from(Arc::clone(&data), found.len()), view, name, |batch, logits| {
-            if let Some(row) = batch.labels.iter().position(|&label| label < 0) {
-                return Err(Error::NoLabel { key: batch.keys[row].clone() });
-            }
-            let (confidences, predictions) = logits.f_softmax(1, Kind::Double)?.f_max_dim(1, false)?;
-            let confidences = Vec::<f64>::try_from(confidences)?.into_iter().map(|c| c.clamp(0.0, 1.0));
-            let predictions = Vec::<i64>::try_from(predictions)?;
-            let correct = predictions.iter().zip(&batch.labels).map(|(a, b)| a == b);
-            Ok(found.push(confidences.zip(correct))?)
-        })?;
-    }
-    let (confidences, correct) = found.finish()?.into_iter().unzip();
-    let keys = (0..data.len()).map(|index| data.key(index));
-    let labels: Vec<_> = data.labels()?.into_iter().map(|label| label.map_or(-1, i64::from)).collect();
+    let found = pass.row(&data, view, name, |batch, logits| {
+        if let Some(row) = batch.labels.iter().position(|&label| label < 0) {
+            return Err(Error::NoLabel { key: batch.keys[row].clone() });
+        }
+        let (confidences, predictions) = logits.f_softmax(1, Kind::Double)?.f_max_dim(1, false)?;
+        let confidences = Vec::<f64>::try_from(confidences)?.into_iter().map(|c| c.clamp(0.0, 1.0));
+        let predictions = Vec::<i64>::try_from(predictions)?;
+        let correct = predictions.iter().zip(&batch.labels).map(|(a, b)| a == b);
+        Ok(confidences.zip(correct).collect())
+    })?;
+    let (confidences, correct) = found.into_iter().unzip();
+    let (keys, labels) = keys_and_labels(&data)?;
     Ok((confidences, TaskVerdicts::new(name, keys, &labels, correct)))
 }
 

@@ -2,13 +2,15 @@
 
 use super::panels::Panels;
 use crate::Error;
+use crate::evaluate::from;
+use serde::{Serialize, de::DeserializeOwned};
 use std::ops::ControlFlow;
 use std::sync::Arc;
 use tch::{Device, Kind, Tensor};
 use visrep_augment::{Compose, Filter, Resize};
 use visrep_data::{Batch, Dataset, Loader, LoaderOptions, Views};
 use visrep_models::{Features, Interpolation, Model, Preprocessing};
-use visrep_probe::{Progress, Recorder, SuiteContext, eval_transform, passes};
+use visrep_probe::{Parts, Progress, Recorder, SuiteContext, TaskVerdicts, eval_transform, passes};
 
 /// The classes that a suite's classifier must have.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -109,6 +111,17 @@ pub(super) enum View {
     Shared(&'static str),
 }
 
+/// What is kept of these images under a name is kept under: where their files have other sizes, it is something else.
+pub(super) fn part_of(name: &str, data: &Arc<dyn Dataset>) -> String {
+    Parts::name_of(name, data.stamp())
+}
+
+/// The keys and labels of a set, -1 where there is none.
+pub(super) fn keys_and_labels(data: &Arc<dyn Dataset>) -> Result<(Vec<String>, Vec<i64>), Error> {
+    let labels = data.labels()?.into_iter().map(|label| label.map_or(-1, i64::from)).collect();
+    Ok(((0..data.len()).map(|index| data.key(index)).collect(), labels))
+}
+
 /// A classifier on one test set.
 pub(super) struct Pass<'a> {
     pub(super) model: &'a Model,
@@ -152,15 +165,81 @@ impl Pass<'_> {
         })
     }
 
+    /// What `take` makes of a batch and its logits, one of each image of `data`, in order. What a stopped run has left of them is not
+    /// computed again, unless the files have other sizes by now.
+    pub(super) fn row<T: Serialize + DeserializeOwned>(
+        &self,
+        data: &Arc<dyn Dataset>,
+        view: View,
+        what: &str,
+        mut take: impl FnMut(&Batch, &Tensor) -> Result<Vec<T>, Error>,
+    ) -> Result<Vec<T>, Error> {
+        let mut name = part_of(what, data);
+        if matches!(view, View::Panels(_)) {
+            // What is drawn of an image depends on its place among all: work goes on with a whole batch.
+            name = format!("{name} in batches of {}", self.batch_size(&view));
+        }
+        let mut found = self.context.parts.row::<T>(&name, data.len());
+        let first = found.len();
+        if first < data.len() {
+            let mut take = |batch: &Batch, logits: &Tensor| Ok(found.push(take(batch, logits)?)?);
+            match view {
+                View::Panels(_) => {
+                    let from = first / self.batch_size(&view);
+                    self.features_from(from, Arc::clone(data), view, what, |batch, features| {
+                        take(batch, &self.head(batch, features, what)?)?;
+                        Ok(ControlFlow::Continue(()))
+                    })?;
+                }
+                view => self.each(from(Arc::clone(data), first), view, what, take)?,
+            }
+        }
+        Ok(found.finish()?)
+    }
+
+    /// Whether `right` says of each image of `data` that its logits are its label's: a [`Self::row`].
+    pub(super) fn verdicts(
+        &self,
+        data: &Arc<dyn Dataset>,
+        view: View,
+        what: &str,
+        right: impl Fn(&Tensor, &[i64]) -> Result<Vec<bool>, Error>,
+    ) -> Result<TaskVerdicts, Error> {
+        let correct = self.row(data, view, what, |batch, logits| right(logits, &batch.labels))?;
+        let (keys, labels) = keys_and_labels(data)?;
+        Ok(TaskVerdicts::new(what, keys, &labels, correct))
+    }
+
     /// Calls `take` with each batch and the network's features, until it has seen enough.
     pub(super) fn features_until(
         &self,
         data: Arc<dyn Dataset>,
         view: View,
         what: &str,
+        take: impl FnMut(&Batch, &Features) -> Result<ControlFlow<()>, Error>,
+    ) -> Result<(), Error> {
+        self.features_from(0, data, view, what, take)
+    }
+
+    /// How many images are loaded at a time.
+    fn batch_size(&self, view: &View) -> usize {
+        match view {
+            View::Panels(panels) => (self.context.batch_size / panels.count()).max(1),
+            _ => self.context.batch_size,
+        }
+    }
+
+    /// [`Self::features_until`] from a batch on.
+    fn features_from(
+        &self,
+        first: usize,
+        data: Arc<dyn Dataset>,
+        view: View,
+        what: &str,
         mut take: impl FnMut(&Batch, &Features) -> Result<ControlFlow<()>, Error>,
     ) -> Result<(), Error> {
         let Self { model, context } = *self;
+        let batch_size = self.batch_size(&view);
         let (views, panels) = match view {
             View::Evaluation | View::Shared(_) => {
                 (Views::single(eval_transform(model.preprocessing())?), None)
@@ -169,19 +248,20 @@ impl Pass<'_> {
             View::Panels(panels) => (Views::single(panels.clone()), Some(panels)),
         };
         let options = LoaderOptions {
-            batch_size: (context.batch_size / panels.as_ref().map_or(1, Panels::count)).max(1),
+            batch_size,
             workers: context.workers,
             shuffle: false,
             seed: context.seed,
             ..Default::default()
         };
         let mut progress = Progress::new(context.progress, what, data.len());
+        progress.reach(first * batch_size);
         let loader = Loader::new(data, views, options)?;
         let apart = |batch| match &panels {
             Some(panels) => panels.apart(batch),
             None => batch,
         };
-        let batches = loader.epoch(0, 0).map(|batch| batch.map(apart));
+        let batches = loader.epoch(0, first).map(|batch| batch.map(apart));
         for pass in passes(model, batches, context.precision)? {
             let (batch, features) = pass?;
             context.go_on()?;

@@ -2,7 +2,7 @@
 
 use super::figures::share;
 use super::folder::{coverage, find, missing, need};
-use super::head::{Classes, Pass, View, as_stored_protocol};
+use super::head::{Classes, Pass, View, as_stored_protocol, keys_and_labels, part_of};
 use super::published::{Measure, Published};
 use crate::Error;
 use crate::classes::{IMAGENET_9_CLASSES, imagenet_9_label};
@@ -138,17 +138,11 @@ impl Measure for Variants {
         let mut found = Vec::new();
         for (name, coverage, data) in &self.parts {
             record.entry("images", coverage.clone());
-            let (mut correct, mut keys, mut labels) = (Vec::new(), Vec::new(), Vec::new());
-            pass.each(Arc::clone(data), View::AsStored, name, |batch, logits| {
-                correct.extend(verdicts(logits, &batch.labels)?);
-                keys.extend(batch.keys.iter().cloned());
-                labels.extend(&batch.labels);
-                Ok(())
-            })?;
-            let (accuracy, interval) = share(&correct)?;
-            record.figure(*name, "top1", accuracy, correct.len(), Some(interval));
-            record.findings.verdicts.push(TaskVerdicts::new(*name, &keys, &labels, correct.clone()));
-            found.push((*name, (labels, correct)));
+            let judged = pass.verdicts(data, View::AsStored, name, verdicts)?;
+            let (accuracy, interval) = share(&judged.correct)?;
+            record.figure(*name, "top1", accuracy, judged.correct.len(), Some(interval));
+            found.push((*name, (keys_and_labels(data)?.1, judged.correct.clone())));
+            record.findings.verdicts.push(judged);
         }
         record.protocol.remove("images");
         let of = |name: &str| found.iter().find(|(found, _)| *found == name).map(|(_, found)| found);
@@ -214,8 +208,9 @@ impl Measure for Challenge {
         let mut progress = Progress::new(context.progress, CHALLENGE.name, self.foregrounds.len());
         let quiet = SuiteContext { progress: false, ..context.clone() };
         let pass = Pass { model, context: &quiet };
-        let (mut held, mut keys, mut labels) = (Vec::new(), Vec::new(), Vec::new());
-        for index in 0..self.foregrounds.len() {
+        let mut held = context.parts.row(&part_of(CHALLENGE.name, &self.foregrounds), self.foregrounds.len());
+        progress.reach(held.len());
+        for index in held.len()..self.foregrounds.len() {
             let sample = self.foregrounds.get(index)?;
             let label =
                 sample.label.map(i64::from).ok_or_else(|| Error::NoLabel { key: sample.key.clone() })?;
@@ -227,11 +222,11 @@ impl Measure for Challenge {
                 holds = verdicts(logits, &vec![label; batch.labels.len()])?.into_iter().all(|right| right);
                 Ok(if holds { ControlFlow::Continue(()) } else { ControlFlow::Break(()) })
             })?;
-            held.push(holds);
-            keys.push(sample.key);
-            labels.push(label);
+            held.push([holds])?;
             progress.advance(1);
         }
+        let held = held.finish()?;
+        let (keys, labels) = keys_and_labels(&self.foregrounds)?;
         let (accuracy, interval) = share(&held)?;
         record.figure(CHALLENGE.name, "top1", accuracy, held.len(), Some(interval));
         record.findings.verdicts.push(TaskVerdicts::new(CHALLENGE.name, &keys, &labels, held));

@@ -166,7 +166,7 @@ pub(super) const CIFAR_10_1: Labelled = Labelled {
         expects: &[
             "cifar-10.1/cifar10.1_v6_data.npy",
             "cifar-10.1/cifar10.1_v4_data.npy",
-            "and their labels",
+            "cifar-10.1/cifar10.1_{v6,v4}_labels.npy",
         ],
         published: "github.com/modestyachts/CIFAR-10.1, datasets/",
     },

@@ -5,7 +5,7 @@
 
 use super::figures::share;
 use super::folder::{find, missing};
-use super::head::{Classes, Pass, View};
+use super::head::{Classes, Pass, View, keys_and_labels};
 use super::published::{Measure, Published};
 use super::si_score::add_shown;
 use crate::Error;
@@ -175,22 +175,20 @@ impl Measure for Opened {
         let (mut all_keys, mut all_labels, mut of_backgrounds) = (Vec::new(), Vec::new(), Vec::new());
         for axis in &self.axes {
             record.entry("images", format!("{} of this axis", axis.found));
-            let (mut keys, mut labels) = (Vec::new(), Vec::new());
-            let mut seen = Seen { shown: axis.shown.clone(), ..Seen::default() };
             let pass = Pass { model, context };
-            pass.each(Arc::clone(&axis.data), View::Evaluation, axis.task, |batch, logits| {
+            let found = pass.row(&axis.data, View::Evaluation, axis.task, |batch, logits| {
                 let best = best_five(logits)?;
-                for (best, &label) in best.chunks_exact(5).zip(&batch.labels) {
+                let right = |(best, &label): (&[i64], &i64)| {
                     let own = usize::try_from(label).ok().and_then(|label| OBJECT_POSE_CLASSES.get(label));
                     let own = own.map_or(&[][..], |(_, own)| own);
                     let stands = |class: &i64| own.iter().any(|&own| i64::from(own) == *class);
-                    seen.top1.push(stands(&best[0]));
-                    seen.top5.push(best.iter().any(stands));
-                }
-                keys.extend(batch.keys.iter().cloned());
-                labels.extend(&batch.labels);
-                Ok(())
+                    (stands(&best[0]), best.iter().any(stands))
+                };
+                Ok(best.chunks_exact(5).zip(&batch.labels).map(right).collect())
             })?;
+            let (top1, top5) = found.into_iter().unzip();
+            let seen = Seen { shown: axis.shown.clone(), top1, top5 };
+            let (keys, labels) = keys_and_labels(&axis.data)?;
             poses(&mut record, axis.task, &seen, context.seed)?;
             record_by_value(&mut record, axis.task, &seen.shown, &seen.top1, context.seed)?;
             let verdicts = TaskVerdicts::new(axis.task, &keys, &labels, seen.top1.clone());

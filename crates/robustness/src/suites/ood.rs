@@ -1,7 +1,7 @@
 //! Outlier detection on sets of one's choice: images of what a classifier knows against folders of anything else.
 
 use super::folder::{ClassFolders, VAL, class_folders, find, missing};
-use super::head::{Classes, Pass, View};
+use super::head::{Classes, Pass, View, part_of};
 use super::outliers::{head_scores, keys, record_detection};
 use super::published::{Measure, Published};
 use crate::Error;
@@ -184,25 +184,32 @@ impl Measure for Opened {
         };
         for (name, data) in &self.outliers {
             record.entry("outliers", format!("{} in ood/{name}", data.len()));
-            let found = Seen::of(&pass, data, name)?;
-            let keys = keys([data, &self.tested]);
-            let positive: Vec<bool> = (0..found.n + tested.n).map(|index| index < found.n).collect();
-            let together = [found.logits.as_slice(), &tested.logits].concat();
-            let matrix = ScoreMatrix::new(&together, classes)?;
-            let mut scores: Vec<_> =
-                head_scores(&matrix)?.into_iter().map(|(score, values)| (score.to_owned(), values)).collect();
-            scores.push(("typicality".into(), of_classes.scores(&matrix)?));
-            if let Some(inliers) = &rectified {
-                let together = [found.rectified(&pass, &typical)?.as_slice(), inliers].concat();
-                let of_rectified = head_scores(&ScoreMatrix::new(&together, classes)?)?;
-                scores.extend(
-                    of_rectified.into_iter().map(|(score, values)| (format!("rectified {score}"), values)),
-                );
-            }
-            for (score, values) in scores {
-                let task = format!("{name} {score}");
-                record_detection(&mut record, &task, &keys, &values, &positive, context.seed)?;
-            }
+            record.part(&part_of(&part_of(name, data), &self.tested), |record| -> Result<(), Error> {
+                let found = Seen::of(&pass, data, name)?;
+                let keys = keys([data, &self.tested]);
+                let positive: Vec<bool> = (0..found.n + tested.n).map(|index| index < found.n).collect();
+                let together = [found.logits.as_slice(), &tested.logits].concat();
+                let matrix = ScoreMatrix::new(&together, classes)?;
+                let mut scores: Vec<_> = head_scores(&matrix)?
+                    .into_iter()
+                    .map(|(score, values)| (score.to_owned(), values))
+                    .collect();
+                scores.push(("typicality".into(), of_classes.scores(&matrix)?));
+                if let Some(inliers) = &rectified {
+                    let together = [found.rectified(&pass, &typical)?.as_slice(), inliers].concat();
+                    let of_rectified = head_scores(&ScoreMatrix::new(&together, classes)?)?;
+                    scores.extend(
+                        of_rectified
+                            .into_iter()
+                            .map(|(score, values)| (format!("rectified {score}"), values)),
+                    );
+                }
+                for (score, values) in scores {
+                    let task = format!("{name} {score}");
+                    record_detection(record, &task, &keys, &values, &positive, context.seed)?;
+                }
+                Ok(())
+            })?;
         }
         Ok(record.findings)
     }

@@ -2,7 +2,7 @@
 //! 2019).
 
 use super::folder::{find, missing, need};
-use super::head::{Classes, Pass, View, as_stored_protocol};
+use super::head::{Classes, Pass, View, as_stored_protocol, part_of};
 use super::published::{Measure, Published};
 use crate::Error;
 use serde_json::Value;
@@ -25,6 +25,8 @@ pub(super) struct Sequences {
     classes: Classes,
     places: &'static [&'static str],
     form: Form,
+    /// Those that means are over.
+    benchmark: &'static [Perturbation; 10],
 }
 
 #[derive(Clone, Copy)]
@@ -44,11 +46,12 @@ pub(super) const IMAGENET_P: Sequences = Sequences {
              gaussian_noise_2, _3 and shot_noise_2, _3 too where they are",
             "imagenet-p/baseline.json, optional: {\"gaussian_noise\": {\"flip\": 0.2, \"top5\": 0.6}, …} for mFR and mT5D",
         ],
-        published: "zenodo.org, record 3565846, as H.264, read as it is; or `visrep corrupt --all --sequence`",
+        published: "zenodo.org, record 3565846, as H.264, read as it is; or `visrep corrupt --all --suite imagenet-p`",
     },
     classes: Classes::ImageNet1k,
     places: &["imagenet-p", "ImageNet-P"],
     form: Form::Frames,
+    benchmark: &Perturbation::BENCHMARK,
 };
 
 pub(super) const CIFAR_10_P: Sequences = Sequences {
@@ -61,6 +64,7 @@ pub(super) const CIFAR_10_P: Sequences = Sequences {
     classes: Classes::Cifar10,
     places: &["CIFAR-10-P", "cifar-10-p"],
     form: Form::Arrays,
+    benchmark: &Perturbation::CIFAR_BENCHMARK,
 };
 
 /// How hard a comparison is: of noise its strength, for which there are sequences of their own; of the others how many frames lie between
@@ -157,7 +161,6 @@ impl Part {
         strides.map(|stride| (stride, Reference::Previous { stride })).collect()
     }
 
-    /// What each comparison comes to.
     /// The sequences, by their first frames.
     fn names(&self) -> Vec<String> {
         let first = |start: &mut usize, &length: &usize| {
@@ -168,6 +171,7 @@ impl Part {
         self.lengths.iter().scan(0, first).collect()
     }
 
+    /// What each comparison comes to.
     fn measure(&self, pass: &Pass<'_>) -> Result<Vec<Along>, Error> {
         let comparisons = self.comparisons();
         let mut found = vec![(Vec::new(), Vec::new()); comparisons.len()];
@@ -225,7 +229,7 @@ impl Published for Sequences {
     }
 
     fn tasks(&self) -> Vec<String> {
-        Perturbation::BENCHMARK.map(|perturbation| perturbation.name().to_owned()).to_vec()
+        self.benchmark.iter().map(|perturbation| perturbation.name().to_owned()).collect()
     }
 
     fn find(&self, root: &Path, task: Option<&str>, context: &SuiteContext) -> Result<Opened, Error> {
@@ -246,7 +250,7 @@ impl Published for Sequences {
                     Some(path) => {
                         parts.push(Part::open(&path, perturbation, difficulty, self.form, context, &ffmpeg)?)
                     }
-                    None if Perturbation::BENCHMARK.contains(&perturbation) && name == stored(1) => {
+                    None if self.benchmark.contains(&perturbation) && name == stored(1) => {
                         notes.push(format!("{perturbation}: there is no {}", folder.join(name).display()));
                     }
                     None => {}
@@ -256,8 +260,11 @@ impl Published for Sequences {
         if parts.is_empty() {
             return Err(missing(&self.info, &folder, &[task.unwrap_or("gaussian_noise")]));
         }
-        let baseline = find(&folder, &["baseline.json"]).map(|path| Baseline::read(&path)).transpose()?;
-        Ok(Opened { info: self.info, classes: self.classes, parts, baseline, notes })
+        let baseline = find(&folder, &["baseline.json"])
+            .map(|path| Baseline::read(&path, self.benchmark))
+            .transpose()?;
+        let Self { info, classes, benchmark, .. } = *self;
+        Ok(Opened { info, classes, benchmark, parts, baseline, notes })
     }
 }
 
@@ -265,16 +272,18 @@ impl Published for Sequences {
 struct Baseline(Value);
 
 impl Baseline {
-    fn read(path: &Path) -> Result<Self, Error> {
+    fn read(path: &Path, benchmark: &[Perturbation]) -> Result<Self, Error> {
         let bytes =
             std::fs::read(path).map_err(|source| visrep_data::Error::Io { path: path.into(), source })?;
         let found = serde_json::from_slice(&bytes).ok().map(Self);
-        let complete = |found: &Self| Perturbation::BENCHMARK.iter().all(|&p| found.of(p).is_some());
+        let complete = |found: &Self| benchmark.iter().all(|&p| found.of(p).is_some());
         found.filter(complete).ok_or_else(|| Error::Layout {
             path: path.into(),
-            problem: "is no baseline: for each of the ten perturbations it must have numbers above 0, as in \
-                      {\"gaussian_noise\": {\"flip\": 0.2, \"top5\": 0.6}, …}"
-                .into(),
+            problem: format!(
+                "is no baseline: for each of the ten perturbations ({}) it must have numbers above 0, as in \
+                 {{\"gaussian_noise\": {{\"flip\": 0.2, \"top5\": 0.6}}, …}}",
+                benchmark.iter().map(|found| found.name()).collect::<Vec<_>>().join(", ")
+            ),
         })
     }
 
@@ -294,6 +303,7 @@ impl Baseline {
 pub(super) struct Opened {
     info: SuiteInfo,
     classes: Classes,
+    benchmark: &'static [Perturbation; 10],
     parts: Vec<Part>,
     baseline: Option<Baseline>,
     notes: Vec<String>,
@@ -321,7 +331,8 @@ impl Measure for Opened {
         for part in &self.parts {
             let name = part.perturbation.name();
             record.entry("sequences", part.stored.clone());
-            let measured = context.parts.get(&at(name, part.difficulty), || part.measure(&pass))?;
+            let kept = part_of(&at(name, part.difficulty), &part.frames);
+            let measured = context.parts.get(&kept, || part.measure(&pass))?;
             for ((difficulty, reference), (flips, distances)) in part.comparisons().into_iter().zip(measured)
             {
                 record.entry(
@@ -342,7 +353,7 @@ impl Measure for Opened {
                     let verdicts = TaskVerdicts::of_values(task, metric, part.names(), values);
                     record.findings.verdicts.push(verdicts);
                 }
-                if Perturbation::BENCHMARK.contains(&part.perturbation) {
+                if self.benchmark.contains(&part.perturbation) {
                     found.push((difficulty, Found { perturbation: part.perturbation, flip, distance, n }));
                 }
             }
@@ -387,7 +398,7 @@ impl Opened {
             return Ok(());
         }
         match &self.baseline {
-            Some(baseline) if found.len() == Perturbation::BENCHMARK.len() => {
+            Some(baseline) if found.len() == self.benchmark.len() => {
                 let (mut flips, mut distances) = (Vec::new(), Vec::new());
                 for found in found {
                     let Some((of_flips, of_distances)) = baseline.of(found.perturbation) else { continue };

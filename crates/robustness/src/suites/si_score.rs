@@ -16,7 +16,7 @@ use std::sync::Arc;
 use tch::Tensor;
 use visrep_data::{Dataset, Fingerprint, ImageFolder, Map};
 use visrep_models::Model;
-use visrep_probe::{FactorValue, Findings, Shown, SuiteContext, SuiteInfo, TaskVerdicts, record_by_value};
+use visrep_probe::{FactorValue, Findings, Shown, SuiteContext, SuiteInfo, record_by_value};
 
 const INFO: SuiteInfo = SuiteInfo {
     name: "si-score",
@@ -276,19 +276,11 @@ impl Measure for Opened {
         record.entry("mean-top1", "mean over the factor's values of the accuracy at each");
         for Chosen { task, set, coverage } in &self.sets {
             record.entry("images", coverage.clone());
-            let (mut correct, mut keys, mut labels) = (Vec::new(), Vec::new(), Vec::new());
-            let pass = Pass { model, context };
-            pass.each(Arc::clone(&set.data), View::Evaluation, task, |batch, logits| {
-                correct.extend(verdicts(logits, &batch.labels)?);
-                keys.extend(batch.keys.iter().cloned());
-                labels.extend(&batch.labels);
-                Ok(())
-            })?;
-            let (accuracy, interval) = share(&correct)?;
-            record.figure(*task, "top1", accuracy, correct.len(), Some(interval));
-            record_by_value(&mut record, task, &set.shown, &correct, context.seed)?;
-            let verdicts = TaskVerdicts::new(*task, &keys, &labels, correct).showing(&set.shown);
-            record.findings.verdicts.push(verdicts);
+            let verdicts = Pass { model, context }.verdicts(&set.data, View::Evaluation, task, verdicts)?;
+            let (accuracy, interval) = share(&verdicts.correct)?;
+            record.figure(*task, "top1", accuracy, verdicts.correct.len(), Some(interval));
+            record_by_value(&mut record, task, &set.shown, &verdicts.correct, context.seed)?;
+            record.findings.verdicts.push(verdicts.showing(&set.shown));
         }
         Ok(record.findings)
     }

@@ -1,6 +1,6 @@
 //! How features and accuracy change with an object's size, place and angle, on SI-Score's sets (Bouchacourt, Ibrahim & Morcos 2021).
 
-use super::head::{Classes, Pass, View};
+use super::head::{Classes, Pass, View, part_of};
 use super::published::{Measure, Published};
 use super::si_score::{PARTS, PUBLISHED, Part, Present, Set, add_shown, verdicts};
 use crate::Error;
@@ -109,35 +109,36 @@ impl Measure for Opened {
             let (chosen, all) = factor.scenes;
             record.entry("scenes", format!("{chosen} of the {all} at the reference, evenly spread"));
             record.entry("reference", factor.reference.to_string());
-            let (mut features, mut keys, mut labels) = (Vec::new(), Vec::new(), Vec::new());
-            let mut correct = Vec::new();
-            let pass = Pass { model, context };
-            let data = Arc::clone(&factor.data);
-            pass.features_until(data, View::Evaluation, factor.task, |batch, found| {
-                features.push(pooled(found)?);
-                keys.extend(batch.keys.iter().cloned());
-                labels.extend(&batch.labels);
-                if classifies {
-                    correct.extend(verdicts(&pass.head(batch, found, factor.task)?, &batch.labels)?);
-                }
-                Ok(ControlFlow::Continue(()))
+            record.part(&part_of(factor.task, &factor.data), |record| {
+                factor.measure(record, &Pass { model, context }, classifies)
             })?;
-            let features = FeatureSet::new(Tensor::f_cat(&features, 0)?, labels, keys)?;
-            record_invariance(
-                &mut record,
-                factor.task,
-                &features,
-                &factor.shown,
-                &factor.reference,
-                context.seed,
-            )?;
-            if classifies {
-                record_by_value(&mut record, factor.task, &factor.shown, &correct, context.seed)?;
-                let verdicts = TaskVerdicts::new(factor.task, &features.keys, &features.labels, correct);
-                record.findings.verdicts.push(verdicts.showing(&factor.shown));
-            }
         }
         Ok(record.findings)
+    }
+}
+
+impl Factor {
+    fn measure(&self, record: &mut Recorder<'_>, pass: &Pass<'_>, classifies: bool) -> Result<(), Error> {
+        let (mut features, mut keys, mut labels) = (Vec::new(), Vec::new(), Vec::new());
+        let mut correct = Vec::new();
+        let seed = pass.context.seed;
+        pass.features_until(Arc::clone(&self.data), View::Evaluation, self.task, |batch, found| {
+            features.push(pooled(found)?);
+            keys.extend(batch.keys.iter().cloned());
+            labels.extend(&batch.labels);
+            if classifies {
+                correct.extend(verdicts(&pass.head(batch, found, self.task)?, &batch.labels)?);
+            }
+            Ok(ControlFlow::Continue(()))
+        })?;
+        let features = FeatureSet::new(Tensor::f_cat(&features, 0)?, labels, keys)?;
+        record_invariance(record, self.task, &features, &self.shown, &self.reference, seed)?;
+        if classifies {
+            record_by_value(record, self.task, &self.shown, &correct, seed)?;
+            let verdicts = TaskVerdicts::new(self.task, &features.keys, &features.labels, correct);
+            record.findings.verdicts.push(verdicts.showing(&self.shown));
+        }
+        Ok(())
     }
 }
 

@@ -2,7 +2,7 @@
 //! Morcos 2021).
 
 use super::folder::{ClassFolders, VAL, VAL_PUBLISHED, class_folders, need};
-use super::head::{Pass, View, filter};
+use super::head::{Pass, View, filter, part_of};
 use super::panels::Panels;
 use super::published::{Measure, Published};
 use crate::Error;
@@ -181,7 +181,9 @@ impl Measure for Opened {
         record.entry("transform", "after resize and crop; warps by the model's interpolation, black around");
         record.entry("invariance", INVARIANCE);
         for &change in &self.changes {
-            self.one(&mut record, &Pass { model, context }, change)?;
+            record.part(&part_of(change.name, &self.data), |record| {
+                self.one(record, &Pass { model, context }, change)
+            })?;
         }
         Ok(record.findings)
     }

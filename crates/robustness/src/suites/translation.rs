@@ -3,7 +3,7 @@
 
 use super::figures::share;
 use super::folder::{ClassFolders, VAL, VAL_PUBLISHED, class_folders, coverage, need};
-use super::head::{Classes, Pass, View, filter};
+use super::head::{Classes, Pass, View, filter, keys_and_labels};
 use super::panels::Panels;
 use super::published::{Measure, Published};
 use super::si_score::verdicts;
@@ -111,14 +111,13 @@ impl Opened {
             };
             (0..2 * PAIRS).map(|_| crop()).collect()
         });
-        let mut equal = Vec::with_capacity(self.data.len());
-        pass.each(Arc::clone(&self.data), View::Panels(panels), "consistency", |_, logits| {
+        let equal = pass.row(&self.data, View::Panels(panels), "consistency", |_, logits| {
             let predictions = Vec::<i64>::try_from(logits.f_argmax(1, false)?)?;
-            equal.extend(predictions.chunks_exact(2 * PAIRS).map(|of_image| {
+            let share = |of_image: &[i64]| {
                 let same = of_image.chunks_exact(2).filter(|pair| pair[0] == pair[1]).count();
                 same as f64 / PAIRS as f64
-            }));
-            Ok(())
+            };
+            Ok(predictions.chunks_exact(2 * PAIRS).map(share).collect())
         })?;
         record.entry(
             "crops",
@@ -150,8 +149,8 @@ impl Opened {
                 on_black(&larger, x, y, side),
             ]
         });
-        let (mut flips, mut changes) = ([vec![], vec![]], [vec![], vec![]]);
-        pass.each(Arc::clone(&self.data), View::Panels(panels), "one pixel", |_, logits| {
+        // Of both changes, whether the class is another one and how much the probability is.
+        let found = pass.row(&self.data, View::Panels(panels), "one pixel", |_, logits| {
             let probabilities = logits.f_softmax(1, Kind::Double)?;
             let classes = probabilities.size()[1];
             let predictions = Vec::<i64>::try_from(probabilities.f_argmax(1, false)?)?;
@@ -160,13 +159,10 @@ impl Opened {
             let first = of_images.f_select(1, 0)?.f_argmax(1, false)?.f_view([-1, 1, 1])?;
             let first = first.f_expand([-1, 3, 1], false)?;
             let first = Vec::<f64>::try_from(of_images.f_gather(2, &first, false)?.f_flatten(0, -1)?)?;
-            for (predicted, p) in predictions.chunks_exact(3).zip(first.chunks_exact(3)) {
-                for change in 0..2 {
-                    flips[change].push(f64::from(predicted[change + 1] != predicted[0]));
-                    changes[change].push((p[change + 1] - p[0]).abs());
-                }
-            }
-            Ok(())
+            let changed = |(predicted, p): (&[i64], &[f64])| {
+                [1, 2].map(|other| (f64::from(predicted[other] != predicted[0]), (p[other] - p[0]).abs()))
+            };
+            Ok(predictions.chunks_exact(3).zip(first.chunks_exact(3)).map(changed).collect())
         })?;
         let embedding = embedding(side, small);
         let seed = pass.context.seed;
@@ -178,11 +174,11 @@ impl Opened {
         .enumerate()
         {
             record.entry("change", format!("{embedding} at a place drawn for each, then {how}"));
-            for (metric, values) in
-                [("flip-probability", &flips[change]), ("probability-change", &changes[change])]
-            {
-                let interval = bootstrap_mean(values, RESAMPLES, LEVEL, seed)?;
-                record.figure(task, metric, mean(values)?, values.len(), Some(interval));
+            let (flips, changes): (Vec<f64>, Vec<f64>) =
+                found.iter().map(|of_image| of_image[change]).unzip();
+            for (metric, values) in [("flip-probability", flips), ("probability-change", changes)] {
+                let interval = bootstrap_mean(&values, RESAMPLES, LEVEL, seed)?;
+                record.figure(task, metric, mean(&values)?, values.len(), Some(interval));
             }
         }
         record.protocol.remove("change");
@@ -205,20 +201,19 @@ impl Opened {
             let at = |&(x, y): &(u32, u32)| on_black(&object, offset(x) as i32, offset(y) as i32, side);
             grid.iter().map(at).collect()
         });
-        let (mut shown, mut correct, mut keys, mut labels) = (vec![], vec![], vec![], vec![]);
-        pass.each(Arc::clone(&self.data), View::Panels(panels), "position", |batch, logits| {
+        let (keys, labels) = keys_and_labels(&self.data)?;
+        let mut shown = Vec::with_capacity(labels.len() * values.len());
+        for (scene, (key, &label)) in keys.iter().zip(&labels).enumerate() {
+            let object = usize::try_from(label).map_err(|_| Error::NoLabel { key: key.clone() })?;
+            shown.extend(values.iter().map(|value| Shown { value: value.clone(), object, scene }));
+        }
+        // Of each image at all places.
+        let correct = pass.row(&self.data, View::Panels(panels), "position", |batch, logits| {
             let repeated: Vec<i64> =
                 batch.labels.iter().flat_map(|&label| std::iter::repeat_n(label, values.len())).collect();
-            correct.extend(verdicts(logits, &repeated)?);
-            for (key, &label) in batch.keys.iter().zip(&batch.labels) {
-                let object = usize::try_from(label).map_err(|_| Error::NoLabel { key: key.clone() })?;
-                let scene = keys.len();
-                shown.extend(values.iter().map(|value| Shown { value: value.clone(), object, scene }));
-                keys.push(key.clone());
-            }
-            labels.extend(&batch.labels);
-            Ok(())
+            Ok(verdicts(logits, &repeated)?.chunks_exact(values.len()).map(<[bool]>::to_vec).collect())
         })?;
+        let correct = correct.concat();
         record
             .entry("places", format!("{}, its middle as shares of width and height", embedding(side, small)));
         record_by_value(record, "position", &shown, &correct, pass.context.seed)?;

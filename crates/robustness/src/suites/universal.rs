@@ -4,7 +4,7 @@
 use super::attack_tasks::radius;
 use super::figures::share;
 use super::folder::{ClassFolders, VAL, VAL_PUBLISHED, class_folders, need};
-use super::head::Classes;
+use super::head::{Classes, part_of};
 use super::pixels::Pixels;
 use super::published::{Measure, Published};
 use crate::Error;
@@ -20,7 +20,9 @@ use tch::Tensor;
 use visrep_augment::Rng;
 use visrep_data::{Dataset, Subset};
 use visrep_models::Model;
-use visrep_probe::{FactorValue, Findings, Recorder, SuiteContext, SuiteInfo, TaskVerdicts, limited};
+use visrep_probe::{
+    FactorValue, Findings, Progress, Recorder, SuiteContext, SuiteInfo, TaskVerdicts, limited,
+};
 use visrep_torch::Generator;
 
 const INFO: SuiteInfo = SuiteInfo {
@@ -132,7 +134,7 @@ impl Measure for Opened {
                 ),
             );
             let trial = Trial { model, context, tested: &tested, goal, ball };
-            trial.run(&mut record, name, &fitted)?;
+            record.part(&part_of(name, &self.fitted), |record| trial.run(record, name, &fitted))?;
         }
         Ok(record.findings)
     }
@@ -171,7 +173,11 @@ impl Trial<'_> {
         // The images are kept no longer than they are fitted to.
         let change = {
             let (images, labels) = all_of(fitted, device)?;
-            attack.fit(&victim, &images, &labels, &mut self.generator())?
+            let mut progress = Progress::new(self.context.progress, name, EPOCHS * fitted.len());
+            attack.fit_watched(&victim, &images, &labels, &mut self.generator(), |done| {
+                progress.advance(done);
+                Ok(self.context.go_on()?)
+            })?
         };
         let all = Over::All(&change);
         let still = |change: &Tensor| Ok(change.shallow_clone());

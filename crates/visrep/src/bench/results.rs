@@ -157,6 +157,9 @@ pub struct Finished {
     pub model: String,
     /// The suite, or `SUITE/TASK`.
     pub unit: String,
+    /// [`Score::data`] of its figures.
+    #[serde(default)]
+    pub data: String,
     /// A hash of all that the figures depend on: weights, data, settings, version.
     pub signature: String,
 }

@@ -29,8 +29,8 @@ pub struct Embed {
     /// Model name (see `visrep models`) [default: what the folder --weights says]
     #[arg(long, value_name = "M", required_unless_present = "weights")]
     model: Option<String>,
-    /// Its weights: safetensors, .pth, .npz, or a folder of the Hugging Face hub [default: a random initialisation,
-    /// for comparison]
+    /// Its weights: safetensors, .pth, .npz, a folder of the Hugging Face hub, or a compiled package (.pt2, which is a
+    /// program; it needs --model) [default: a random initialisation, for comparison]
     #[arg(long, value_name = "W")]
     weights: Option<PathBuf>,
     #[arg(long, value_name = "SRC", help = source::HELP)]

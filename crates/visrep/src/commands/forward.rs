@@ -22,7 +22,8 @@ pub struct Forward {
     /// [default: what the folder --weights says]
     #[arg(long, value_name = "M")]
     model: Option<String>,
-    /// Its weights: safetensors, .pth, .npz, or a folder of the Hugging Face hub
+    /// Its weights: safetensors, .pth, .npz, a folder of the Hugging Face hub, or a compiled package (.pt2, which is a
+    /// program; it needs --model)
     #[arg(long, value_name = "W")]
     weights: PathBuf,
     /// The images

@@ -19,9 +19,11 @@ use visrep_train::stop_on_signals;
 /// the names of the lpips package.
 #[derive(Args)]
 #[command(after_help = "Examples:\n  \
+    visrep data get bapps-2afc-train --data ROOT\n  \
     visrep train-lpips --net alex --weights alexnet.pth --data ROOT --output alex-heads.safetensors\n  \
     visrep distance a.png b.png --model alexnet --weights alexnet.pth --heads alex-heads.safetensors\n\n\
-    ROOT holds bapps/2afc/train/{traditional,cnn,mix}/{ref,p0,p1,judge}/, as the suite bapps-2afc has it.")]
+    ROOT holds bapps/2afc/train/{traditional,cnn,mix}/{ref,p0,p1,judge}/: BAPPS's training part, which is published apart from what \
+    the suite bapps-2afc reads (github.com/richzhang/PerceptualSimilarity, scripts/download_dataset.sh).")]
 pub struct TrainLpips {
     /// The network: alex, vgg or squeeze
     #[arg(long, value_name = "NET")]

@@ -23,6 +23,11 @@ fn belongs(task: &str, name: &str) -> bool {
     task.strip_prefix(name).is_some_and(|rest| !rest.starts_with(char::is_alphanumeric))
 }
 
+/// Whether a figure is of this model and suite.
+fn is_of(score: &Score, entry: &ModelEntry, suite: &str) -> bool {
+    score.suite == suite && score.model == entry.architecture && score.weights == entry.weights
+}
+
 impl Ledger {
     /// Reads what is there, unless it is to be forgotten.
     ///
@@ -77,9 +82,9 @@ impl Ledger {
         let mut tasks: HashSet<String> = findings.scores.iter().map(|score| score.task.clone()).collect();
         tasks.extend(findings.verdicts.iter().map(|found| found.task.clone()));
         tasks.extend(findings.reliability.iter().map(|(condition, _)| condition.clone()));
-        let own = |score: &Score| {
-            score.suite == suite && score.model == entry.architecture && score.weights == entry.weights
-        };
+        // Probes are of whatever data they are given: those of other data stay.
+        let data = findings.scores.first().map_or_else(|| suite.to_owned(), |score| score.data.clone());
+        let own = |score: &Score| is_of(score, entry, suite) && score.data == data;
         // Means over tasks hold no longer where a task that they may be made of has another figure now.
         let names = unit.suite.tasks();
         let same = findings.scores.iter().all(|new| {
@@ -96,19 +101,26 @@ impl Ledger {
         };
         let stays = |task: &String| !whole && !tasks.contains(task) && !gone.contains(task);
         scores.retain(|score| !own(score) || stays(&score.task));
-        details.verdicts.retain(|found| found.model != model || found.suite != suite || stays(&found.task));
+        details.verdicts.retain(|found| {
+            found.model != model || found.suite != suite || found.data != data || stays(&found.task)
+        });
         details
             .reliability
             .retain(|found| found.model != model || found.data != suite || stays(&found.condition));
-        details.notes.retain(|note| note.model != model || note.suite != suite);
+        // Of a single task, notes on the others stay.
+        let about = unit.task.as_ref().map(|task| format!("{task}: "));
+        details.notes.retain(|note| {
+            let other = about.as_ref().is_some_and(|about| !note.text.starts_with(about));
+            note.model != model || note.suite != suite || (other && !findings.notes.contains(&note.text))
+        });
         let name = unit.name();
         // What a single task has changed is no whole run any more.
         details.finished.retain(|known| {
             let of_suite = known.unit == suite || known.unit.starts_with(&format!("{suite}/"));
-            known.model != model || !of_suite || (!whole && known.unit != name && known.unit != suite)
+            let holds = !whole && known.unit != name && (known.unit != suite || same);
+            known.model != model || known.data != data || !of_suite || holds
         });
         let Findings { scores: new, verdicts, reliability, notes } = findings;
-        let data = new.first().map_or_else(|| suite.to_owned(), |score| score.data.clone());
         scores.extend(new);
         details.verdicts.extend(verdicts.iter().map(|found| Verdicts::of_task(model, &data, suite, found)));
         // Groups are the images': of all models' verdicts on them there is one record, the newest.
@@ -131,9 +143,29 @@ impl Ledger {
             let text = format!(
                 "figures over several tasks were of an earlier run and are gone: run {suite} for them"
             );
+            details.notes.retain(|note| note.model != model || note.suite != suite || note.text != text);
             details.notes.push(note(text));
         }
-        details.finished.push(Finished { model: model.to_owned(), unit: name, signature });
+        details.finished.push(Finished { model: model.to_owned(), unit: name, data, signature });
+    }
+
+    /// Whether there are figures of this on all its images, which those of a trial would take the place of.
+    pub fn is_whole(&self, model: &str, unit: &Unit) -> bool {
+        let Results { models, scores, .. } = &self.results;
+        let Some(entry) = models.iter().find(|entry| entry.id == model) else { return false };
+        let suite = unit.suite.info().name;
+        scores.iter().any(|score| {
+            let asked = unit.task.as_ref().is_none_or(|task| belongs(headline::task(score), task));
+            is_of(score, entry, suite)
+                && score.data == suite
+                && asked
+                && !score.protocol.contains_key("limit")
+        })
+    }
+
+    /// The file.
+    pub fn path(&self) -> &Path {
+        &self.path
     }
 
     /// Writes the file.
@@ -183,6 +215,41 @@ mod tests {
         assert!(again.contains("mean 0.5") && notes == 0, "{again}");
         let (other, notes) = kept.add("imagenet-c/fog", fog(0.25));
         assert_eq!((other.as_str(), notes), ("snow 0.5, fog/1 0.25, fog 0.25", 1));
+    }
+
+    #[test]
+    fn a_task_that_was_run_again_leaves_what_is_said_of_the_others() {
+        let mut kept = Kept::new();
+        let score = |task: &str, value| score("imagenet-c", task, "mean-error", value);
+        kept.add("imagenet-c", vec![score("fog", 0.5), score("snow", 0.5), score("mean", 0.5)]);
+        let note = |text: &str| Note { model: "w".into(), suite: "imagenet-c".into(), text: text.into() };
+        kept.0.results.details.notes = vec![note("severities of 3 images"), note("fog: in part")];
+        let finished = |kept: &Kept| kept.0.has("w", "imagenet-c", "signature");
+        // With the same figures the suite is still finished; with others it is not, and its mean is gone.
+        assert_eq!(kept.add("imagenet-c/fog", vec![score("fog", 0.5)]).1, 1);
+        assert!(finished(&kept));
+        assert_eq!(kept.add("imagenet-c/fog", vec![score("fog", 0.25)]).1, 2);
+        assert_eq!(kept.add("imagenet-c/snow", vec![score("snow", 0.25)]).1, 2);
+        assert!(!finished(&kept));
+        assert_eq!(kept.0.results.details.notes[0].text, "severities of 3 images");
+    }
+
+    #[test]
+    fn figures_of_other_data_stay_and_a_trial_takes_the_place_of_none() {
+        let mut kept = Kept::new();
+        let of = |data: &str, value| Score { data: data.into(), ..score("knn", "knn", "top1", value) };
+        kept.add("knn", vec![of("photos", 0.5)]);
+        kept.add("knn", vec![of("paintings", 0.25)]);
+        assert_eq!(kept.add("knn", vec![of("photos", 0.75)]).0, "knn 0.25, knn 0.75");
+        let whole = |kept: &Kept, name: &str| {
+            kept.0.is_whole("w", &registry::Unit::parse(&[name.to_owned()]).unwrap()[0])
+        };
+        let trial = |task| with(score("imagenet-c", task, "mean-error", 0.5), &[("limit", "at most 8")]);
+        kept.add("imagenet-c", vec![trial("fog"), trial("snow")]);
+        assert!(!whole(&kept, "imagenet-c"));
+        kept.add("imagenet-c/fog", vec![score("imagenet-c", "fog", "mean-error", 0.5)]);
+        let found = ["imagenet-c", "imagenet-c/fog", "imagenet-c/snow"].map(|name| whole(&kept, name));
+        assert_eq!(found, [true, true, false]);
     }
 
     #[test]

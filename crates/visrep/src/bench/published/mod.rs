@@ -110,10 +110,19 @@ pub fn run(plan: &Plan) -> Result<()> {
             plan.settings.go_on()?;
             let unit = suite.unit.name();
             let signature = plan.signature(&unit, suite.fingerprint, &hash, &model);
-            // Parts are kept by the signature alone; what is finished is so for these contents of files.
+            // Parts know their images' files by themselves; what is finished is so for these contents of all of them.
             let finished = format!("{signature}-{:016x}", suite.stamp);
             if ledger.has(&id, &unit, &finished) {
                 eprintln!("{id}: {unit} is finished (--fresh runs it again)");
+                continue;
+            }
+            if plan.settings.limit.is_some() && ledger.is_whole(&id, &suite.unit) {
+                let failure = format!(
+                    "{id}: {unit}: {} has its figures of all images, which a trial would take the place of: name another --out",
+                    ledger.path().display()
+                );
+                eprintln!("FAILED  {failure}");
+                failures.push(failure);
                 continue;
             }
             let parts = Parts::in_folder(parts.join(&signature));

@@ -109,7 +109,7 @@ pub fn list() -> String {
         if info.expects.is_empty() {
             let _ = writeln!(text, "    needs no data: any ROOT will do");
         }
-        let _ = writeln!(text, "    from {}", published(&info));
+        let _ = writeln!(text, "    source: {}", published(&info));
         if suite.by_name_only() {
             let _ = writeln!(text, "    takes long: not part of `all`");
         }

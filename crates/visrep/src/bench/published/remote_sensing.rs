@@ -2,10 +2,11 @@
 
 use super::vtab::{measure, of_suite, probe_error, without_data};
 use std::path::Path;
-use visrep_data::Fingerprint;
+use std::sync::Arc;
+use visrep_data::{Dataset, Fingerprint};
 use visrep_metrics::Score;
 use visrep_models::Model;
-use visrep_probe::{Benchmark as _, Error, Findings, OpenSuite, Suite, SuiteContext, SuiteInfo};
+use visrep_probe::{Benchmark as _, Error, Findings, OpenSuite, Parts, Suite, SuiteContext, SuiteInfo};
 use visrep_vtab::{
     BigEarthNetBenchmark, LandCover, OpenOptions, Task, VtabBenchmark, VtabSuite, task_folders,
 };
@@ -90,14 +91,24 @@ struct Opened {
     notes: Vec<String>,
 }
 
+impl Opened {
+    fn sets(&self) -> impl Iterator<Item = &Arc<dyn Dataset>> {
+        let single = self.single.suite().found.iter().flat_map(|task| [&task.train1000, &task.test]);
+        single.chain(self.several.iter().flat_map(BigEarthNetBenchmark::images))
+    }
+}
+
 impl OpenSuite for Opened {
     fn fingerprint(&self) -> Result<u64, Error> {
         let mut hash = Fingerprint::new();
-        let single = self.single.suite().found.iter().flat_map(|task| [&task.train1000, &task.test]);
-        for data in single.chain(self.several.iter().flat_map(BigEarthNetBenchmark::images)) {
+        for data in self.sets() {
             hash.number(data.fingerprint()?);
         }
         Ok(hash.finish())
+    }
+
+    fn stamp(&self) -> u64 {
+        Fingerprint::of_stamps(self.sets())
     }
 
     fn run(&self, model: &Model, context: &SuiteContext) -> Result<Findings, Error> {
@@ -105,8 +116,8 @@ impl OpenSuite for Opened {
         let mut findings = measure(&self.single, INFO.name, model, context, &probing)?;
         for benchmark in &self.several {
             context.go_on()?;
-            let scores: Vec<Score> =
-                context.parts.get(benchmark.task(), || benchmark.run(model, &probing))?;
+            let name = Parts::name_of(benchmark.task(), Fingerprint::of_stamps(benchmark.images()));
+            let scores: Vec<Score> = context.parts.get(&name, || benchmark.run(model, &probing))?;
             // What was kept may have been measured when the same weights lay elsewhere.
             let scores = scores.into_iter().map(|score| Score { weights: context.weights.clone(), ..score });
             findings.scores.extend(scores.map(|score| of_suite(score, INFO.name)));

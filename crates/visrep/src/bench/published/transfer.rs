@@ -9,8 +9,8 @@ use visrep_models::Model;
 use visrep_probe::{
     Benchmark as _, Context, Error, Evaluation, FewShotBenchmark, Findings, FineTuneBenchmark,
     FineTunePreset, KnnBenchmark, KnnSweepBenchmark, LinearBenchmark, LinearFit, LinearPreset,
-    LinearPresetBenchmark, OpenSuite, RepresentationBenchmark, Suite, SuiteContext, SuiteInfo, TaskVerdicts,
-    limited,
+    LinearPresetBenchmark, OpenSuite, Parts, RepresentationBenchmark, Suite, SuiteContext, SuiteInfo,
+    TaskVerdicts, limited,
 };
 
 /// A probe that is fitted to training images and tested on others.
@@ -229,6 +229,10 @@ impl OpenSuite for Opened {
         Ok(hash.finish())
     }
 
+    fn stamp(&self) -> u64 {
+        Fingerprint::of_stamps([&self.splits.train, &self.splits.test])
+    }
+
     fn run(&self, model: &Model, context: &SuiteContext) -> Result<Findings, Error> {
         let probing = context.on(self.splits.clone(), &self.data);
         let only = |scores| Findings { scores, ..Findings::default() };
@@ -271,7 +275,8 @@ impl Opened {
                 continue;
             }
             context.go_on()?;
-            match context.parts.get(name, || protocols.measure(name, model, probing)) {
+            let part = Parts::name_of(name, self.stamp());
+            match context.parts.get(&part, || protocols.measure(name, model, probing)) {
                 Ok((evaluation, scores)) => {
                     // What was kept may have been measured when the same weights lay elsewhere.
                     let weights = &context.weights;

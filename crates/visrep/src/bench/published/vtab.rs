@@ -1,10 +1,13 @@
 //! VTAB as suites: the tasks by a linear classifier on frozen features, and by the published protocols of fine-tuning.
 
 use std::path::Path;
-use visrep_data::{Fingerprint, InMemory, Splits};
+use std::sync::Arc;
+use visrep_data::{Dataset, Fingerprint, InMemory, Splits};
 use visrep_metrics::Score;
 use visrep_models::Model;
-use visrep_probe::{Context, Error, Findings, OpenSuite, Suite, SuiteContext, SuiteInfo, TaskVerdicts};
+use visrep_probe::{
+    Context, Error, Findings, OpenSuite, Parts, Suite, SuiteContext, SuiteInfo, TaskVerdicts,
+};
 use visrep_vtab::{
     ADAPTER_PAPER, ADAPTER_PAPER_LINEAR, Adaptation, FrozenLinear, LIGHTWEIGHT_SWEEP, OFFICIAL, OpenOptions,
     Task, TaskData, VtabBenchmark, VtabSuite, task_folders,
@@ -29,7 +32,7 @@ enum Tasks {
 }
 
 const EXPECTS: &[&str] = &["vtab/TASK/, vtab-1k/TASK/ or TASK/, as `visrep data get vtab/TASK` makes it"];
-const PUBLISHED: &str = "nineteen datasets: `visrep data get --list`";
+const PUBLISHED: &str = "16 datasets: `visrep data get --list`";
 /// Test images of a drawn task, unless `--limit` says otherwise.
 const DRAWN_TEST: usize = 2000;
 
@@ -186,7 +189,7 @@ impl OpenSuite for Opened {
     }
 
     fn stamp(&self) -> u64 {
-        Fingerprint::of_stamps(self.tasks().iter().flat_map(|task| [&task.train1000, &task.test]))
+        Fingerprint::of_stamps(self.tasks().iter().flat_map(sets_of))
     }
 
     fn run(&self, model: &Model, context: &SuiteContext) -> Result<Findings, Error> {
@@ -200,6 +203,11 @@ impl OpenSuite for Opened {
         findings.notes.clone_from(&self.notes);
         Ok(findings)
     }
+}
+
+/// The images of a task.
+fn sets_of(task: &TaskData) -> impl Iterator<Item = &Arc<dyn Dataset>> {
+    [Some(&task.train1000), task.trainval1000.as_ref(), Some(&task.test)].into_iter().flatten()
 }
 
 /// A context for tasks that bring their own data: its splits are not read.
@@ -235,7 +243,8 @@ pub fn measure(
     let mut findings = Findings::default();
     for task in &benchmark.suite().found {
         context.go_on()?;
-        let (score, verdicts): (Score, Vec<TaskVerdicts>) = context.parts.get(&task.name(), || {
+        let name = Parts::name_of(&task.name(), Fingerprint::of_stamps(sets_of(task)));
+        let (score, verdicts): (Score, Vec<TaskVerdicts>) = context.parts.get(&name, || {
             measure_task(benchmark, task, model, probing).map_err(|error| probe_error(suite, error))
         })?;
         // What was kept may have been measured when the same weights lay elsewhere.

@@ -11,14 +11,14 @@ use std::path::{Path, PathBuf};
 /// For every figure that both files have, on the same data, of a model that both name alike: both values, the difference (the
 /// second less the first), and, where both recorded what the figure is made of and the images are the same, the 95 % paired
 /// bootstrap interval of the difference and a p-value: of McNemar's exact test where single images are right or wrong, and of
-/// Fisher's randomisation test of other means and where several images show one object, which are then drawn together. The table
-/// has the figures that stand for their suite, --json has all.
+/// Fisher's randomisation test of other means and where several images show one object, which are then drawn together. AUROC, AUPR,
+/// FPR95 and JND mAP have the interval alone. The table has the figures that stand for their suite, --json has all.
 #[derive(Args)]
 #[command(after_help = "Examples:\n  \
     visrep bench compare a/results.json b/results.json\n  \
     visrep bench compare run/results.json run/results.json --model-a supervised --model-b simclr\n\n\
-    Models are named by their id in the files: random, own, simclr, supervised. With many figures some differ by chance: one \
-    in twenty has p < 0.05 where nothing differs.")]
+    Models are named by their id in the files: random, own, simclr, supervised; of suites the name given to --model, with -2, -3 … \
+    where several weights have it. With many figures some differ by chance: one in twenty has p < 0.05 where nothing differs.")]
 pub struct Compare {
     /// The first results.json
     #[arg(value_name = "A.json")]

@@ -69,7 +69,8 @@ pub struct Bench {
     /// Your model's name (see `visrep models`); may be repeated for suites
     #[arg(long, value_name = "M", requires = "data")]
     model: Vec<String>,
-    /// Your model's weights, for suites those of each model in turn [default: a random initialisation; not for suites]
+    /// Your model's weights: safetensors, .pth, .npz, a folder of the Hugging Face hub, or a compiled package (.pt2, which is a
+    /// program). Suites need them, one for each --model in the same order [default: a random initialisation; not for suites]
     #[arg(long, value_name = "W", requires = "model")]
     weights: Vec<PathBuf>,
     /// Run suites again that are finished, and forget the rest of what --out has

@@ -92,7 +92,8 @@ fn list(entries: &[&Entry]) -> String {
             (0, Some(hub)) => format!("{hub} on the hub"),
             (files, hub) => {
                 let mirror = hub.as_ref().map_or_else(String::new, |hub| format!("; mirror: {hub}"));
-                format!("{files} files, {known} of known digest{size}{mirror}")
+                let s = if files == 1 { "" } else { "s" };
+                format!("{files} file{s}, {known} of known digest{size}{mirror}")
             }
         };
         text +=

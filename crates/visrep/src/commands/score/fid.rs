@@ -37,7 +37,7 @@ use visrep_probe::{Progress, limited};
     visrep score fid --images samples/ --reference photos.npz --weights $W\n  \
     visrep score fid --images samples/ --weights $W --preset torch-fidelity --metrics is\n\n\
     An .npz file of statistics holds mu and sigma, as those of pytorch-fid and clean-fid do, or feats, as clean-fid's for KID do.\n\n\
-    The second example prints:\n\n  \
+    The example with --preset clean-fid prints:\n\n  \
     {\"fid\": 11.82, \"kid\": {\"mean\": 0.0047, \"std\": 0.0006}, \"precision\": 0.71, \"recall\": 0.48, \"density\": 0.88, \"coverage\": 0.82,\n   \
     \"preset\": \"clean-fid\", \"images\": {\"source\": \"samples/\", \"n\": 10000, …}, …}")]
 pub struct Fid {
@@ -54,8 +54,8 @@ pub struct Fid {
     /// Whose pipeline: pytorch-fid, clean-fid, torch-fidelity or ttur
     #[arg(long, value_name = "NAME", default_value_t = GenerativePreset::PYTORCH_FID)]
     preset: GenerativePreset,
-    /// Which figures: fid, kid, is (Inception score), prdc (precision, recall, density, coverage) [default: fid; without
-    /// --reference, none but what is kept]
+    /// Which figures: fid, kid, is (Inception score), prdc (precision, recall, density, coverage) [default: fid where there
+    /// is a --reference, else none, for --save-stats alone]
     #[arg(long, value_name = "LIST", value_enum, value_delimiter = ',')]
     metrics: Vec<Metric>,
     /// KID's subsets [default: the pipeline's, 100]

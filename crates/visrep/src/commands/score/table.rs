@@ -65,10 +65,18 @@ impl Table {
             Ok(header) => header.iter().map(str::to_owned).collect(),
             Err(error) => return Err(fault(&mut lines, error)),
         };
+        // A quotation mark that is not closed takes in all lines up to the next one, of which nothing would be said.
+        let lost = "a quotation mark opens a value that goes over the end of its line; close it, or write \"\" for one within a value";
+        if header.iter().any(|name| name.contains(['\n', '\r'])) {
+            bail!("{shown}, line 1: {lost}");
+        }
         let mut rows = Vec::new();
         for record in reader.records() {
             let record = record.map_err(|error| fault(&mut lines, error))?;
             let line = record.position().map_or(0, |at| lines.at(at.byte()));
+            if record.iter().any(|value| value.contains(['\n', '\r'])) {
+                bail!("{shown}, line {line}: {lost}");
+            }
             if record.len() != header.len() {
                 bail!(
                     "{shown}, line {line}: {} values where the first line names {} columns; give one for each",

@@ -13,7 +13,7 @@ use visrep_perceptual::{
     BappsFolder, BappsSet, ImageDistances, JndScores, TripletScores, score_pairs_by, score_triplets_by,
 };
 use visrep_probe::{
-    Error, Findings, LEVEL, OpenSuite, Progress, RESAMPLES, Recorder, Suite, SuiteContext, SuiteInfo,
+    Error, Findings, LEVEL, OpenSuite, Parts, Progress, RESAMPLES, Recorder, Suite, SuiteContext, SuiteInfo,
     TaskVerdicts,
 };
 
@@ -234,9 +234,8 @@ impl Opened {
         let distances = measured.distances();
         let mut found = Vec::new();
         for (set, folder) in &self.parts {
-            found.push(
-                context.parts.get(&set.to_string(), || self.score_set(*set, folder, &distances, context))?,
-            );
+            let name = Parts::name_of(&set.to_string(), folder.stamp());
+            found.push(context.parts.get(&name, || self.score_set(*set, folder, &distances, context))?);
         }
         Ok(found)
     }

@@ -56,6 +56,10 @@ impl OpenSuite for Opened {
         super::measured::fingerprint(self.photographs.fingerprint()?, &self.heads)
     }
 
+    fn stamp(&self) -> u64 {
+        self.photographs.stamp()
+    }
+
     fn run(&self, model: &Model, context: &SuiteContext) -> Result<Findings, Error> {
         let mut record = Recorder::new(INFO.name, model, context);
         let side = model.preprocessing().input_size;

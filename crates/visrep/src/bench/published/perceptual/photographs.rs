@@ -62,6 +62,10 @@ impl Photographs {
         Ok(self.data.fingerprint()?)
     }
 
+    pub fn stamp(&self) -> u64 {
+        self.data.stamp()
+    }
+
     /// What the squares are, for the protocol.
     pub fn protocol(&self, side: u32) -> String {
         format!("{CROPS} squares of {side} px of each photograph, {}", self.name)
