@@ -79,7 +79,7 @@ pub fn accuracy_against_severity(
         if !small {
             chart
                 .configure_series_labels()
-                .position(SeriesLabelPosition::LowerLeft)
+                .position(legend_corner(series, (0.0, 5.0), (0.0, 100.0)))
                 .background_style(WHITE.mix(0.85))
                 .border_style(GRID)
                 .label_font((FONT, 12).into_font().color(&TEXT))
@@ -87,6 +87,29 @@ pub fn accuracy_against_severity(
         }
         Ok(())
     })
+}
+
+/// The corner in which a legend hides the fewest points, of a plot with these ranges.
+fn legend_corner(series: &[Series<'_>], x: (f64, f64), y: (f64, f64)) -> SeriesLabelPosition {
+    // About what a legend takes of width and height.
+    let (wide, tall) = (0.4, (0.06 + 0.07 * series.len() as f64).min(0.5));
+    let share = |value: f64, (low, high): (f64, f64)| (value - low) / (high - low).max(1e-9);
+    let hidden = |&(_, is_right, is_upper): &(SeriesLabelPosition, bool, bool)| {
+        let points = series.iter().flat_map(|line| &line.points).filter(|point| {
+            let (across, up) = (share(point.0, x), share(point.1, y));
+            let across = if is_right { across > 1.0 - wide } else { across < wide };
+            let up = if is_upper { up > 1.0 - tall } else { up < tall };
+            across && up
+        });
+        points.count()
+    };
+    let corners = [
+        (SeriesLabelPosition::LowerLeft, false, false),
+        (SeriesLabelPosition::LowerRight, true, false),
+        (SeriesLabelPosition::UpperRight, true, true),
+        (SeriesLabelPosition::UpperLeft, false, true),
+    ];
+    corners.into_iter().min_by_key(hidden).map_or(SeriesLabelPosition::LowerLeft, |corner| corner.0)
 }
 
 /// Values against those of a factor of variation, such as an angle. The axis begins at 0, or below where values do, and goes to `full` at
@@ -133,7 +156,7 @@ pub fn against_value(
         }
         chart
             .configure_series_labels()
-            .position(SeriesLabelPosition::LowerRight)
+            .position(legend_corner(series, (left, right), (lowest.min(0.0), highest.max(full))))
             .background_style(WHITE.mix(0.85))
             .border_style(GRID)
             .label_font((FONT, 12).into_font().color(&TEXT))
@@ -367,6 +390,23 @@ mod tests {
         assert!(
             svg.contains("role=\"img\" viewBox") && !svg.contains("width=\"420\" height=\"300\" viewBox")
         );
+    }
+
+    #[test]
+    fn a_legend_hides_no_points_where_it_can() {
+        let line = |y: fn(f64) -> f64| {
+            let points = (0..=10).map(|x| f64::from(x) / 10.0).map(|x| (x, y(x))).collect();
+            Series { name: "a", colour: 0, points }
+        };
+        let corner = |lines: &[Series<'_>]| legend_corner(lines, (0.0, 1.0), (0.0, 1.0));
+        let is = |lines: &[Series<'_>], expected| {
+            std::mem::discriminant(&corner(lines)) == std::mem::discriminant(&expected)
+        };
+        assert!(is(&[line(|x| 1.0 - x)], SeriesLabelPosition::LowerLeft));
+        assert!(is(&[line(|x| x)], SeriesLabelPosition::LowerRight));
+        assert!(is(&[line(|_| 0.0)], SeriesLabelPosition::UpperRight));
+        assert!(is(&[line(|_| 0.0), line(|_| 1.0), line(|x| x)], SeriesLabelPosition::LowerRight));
+        assert!(is(&[line(|_| 0.0), line(|x| x)], SeriesLabelPosition::UpperLeft));
     }
 
     #[test]
