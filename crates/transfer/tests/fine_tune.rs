@@ -85,9 +85,12 @@ fn momentum_follows_the_steps_of_an_epoch() {
     assert_eq!((food.weight_decay, food.schedule.lr), (1e-5, 0.01));
 }
 
-/// The kept file of a dataset's candidate.
+/// The kept file of a dataset, or of a candidate of it; behind its name stands what its images' files are known by.
 fn kept(parts: &Path, name: &str) -> PathBuf {
-    let named = |path: &PathBuf| path.file_name().unwrap().to_string_lossy().starts_with(name);
+    let named = |path: &PathBuf| {
+        let file = path.file_name().unwrap().to_string_lossy().into_owned();
+        file.strip_prefix(name).is_some_and(|rest| rest.starts_with('-') && !rest.starts_with("-candidate"))
+    };
     let found: Vec<_> =
         std::fs::read_dir(parts).unwrap().map(|entry| entry.unwrap().path()).filter(named).collect();
     assert_eq!(found.len(), 1, "{name}: {found:?}");
@@ -141,7 +144,7 @@ fn the_best_candidate_is_found_and_a_stopped_search_goes_on() {
     assert_eq!(parts.finished(), 0);
     let first = run(CUT, root, Some("cars"), &context(&parts)).unwrap();
     assert_eq!((first.scores.len(), parts.finished()), (1, 5), "four candidates and the dataset");
-    for name in ["cars.json", "cars-candidate-2"] {
+    for name in ["cars", "cars-candidate-2"] {
         std::fs::remove_file(kept(&place, name)).unwrap();
     }
     let again = run(CUT, root, Some("cars"), &context(&parts)).unwrap();
@@ -151,7 +154,7 @@ fn the_best_candidate_is_found_and_a_stopped_search_goes_on() {
     );
     assert_eq!(first.scores[0].protocol, again.scores[0].protocol);
     // What is kept is what counts: a candidate said to be better is chosen.
-    std::fs::remove_file(kept(&place, "cars.json")).unwrap();
+    std::fs::remove_file(kept(&place, "cars")).unwrap();
     std::fs::write(kept(&place, "cars-candidate-2"), r#"{"Figure":2.0}"#).unwrap();
     let told = run(CUT, root, Some("cars"), &context(&parts)).unwrap();
     assert!(told.scores[0].protocol["candidate"].starts_with("2 of 4"), "{:?}", told.scores[0].protocol);
